@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { tunnelStatus, workerStatus } from '../frames/status.ts';
+
+/** The orchestrator's `GET /health`: the seed's shape, and the channel. */
+export const orchestratorHealth = z.object({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  version: z.string(),
+  /** Seconds. */
+  uptime: z.number(),
+  workers: z.array(workerStatus),
+  tunnel: tunnelStatus,
+  channel: z.object({
+    state: z.enum(['connecting', 'open', 'draining', 'waiting', 'refused', 'stopped']),
+    since: z.iso.datetime(),
+    reason: z.string().optional(),
+    fence: z.int().optional(),
+    retryInMs: z.int().optional(),
+  }),
+});
+export type OrchestratorHealth = z.infer<typeof orchestratorHealth>;
+
+/** The edge's `GET /health`. */
+export const edgeHealth = z.object({ status: z.literal('healthy'), version: z.string() });

@@ -1,0 +1,5 @@
+export * from './health.ts';
+export * from './identity.ts';
+export * from './orchestrator.ts';
+export * from './problem.ts';
+export * from './resources.ts';

@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { deployPayload, statusPayload, updateConfigPayload } from '../commands.ts';
+import { siteId } from '../ids.ts';
+
+/** `POST /api/v1/orchestrator`: the seed's `OrchestratorRequest`, with each action's payload spelt out. */
+export const orchestratorRequest = z.discriminatedUnion('action', [
+  z.strictObject({ action: z.literal('deploy_worker'), payload: deployPayload, siteId }),
+  z.strictObject({ action: z.literal('update_config'), payload: updateConfigPayload, siteId }),
+  z.strictObject({ action: z.literal('get_status'), payload: statusPayload, siteId }),
+]);
+export type OrchestratorRequest = z.infer<typeof orchestratorRequest>;
+
+/** Its answer, errors included: the seed's `OrchestratorResponse`. */
+export const orchestratorResponse = z.object({
+  success: z.boolean(),
+  data: z.json().optional(),
+  error: z.string().optional(),
+  timestamp: z.iso.datetime(),
+});
+export type OrchestratorResponse = z.infer<typeof orchestratorResponse>;
+
+/** `data` of a 202: the command that was taken. */
+export const commandTaken = z.object({
+  commandId: z.string(),
+  state: z.string(),
+  generation: z.int().optional(),
+});
+
+/** A key the caller chose, so that a repeat is known from a new request. */
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,200}$/, 'expected 1 to 200 visible ASCII characters');

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { commandError, commandState, commandType } from '../commands.ts';
+import { status } from '../frames/status.ts';
+import { orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { siteConfig } from '../site/config.ts';
+
+/** `GET /api/v1/commands/:id`. */
+export const command = z.object({
+  id: z.string(),
+  type: commandType,
+  siteId,
+  orchestratorId,
+  state: commandState,
+  result: z.json().optional(),
+  error: commandError.optional(),
+  createdAt: timeMs,
+  expiresAt: timeMs.optional(),
+  createdBy: z.string(),
+  history: z.array(z.object({ state: commandState, at: timeMs, reason: z.string().optional() })),
+  milestones: z.array(z.object({ milestone: z.string(), at: timeMs, detail: z.string().optional() })),
+});
+export type Command = z.infer<typeof command>;
+
+/** What a list shows of a command. */
+export const commandSummary = command.omit({ history: true, milestones: true, result: true }).extend({
+  updatedAt: timeMs,
+});
+export type CommandSummary = z.infer<typeof commandSummary>;
+
+/**
+ * Whether an orchestrator can be reached, since when and why. `never` has not connected yet; `refused` was
+ * told not to come back and will not dial.
+ */
+export const presence = z.object({
+  state: z.enum(['online', 'draining', 'away', 'never']),
+  since: timeMs.optional(),
+  reason: z.string().optional(),
+});
+export type Presence = z.infer<typeof presence>;
+
+/** `GET /api/v1/orchestrators/:id`. */
+export const orchestrator = z.object({
+  id: orchestratorId,
+  orgId,
+  presence,
+  fence: z.int(),
+  generation: z.int(),
+  instanceId: z.string().optional(),
+  version: z.string().optional(),
+  lanes: z.int(),
+  queues: z.object({ control: z.int() }),
+  /** The last known status; ask `get_status` for a live one. */
+  status: status.omit({ type: true }).optional(),
+  /** Times the object was woken by a message or a call, ever: an idle channel adds none. */
+  wakes: z.int(),
+  /** Frames of a type that this edge does not know. */
+  unknownFrames: z.int(),
+});
+export type Orchestrator = z.infer<typeof orchestrator>;
+
+export const orchestratorSummary = z.object({ id: orchestratorId, lanes: z.int(), createdAt: timeMs });
+
+const labels = z
+  .record(z.string().regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'expected a label name'), z.string().max(200))
+  .refine((all) => Object.keys(all).length <= 50, { error: 'expected at most 50 labels' });
+
+/** RFC 1123 host name, lower case, with a dot: a bare name could shadow the console or the relay. */
+const hostname = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'expected a host name',
+  );
+const hostnames = z.array(hostname).max(50);
+
+/** `GET /api/v1/sites/:id`. */
+export const site = z.object({
+  id: siteId,
+  orgId,
+  orchestratorId,
+  name: z.string(),
+  labels,
+  hostnames,
+  paused: z.boolean(),
+  createdAt: timeMs,
+});
+export type Site = z.infer<typeof site>;
+
+/** `POST /api/v1/sites`. The orchestrator may be left out when the organisation has one only. */
+export const createSite = z.strictObject({
+  id: siteId,
+  name: z.string().min(1).max(200).optional(),
+  orchestratorId: orchestratorId.optional(),
+  labels: labels.optional(),
+  hostnames: hostnames.optional(),
+});
+export type CreateSite = z.infer<typeof createSite>;
+
+/** `PATCH /api/v1/sites/:id`: what is given replaces what was; labels and hostnames as a whole. */
+export const patchSite = z.strictObject({
+  name: z.string().min(1).max(200).optional(),
+  labels: labels.optional(),
+  hostnames: hostnames.optional(),
+  paused: z.boolean().optional(),
+});
+export type PatchSite = z.infer<typeof patchSite>;
+
+/** `GET /api/v1/sites/:id/config`: what is desired, and what the orchestrator last said runs. */
+export const siteConfigState = z.object({
+  siteId,
+  generation: z.int(),
+  digest: sha256Hex,
+  config: siteConfig,
+  updatedAt: timeMs.optional(),
+  running: z.object({ generation: z.int(), digest: sha256Hex }).optional(),
+});
+export type SiteConfigState = z.infer<typeof siteConfigState>;
+
+/** `?after=<next>&limit=` of every list. */
+export const listQuery = z.object({
+  after: z.string().max(500).optional(),
+  limit: z.coerce.number<string>().int().min(1).max(200).default(50),
+});
+
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next: z.string().nullable() });

@@ -1,0 +1,55 @@
+import { ProtocolError } from './codec.ts';
+import { BODY_CHUNK_BYTES_MAX } from './limits.ts';
+
+/**
+ * A binary message: 8 bytes of header, then raw body bytes.
+ *
+ *   0      version (1)
+ *   1      flags: bit 0 = last chunk of this body
+ *   2–3    zero
+ *   4–7    call id, unsigned, big-endian
+ */
+const HEADER_BYTES = 8;
+const VERSION = 1;
+const LAST = 0b1;
+
+export interface Chunk {
+  readonly id: number;
+  readonly last: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export function encodeChunk({ id, last, bytes }: Chunk): Uint8Array<ArrayBuffer> {
+  if (bytes.length > BODY_CHUNK_BYTES_MAX) throw new RangeError(`a chunk of ${bytes.length} bytes`);
+  const message = new Uint8Array(HEADER_BYTES + bytes.length);
+  message[0] = VERSION;
+  message[1] = last ? LAST : 0;
+  new DataView(message.buffer).setUint32(4, id);
+  message.set(bytes, HEADER_BYTES);
+  return message;
+}
+
+/** Throws `ProtocolError` on anything but a well-formed chunk. The bytes are a view, not a copy. */
+export function decodeChunk(message: Uint8Array): Chunk {
+  if (message.length < HEADER_BYTES) throw new ProtocolError('malformed', 'binary message without a header');
+  if (message.length > HEADER_BYTES + BODY_CHUNK_BYTES_MAX)
+    throw new ProtocolError('tooLarge', 'chunk too large');
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  const flags = view.getUint8(1);
+  if (view.getUint8(0) !== VERSION || flags > LAST || view.getUint16(2) !== 0) {
+    throw new ProtocolError('malformed', 'unknown binary header');
+  }
+  const id = view.getUint32(4);
+  if (id === 0) throw new ProtocolError('malformed', 'binary message without a call');
+  return { id, last: flags === LAST, bytes: message.subarray(HEADER_BYTES) };
+}
+
+/** A body cut into chunks; an empty one is a single empty last chunk. */
+export function* chunksOf(id: number, body: Uint8Array): Generator<Chunk> {
+  let at = 0;
+  do {
+    const bytes = body.subarray(at, at + BODY_CHUNK_BYTES_MAX);
+    at += BODY_CHUNK_BYTES_MAX;
+    yield { id, last: at >= body.length, bytes };
+  } while (at < body.length);
+}

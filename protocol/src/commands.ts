@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import { errorCode } from './errors.ts';
+import { commandId, sha256Hex, siteId, timeMs } from './ids.ts';
+import { DEPLOY_BYTES_MAX } from './limits.ts';
+import { siteConfig } from './site/config.ts';
+
+/** Cloudflare's rule for script names: https://developers.cloudflare.com/workers/platform/limits/ */
+export const workerName = z
+  .string()
+  .regex(
+    /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/,
+    'expected a Worker name: 1 to 63 of a-z, 0-9, "_" and "-"',
+  );
+
+const modulePath = z
+  .string()
+  .max(256)
+  .regex(
+    /^(?!\/)(?!.*(^|\/)\.\.?(\/|$))[\w@./-]+$/,
+    'expected a relative module path without "." or ".." parts',
+  );
+
+const compatibilityDate = z.iso.date('expected a date, YYYY-MM-DD');
+const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable name');
+
+const vars = z.record(bindingName, z.string().max(5_120));
+const secretRefs = z.record(bindingName, z.string().min(1).max(100));
+const workerRoutes = z.array(z.string().min(1).max(500)).max(50);
+
+const healthCheck = z.strictObject({
+  path: z.string().startsWith('/').max(500),
+  status: z.int().min(100).max(599).default(200),
+  maxErrorRate: z.number().min(0).max(1).default(0),
+});
+
+/** How a new version reaches its visitors: all at once, or by percentages with a bake time between them. */
+export const strategy = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('immediate') }),
+  z.strictObject({
+    type: z.literal('gradual'),
+    steps: z.array(z.number().gt(0).max(100)).min(1).max(10),
+    bakeMs: z.int().min(0).max(86_400_000),
+    healthCheck,
+  }),
+]);
+
+const deployFields = {
+  name: workerName,
+  mainModule: modulePath,
+  compatibilityDate,
+  vars: vars.optional(),
+  secrets: secretRefs.optional(),
+  routes: workerRoutes.optional(),
+  strategy: strategy.optional(),
+};
+
+const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64() })], {
+  error: 'expected text, or { base64 }',
+});
+export type ModuleSource = z.infer<typeof moduleSource>;
+
+/** Bytes of base64 text, without decoding it. */
+const base64Bytes = (text: string): number => Math.floor((text.replace(/=+$/, '').length * 3) / 4);
+const sourceBytes = (source: ModuleSource): number =>
+  typeof source === 'string' ? source.length : base64Bytes(source.base64);
+
+const expiresInMs = z
+  .int()
+  .min(1_000)
+  .max(30 * 24 * 3_600_000);
+
+/** `deploy_worker` as the operator sends it: the modules travel inside. */
+export const deployPayload = z
+  .strictObject({
+    ...deployFields,
+    modules: z.record(modulePath, moduleSource),
+    expiresInMs: expiresInMs.optional(),
+  })
+  .refine((payload) => Object.hasOwn(payload.modules, payload.mainModule), {
+    path: ['mainModule'],
+    error: 'expected the path of one of the modules',
+  })
+  .refine(
+    (payload) =>
+      Object.values(payload.modules).reduce((sum, source) => sum + sourceBytes(source), 0) <=
+      DEPLOY_BYTES_MAX,
+    {
+      path: ['modules'],
+      error: `expected at most ${DEPLOY_BYTES_MAX} bytes together`,
+    },
+  );
+export type DeployPayload = z.infer<typeof deployPayload>;
+
+/** `update_config` as the operator sends it: a merge patch (RFC 7396) or the whole, and what it was based on. */
+export const updateConfigPayload = z
+  .strictObject({
+    base: z.int().min(0),
+    patch: z.json().optional(),
+    config: z.json().optional(),
+    expiresInMs: expiresInMs.optional(),
+  })
+  .refine((payload) => (payload.patch === undefined) !== (payload.config === undefined), {
+    error: 'expected either patch or config',
+  });
+export type UpdateConfigPayload = z.infer<typeof updateConfigPayload>;
+
+export const statusPayload = z.strictObject({});
+
+const envelope = { commandId, siteId, expiresAt: timeMs.optional() };
+
+/** One module of a deployment, by digest: the orchestrator pulls its bytes as a blob. */
+export const moduleRef = z.object({ path: modulePath, sha256: sha256Hex, bytes: z.int().min(0) });
+
+/** `deploy_worker` as it crosses the control log. */
+export const deployWorker = z.object({
+  type: z.literal('deploy_worker'),
+  ...envelope,
+  ...deployFields,
+  modules: z.array(moduleRef).min(1).max(1_000),
+});
+export type DeployWorker = z.infer<typeof deployWorker>;
+
+/** `update_config` as it crosses the control log: always the whole config of that generation. */
+export const updateConfig = z.object({
+  type: z.literal('update_config'),
+  ...envelope,
+  generation: z.int().min(1),
+  digest: sha256Hex,
+  config: siteConfig,
+});
+export type UpdateConfig = z.infer<typeof updateConfig>;
+
+/** Stops a command that is queued or running on the orchestrator, if it still can be stopped. */
+export const cancelCommand = z.object({
+  type: z.literal('cancel_command'),
+  commandId,
+  reason: z.string().max(500),
+});
+
+/** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
+export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });
+
+export const commandType = z.enum(['deploy_worker', 'update_config']);
+export type CommandType = z.infer<typeof commandType>;
+
+export const commandState = z.enum([
+  'queued',
+  'delivered',
+  'running',
+  'succeeded',
+  'failed',
+  'expired',
+  'cancelled',
+]);
+export type CommandState = z.infer<typeof commandState>;
+
+export const finalState = z.enum(['succeeded', 'failed', 'expired', 'cancelled']);
+export const isFinal = (state: CommandState): boolean => finalState.safeParse(state).success;
+
+export const commandError = z.object({ code: errorCode, message: z.string().max(2_000) });
+
+/** What became of a deployment. `proof` says how far it was seen, never more: design.md, "Deployments". */
+export const deployResult = z.object({
+  deploymentId: z.string(),
+  versionId: z.string(),
+  url: z.string(),
+  proof: z.enum(['observed', 'reachable', 'accepted']),
+});
+export type DeployResult = z.infer<typeof deployResult>;
+
+export const updateConfigResult = z.object({ generation: z.int(), digest: sha256Hex });

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import {
+  cancelCommand,
+  commandError,
+  deployWorker,
+  finalState,
+  updateConfig,
+  withdrawn,
+} from '../commands.ts';
+import { commandId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { logName } from './session.ts';
+
+/** Orchestrator → edge: a command has begun, or has reached a milestone. */
+export const commandProgress = z.object({
+  type: z.literal('command_progress'),
+  commandId,
+  at: timeMs,
+  milestone: z.string().max(100),
+  detail: z.string().max(2_000).optional(),
+});
+
+/** Orchestrator → edge: a command has ended. The first result of a command counts. */
+export const commandResult = z.object({
+  type: z.literal('command_result'),
+  commandId,
+  at: timeMs,
+  state: finalState,
+  result: z.json().optional(),
+  error: commandError.optional(),
+  reason: z.string().max(500).optional(),
+});
+export type CommandResult = z.infer<typeof commandResult>;
+
+const eventFields = {
+  siteId,
+  data: z.record(z.string(), z.json()),
+  /** ISO 8601 in UTC, as the existing stack has it. */
+  createdAt: z.iso.datetime(),
+  syncedToWorkers: z.boolean(),
+};
+
+/** One event, in the shape that the existing stack has: `SyncEvent`. */
+export const syncEventBody = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('worker_deployment'), ...eventFields }),
+  z.object({ type: z.literal('config_change'), ...eventFields }),
+  z.object({ type: z.literal('health_check'), ...eventFields }),
+]);
+
+/** Orchestrator → edge: something happened on the VPS. */
+export const syncEvent = z.object({ type: z.literal('sync_event'), event: syncEventBody });
+
+/** Edge → orchestrator: a stored customer request to deliver; its body is a blob of its own receipt. */
+export const webhook = z.object({
+  type: z.literal('webhook'),
+  receiptId: z.string().min(8).max(128),
+  siteId,
+  method: z.string().max(20),
+  /** Path and query, prefix stripped. */
+  url: z.string().max(16_384),
+  headers: z.array(z.tuple([z.string(), z.string()])).max(200),
+  body: z.object({ sha256: sha256Hex, bytes: z.int().min(0) }).optional(),
+  receivedAt: timeMs,
+  expiresAt: timeMs,
+});
+
+/** Body schemas of durable entries by their type, per receiving side. */
+export const ENTRIES_TO_ORCHESTRATOR = {
+  deploy_worker: deployWorker,
+  update_config: updateConfig,
+  cancel_command: cancelCommand,
+  withdrawn,
+  webhook,
+} as const;
+
+export const ENTRIES_TO_EDGE = {
+  command_progress: commandProgress,
+  command_result: commandResult,
+  sync_event: syncEvent,
+} as const;
+
+export type EntryToOrchestrator = z.infer<
+  (typeof ENTRIES_TO_ORCHESTRATOR)[keyof typeof ENTRIES_TO_ORCHESTRATOR]
+>;
+export type EntryToEdge = z.infer<(typeof ENTRIES_TO_EDGE)[keyof typeof ENTRIES_TO_EDGE]>;
+
+/**
+ * Both: one durable entry. The envelope is checked on receipt like every frame; the body stays text until it
+ * is handled, because an entry that its receiver cannot read must still move the position (PROTOCOL L6).
+ */
+export const entry = z.object({
+  type: z.literal('entry'),
+  log: logName,
+  seq: seq.min(1),
+  at: timeMs,
+  body: z.string().max(65_536),
+});
+export type Entry = z.infer<typeof entry>;

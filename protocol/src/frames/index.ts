@@ -1,0 +1,51 @@
+import type { z } from 'zod';
+import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
+import { entry } from './entries.ts';
+import { ack, drain, error, hello, probe, welcome } from './session.ts';
+import { getStatusResult, status } from './status.ts';
+
+/** Every frame the edge receives, by its `type`. */
+export const FRAMES_TO_EDGE = {
+  hello,
+  probe,
+  ack,
+  drain,
+  error,
+  entry,
+  response,
+  end,
+  cancel,
+  credit,
+  get_status_result: getStatusResult,
+  blob,
+  status,
+} as const;
+
+/** Every frame the orchestrator receives, by its `type`. */
+export const FRAMES_TO_ORCHESTRATOR = {
+  welcome,
+  probe,
+  ack,
+  drain,
+  error,
+  entry,
+  request,
+  end,
+  cancel,
+  credit,
+  get_status: getStatus,
+} as const;
+
+export const FRAMES = { edge: FRAMES_TO_EDGE, orchestrator: FRAMES_TO_ORCHESTRATOR } as const;
+
+/** Which side receives. */
+export type Receiver = keyof typeof FRAMES;
+export type FrameToEdge = z.infer<(typeof FRAMES_TO_EDGE)[keyof typeof FRAMES_TO_EDGE]>;
+export type FrameToOrchestrator = z.infer<
+  (typeof FRAMES_TO_ORCHESTRATOR)[keyof typeof FRAMES_TO_ORCHESTRATOR]
+>;
+
+export * from './calls.ts';
+export * from './entries.ts';
+export * from './session.ts';
+export * from './status.ts';

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { wireError } from '../errors.ts';
+import { lane, logId, orchestratorId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+
+export const logName = z.enum(['control', 'queue']);
+export type LogName = z.infer<typeof logName>;
+
+/**
+ * Where one side stands in both directions of a log. `oldest..last` is what it can still send of its own log
+ * `logId`; `applied` is what it has committed of the peer's log `peerLogId`.
+ */
+export const positions = z.object({
+  logId,
+  oldest: seq,
+  last: seq,
+  peerLogId: logId.optional(),
+  applied: seq,
+  /** Edge only: how far of `applied` is in D1 too. */
+  projected: seq.optional(),
+});
+export type Positions = z.infer<typeof positions>;
+
+const logs = z.object({ control: positions, queue: positions.optional() });
+
+/** Orchestrator → edge, first frame: who dials, and where it stands. */
+export const hello = z.object({
+  type: z.literal('hello'),
+  protocol: z.array(z.int().min(1)).min(1).max(10),
+  orchestratorId,
+  lane,
+  lanes: z.int().min(1).max(16),
+  /** Raised in SQLite at every boot: the newest process has the highest. */
+  generation: z.int().min(1),
+  /** Random, one per process. */
+  instanceId: z.string().min(8).max(64),
+  version: z.string().max(50),
+  capabilities: z.array(z.string().max(50)).max(50),
+  clockMs: timeMs,
+  logs,
+  /** The config that runs, per site. */
+  sites: z.array(z.object({ siteId, generation: z.int().min(0), digest: sha256Hex })).max(10_000),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** Edge → orchestrator, the answer: from here on the session is open. */
+export const welcome = z.object({
+  type: z.literal('welcome'),
+  protocol: z.int().min(1),
+  sessionId: z.string().min(8).max(64),
+  fence: z.int().min(1),
+  heartbeatMs: z.int().min(1_000),
+  clockMs: timeMs,
+  limits: z.object({
+    textMessageBytes: z.int(),
+    bodyChunkBytes: z.int(),
+    relayBodyBytes: z.int(),
+    callsOpen: z.int(),
+  }),
+  /** This orchestrator's share of the Cloudflare API budget of its token. */
+  apiBudget: z.object({ calls: z.int().min(0), windowS: z.int().min(1) }),
+  logs,
+});
+export type Welcome = z.infer<typeof welcome>;
+
+/** Edge → orchestrator: are you there? The answer is the same frame, sent back. */
+export const probe = z.object({ type: z.literal('probe'), n: z.int().min(0) });
+
+/** Both: everything up to `applied` is committed in the inbox (and up to `projected` in D1). */
+export const ack = z.object({
+  type: z.literal('ack'),
+  log: logName,
+  applied: seq,
+  projected: seq.optional(),
+});
+
+/** Both: send me nothing new; what is open may finish within `DRAIN_MS`. */
+export const drain = z.object({
+  type: z.literal('drain'),
+  reason: z.string().max(500),
+  retryAfterMs: z.int().min(0).optional(),
+});
+
+/** Both: a call failed (`id`), or the session has something to complain of (no `id`). */
+export const error = z.object({ type: z.literal('error'), id: z.int().min(1).optional(), error: wireError });

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { callId, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
+
+/** A Worker as its orchestrator knows it. */
+export const workerStatus = z.object({
+  name: z.string(),
+  siteId: siteId.optional(),
+  url: z.string().optional(),
+  versionId: z.string().optional(),
+  proof: z.enum(['observed', 'reachable', 'accepted']).optional(),
+  state: z.enum(['deploying', 'deployed', 'failed']),
+  at: timeMs,
+});
+export type WorkerStatus = z.infer<typeof workerStatus>;
+
+/** cloudflared beside the orchestrator; `not_configured` when none is. */
+export const tunnelStatus = z.object({
+  state: z.enum(['up', 'down', 'not_configured']),
+  connections: z.int().min(0).optional(),
+  detail: z.string().max(500).optional(),
+});
+export type TunnelStatus = z.infer<typeof tunnelStatus>;
+
+export const queueDepths = z.object({
+  /** Entries taken from the edge and not yet handled. */
+  inbox: z.int().min(0),
+  /** Entries for the edge that it has not acknowledged. */
+  outbox: z.int().min(0),
+  deadLetters: z.int().min(0),
+});
+
+const configAttempt = z.object({
+  generation: z.int().min(0),
+  at: timeMs,
+  error: z.string().max(2_000).optional(),
+});
+
+export const siteStatus = z.object({
+  siteId,
+  /** What runs now … */
+  generation: z.int().min(0),
+  digest: sha256Hex,
+  /** … what was tried last, and what failed last, so that "rolled back" never looks like "never received". */
+  lastAttempt: configAttempt.optional(),
+  lastFailure: configAttempt.optional(),
+});
+export type SiteStatus = z.infer<typeof siteStatus>;
+
+const memory = z.object({ rssBytes: z.int().min(0), heapUsedBytes: z.int().min(0) });
+
+/** Orchestrator → edge, latest wins: sent after `welcome` and when something in it has changed for good. */
+export const status = z.object({
+  type: z.literal('status'),
+  at: timeMs,
+  version: z.string().max(50),
+  uptimeS: z.number().min(0),
+  memory,
+  queues: queueDepths,
+  sites: z.array(siteStatus).max(10_000),
+  workers: z.array(workerStatus).max(10_000),
+  tunnel: tunnelStatus,
+});
+export type Status = z.infer<typeof status>;
+
+/** The data of a live `get_status`. */
+export const statusReport = z.object({
+  orchestrator: z.object({
+    id: orchestratorId,
+    version: z.string(),
+    uptimeS: z.number(),
+    connectedSince: timeMs.optional(),
+    fence: z.int().optional(),
+    lanes: z.int(),
+    rttMs: z.number().optional(),
+    memory,
+    queues: queueDepths,
+  }),
+  site: z.object({
+    generation: z.int(),
+    digest: sha256Hex,
+    workers: z.array(workerStatus),
+    routes: z.array(z.object({ path: z.string(), upstream: z.string(), offline: z.string() })),
+    lastAttempt: configAttempt.optional(),
+    lastFailure: configAttempt.optional(),
+  }),
+  tunnel: tunnelStatus,
+  at: timeMs,
+});
+export type StatusReport = z.infer<typeof statusReport>;
+
+/** Orchestrator → edge: the answer to `get_status`. */
+export const getStatusResult = z.object({
+  type: z.literal('get_status_result'),
+  id: callId,
+  data: statusReport,
+});

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+/** Lower-case DNS-label-like name: it stands in URLs, host names, SQL keys and object names unescaped. */
+const label = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'expected 1 to 63 of a-z, 0-9 and "-", not at either end');
+
+export const orchestratorId = label.describe('Names one orchestrator, for good');
+export const siteId = label.describe('Names one customer site, for good');
+export const orgId = label.describe('Names one organisation');
+
+/** A command's id names the object that holds it: `cmd_<orchestrator>_<time-ordered random>`. */
+export const commandId = z
+  .string()
+  .regex(/^cmd_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a command id, "cmd_<orchestrator>_<random>"');
+
+/** Chosen by whoever opens the call: even by the edge, odd by the orchestrator (as in HTTP/2, RFC 9113 §5.1.1). */
+export const callId = z.int().min(1).max(0xffff_ffff);
+
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 as 64 hex digits');
+/** Milliseconds since the Unix epoch. */
+export const timeMs = z.int().min(0);
+export const seq = z.int().min(0);
+export const logId = z.string().min(8).max(64);
+export const lane = z.int().min(0).max(15);
+
+/** The orchestrator that a command id names, or undefined when the text is no command id. */
+export function orchestratorOfCommand(id: string): string | undefined {
+  return commandId.safeParse(id).success ? id.split('_')[1] : undefined;
+}
+
+/** Randomness as an argument: a function that fills and returns `length` random bytes. */
+export type RandomBytes = (length: number) => Uint8Array;
+
+/** A time-ordered id part: 9 base-36 digits of milliseconds (good until the year 5188), 13 random ones. */
+export function orderedId(nowMs: number, random: RandomBytes): string {
+  const time = nowMs.toString(36).padStart(9, '0');
+  const tail = Array.from(random(13), (byte) => (byte % 36).toString(36)).join('');
+  return time + tail;
+}

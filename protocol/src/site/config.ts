@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { CONFIG_BYTES_MAX } from '../limits.ts';
+
+const pathPattern = z
+  .string()
+  .max(256)
+  .regex(/^\/[^?#\s*]*\*?$/, 'expected a path that begins with "/", with "*" only at its end');
+
+const upstream = z
+  .string()
+  .max(2_048)
+  .regex(
+    /^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/,
+    'expected http(s)://host[:port][/path], without user, query or fragment',
+  );
+
+const httpMethod = z.string().regex(/^[A-Z]+$/, 'expected an HTTP method in capitals');
+
+const origin = z.union([
+  z.literal('*'),
+  z.string().regex(/^https?:\/\/[^\s/]+$/, 'expected an origin or "*"'),
+]);
+
+/** The answer a queued request is given instead of the plain receipt, as forms and shops expect theirs. */
+const accepted = z.strictObject({
+  status: z.int().min(200).max(399).default(202),
+  location: z.string().max(2_048).optional(),
+  contentType: z.string().max(200).optional(),
+  body: z.string().max(8_192).optional(),
+});
+
+const cors = z.strictObject({
+  origins: z.array(origin).min(1).max(50),
+  headers: z.array(z.string().max(100)).max(50).optional(),
+  maxAgeS: z.int().min(0).max(86_400).optional(),
+});
+
+const verify = z.strictObject({
+  scheme: z.literal('hmac-sha256'),
+  header: z.string().min(1).max(100),
+  encoding: z.enum(['hex', 'base64']),
+  prefix: z.string().max(50).optional(),
+  secretRef: z.string().min(1).max(100),
+});
+
+/** What the customer gets while the upstream cannot answer. */
+export const offline = z.enum(['queue', 'stale', 'unavailable']);
+
+export const route = z.strictObject({
+  path: pathPattern,
+  upstream,
+  methods: z.array(httpMethod).min(1).max(20).optional(),
+  offline: offline.default('unavailable'),
+  respond: z.enum(['upstream', 'accepted']).optional(),
+  accepted: accepted.optional(),
+  cors: cors.optional(),
+  timeoutMs: z.int().min(100).max(120_000).optional(),
+  maxAgeMs: z
+    .int()
+    .min(1_000)
+    .max(30 * 24 * 3_600_000)
+    .optional(),
+  verify: verify.optional(),
+});
+export type Route = z.infer<typeof route>;
+
+/** A site's desired config. Unknown members are refused: a typing error must not look applied. */
+export const siteConfig = z
+  .strictObject({
+    routes: z.array(route).max(200).default([]),
+    worker: z
+      .strictObject({ vars: z.record(z.string().max(200), z.string().max(5_120)).default({}) })
+      .default({ vars: {} }),
+  })
+  .refine((config) => new Set(config.routes.map(routeKey)).size === config.routes.length, {
+    path: ['routes'],
+    error: 'two routes have the same path and methods',
+  })
+  .refine((config) => JSON.stringify(config).length <= CONFIG_BYTES_MAX, {
+    error: `expected at most ${CONFIG_BYTES_MAX} characters of JSON`,
+  });
+export type SiteConfig = z.infer<typeof siteConfig>;
+
+/** The config of a site that nobody has configured yet: generation 0. */
+export const EMPTY_CONFIG: SiteConfig = { routes: [], worker: { vars: {} } };
+
+function routeKey(entry: { path: string; methods?: string[] | undefined }): string {
+  return `${entry.path} ${[...(entry.methods ?? [])].sort().join(',')}`;
+}

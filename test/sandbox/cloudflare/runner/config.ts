@@ -1,0 +1,64 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import { z } from 'zod';
+
+export interface RunnerOptions {
+  /** A folder of its own: the config and the bundled Worker are written there, afresh at every call. */
+  dir: string;
+  /** The runner's port on 127.0.0.1. */
+  port: number;
+  /** Origin of the stand-in's API, for example `http://127.0.0.1:8791`, without `/client/v4`. */
+  apiInternalUrl: string;
+  /** The secret that `main.ts` has as `RUNNER_TOKEN`. */
+  token: string;
+}
+
+/** The binary that wrangler brings: the package's only export is its path, and it has no types. */
+function workerdBinary(): string {
+  const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler/package.json'));
+  return z.object({ default: z.string() }).parse(fromWrangler('workerd')).default;
+}
+
+/** JSON's string escapes are all valid in a Cap'n Proto text literal, except \u: keep values ASCII. */
+const text = (value: string): string => JSON.stringify(value);
+
+const config = (options: RunnerOptions): string => `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .runner),
+    # A deployed Worker's own fetch() may reach loopback too: in the sandbox the edge is there.
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
+  ],
+  sockets = [(name = "http", address = ${text(`127.0.0.1:${options.port}`)}, http = (), service = "main")],
+);
+const runner :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "2026-11-01",
+  bindings = [
+    (name = "LOADER", workerLoader = (id = "uploaded")),
+    (name = "API_URL", text = ${text(options.apiInternalUrl)}),
+    (name = "TOKEN", text = ${text(options.token)}),
+  ],
+);
+`;
+
+/**
+ * Writes the runner's workerd config and answers how to spawn it. It listens once the process runs; the
+ * stand-in answers 503 on the Workers' ports until then. It keeps no state: kill and start it at will.
+ */
+export function runnerConfig(options: RunnerOptions): { command: string; args: string[] } {
+  mkdirSync(options.dir, { recursive: true });
+  buildSync({
+    entryPoints: [join(import.meta.dirname, 'worker.ts')],
+    outfile: join(options.dir, 'worker.js'),
+    bundle: true,
+    format: 'esm',
+    target: 'esnext',
+    logLevel: 'silent',
+  });
+  const path = join(options.dir, 'runner.capnp');
+  writeFileSync(path, config(options), { mode: 0o600 });
+  return { command: workerdBinary(), args: ['serve', '--experimental', path] };
+}
