@@ -1,0 +1,90 @@
+import type {
+  Command,
+  CommandState,
+  DeployPayload,
+  Orchestrator,
+  SiteConfigState,
+  StatusReport,
+  UpdateConfigPayload,
+  WireError,
+} from '@clawdbot/protocol';
+
+/**
+ * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
+ * its caller must tell apart is a value.
+ */
+export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError };
+
+export type HeaderList = [name: string, value: string][];
+
+/** One HTTP request with its whole body, on its way to a site's upstream or to the orchestrator itself. */
+export interface RelayCall {
+  readonly requestId: string;
+  readonly target: 'upstream' | 'self';
+  /** Absent for target `self`. */
+  readonly siteId?: string;
+  readonly method: string;
+  /** Path and query, as the customer sent them, prefix stripped. */
+  readonly url: string;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array | null;
+  readonly deadlineMs: number;
+}
+
+export interface RelayReply {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array | null;
+}
+
+export interface StatusCall {
+  readonly requestId: string;
+  readonly siteId: string;
+  readonly deadlineMs: number;
+}
+
+interface Submission<P> {
+  readonly siteId: string;
+  readonly payload: P;
+  readonly idempotencyKey?: string;
+  /** Who asked: the verified token's `sub`. */
+  readonly actor: string;
+}
+export type DeploySubmission = Submission<DeployPayload>;
+export type ConfigSubmission = Submission<UpdateConfigPayload>;
+
+export interface Taken {
+  readonly commandId: string;
+  readonly state: CommandState;
+  /** Of `update_config`: the generation this command makes. */
+  readonly generation?: number;
+}
+
+/** What lane 0's object knows of its orchestrator; `lanes` and `orgId` are D1's to add. */
+export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
+
+/**
+ * What the Worker may ask a Channel object. The deadline of a call is the Worker's to keep: when it passes, or
+ * the customer leaves, the Worker says `cancelCall`. A socket comes by `fetch` (an upgrade cannot cross RPC).
+ */
+export interface ChannelRpc {
+  relay(call: RelayCall): Promise<Answer<RelayReply>>;
+  getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
+  cancelCall(requestId: string): Promise<void>;
+
+  deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
+  updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
+  command(commandId: string): Promise<Answer<Command>>;
+  cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
+
+  /** Makes the site known here, and pauses or resumes it; safe to repeat. */
+  putSite(siteId: string, state: { paused: boolean }): Promise<Answer<null>>;
+  /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
+  removeSite(siteId: string): Promise<Answer<null>>;
+  config(siteId: string): Promise<Answer<SiteConfigState>>;
+
+  describe(): Promise<ChannelState>;
+}
+
+/** The header in which the Worker hands an upgrade's verified claims to the object, as JSON. */
+export const CLAIMS_HEADER = 'x-orchestrator-claims';
