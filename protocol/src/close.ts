@@ -22,6 +22,11 @@ export const CLOSE = {
   helloTimeout: { code: 4408, after: 'retry', meaning: 'no hello in time' },
   superseded: { code: 4409, after: 'fatal', meaning: 'a newer process of this orchestrator has taken over' },
   replaced: { code: 4410, after: 'retry', meaning: 'this process has dialled again; the old socket ends' },
+  staleLog: {
+    code: 4411,
+    after: 'fatal',
+    meaning: 'this database is older than what it acknowledged: run clawctl restore',
+  },
   drained: { code: 4412, after: 'retry', meaning: 'the drain is over' },
   tooLarge: { code: 4413, after: 'retry', meaning: 'a message was larger than the limit that welcome names' },
   overloaded: { code: 4429, after: 'retry', meaning: 'too much waits on this socket' },

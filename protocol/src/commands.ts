@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { json } from './canonical.ts';
 import { errorCode } from './errors.ts';
 import { commandId, sha256Hex, siteId, timeMs } from './ids.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
@@ -54,7 +55,7 @@ const deployFields = {
   strategy: strategy.optional(),
 };
 
-const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64() })], {
+const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64('expected base64') })], {
   error: 'expected text, or { base64 }',
 });
 export type ModuleSource = z.infer<typeof moduleSource>;
@@ -95,8 +96,8 @@ export type DeployPayload = z.infer<typeof deployPayload>;
 export const updateConfigPayload = z
   .strictObject({
     base: z.int().min(0),
-    patch: z.json().optional(),
-    config: z.json().optional(),
+    patch: json.optional(),
+    config: json.optional(),
     expiresInMs: expiresInMs.optional(),
   })
   .refine((payload) => (payload.patch === undefined) !== (payload.config === undefined), {

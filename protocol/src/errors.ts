@@ -106,9 +106,18 @@ export class Failure extends Error {
 /** A zod error as one sentence: the path and what was expected there, at most three of them. */
 export function explain(error: z.ZodError, root = ''): string {
   const lines = error.issues.slice(0, 3).map((issue) => {
-    const path = [...(root === '' ? [] : [root]), ...issue.path.map(String)].join('.');
-    return `${path === '' ? 'the body' : path}: ${issue.message}`;
+    const { path: tail, expected } = complaint(issue);
+    const path = [...(root === '' ? [] : [root]), ...tail.map(String)].join('.');
+    return `${path === '' ? 'the body' : path}: ${expected}`;
   });
   const more = error.issues.length - lines.length;
   return lines.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
+/** zod says "Invalid key" and "Unrecognized key" of the object around; the reader wants the key itself. */
+function complaint(issue: z.core.$ZodIssue): { path: PropertyKey[]; expected: string } {
+  const [key] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+  if (key !== undefined) return { path: [...issue.path, key], expected: 'expected no such member' };
+  const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
+  return { path: issue.path, expected: inner ?? issue.message };
 }

@@ -1,4 +1,5 @@
 export * from './api/index.ts';
+export * from './body.ts';
 export * from './canonical.ts';
 export * from './chunk.ts';
 export * from './close.ts';

@@ -13,7 +13,9 @@ import type {
  * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
  * its caller must tell apart is a value.
  */
-export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError };
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: WireError };
 
 export type HeaderList = [name: string, value: string][];
 
@@ -78,7 +80,7 @@ export interface ChannelRpc {
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
 
   /** Makes the site known here, and pauses or resumes it; safe to repeat. */
-  putSite(siteId: string, state: { paused: boolean }): Promise<Answer<null>>;
+  putSite(siteId: string, state: { paused: boolean; orgId: string }): Promise<Answer<null>>;
   /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { json } from '../canonical.ts';
 import { deployPayload, statusPayload, updateConfigPayload } from '../commands.ts';
 import { siteId } from '../ids.ts';
 
@@ -13,7 +14,7 @@ export type OrchestratorRequest = z.infer<typeof orchestratorRequest>;
 /** Its answer, errors included: the seed's `OrchestratorResponse`. */
 export const orchestratorResponse = z.object({
   success: z.boolean(),
-  data: z.json().optional(),
+  data: json.optional(),
   error: z.string().optional(),
   timestamp: z.iso.datetime(),
 });

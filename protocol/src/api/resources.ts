@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { json } from '../canonical.ts';
 import { commandError, commandState, commandType } from '../commands.ts';
 import { status } from '../frames/status.ts';
 import { orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
@@ -11,7 +12,7 @@ export const command = z.object({
   siteId,
   orchestratorId,
   state: commandState,
-  result: z.json().optional(),
+  result: json.optional(),
   error: commandError.optional(),
   createdAt: timeMs,
   expiresAt: timeMs.optional(),

@@ -13,7 +13,7 @@ const headers = z.array(z.tuple([z.string().min(1), z.string()])).max(500);
 const body = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }),
   z.object({ kind: z.literal('text'), data: z.string().max(INLINE_BODY_BYTES_MAX) }),
-  z.object({ kind: z.literal('base64'), data: z.string().max(Math.ceil(INLINE_BODY_BYTES_MAX / 3) * 4) }),
+  z.object({ kind: z.literal('base64'), data: z.base64().max(Math.ceil(INLINE_BODY_BYTES_MAX / 3) * 4) }),
   z.object({ kind: z.literal('stream') }),
 ]);
 export type BodyHead = z.infer<typeof body>;

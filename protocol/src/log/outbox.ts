@@ -39,6 +39,9 @@ export class Outbox {
     this.#now = now;
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction, log_id) VALUES (?, 'out', ?)`, log, newLogId());
     this.logId = text(this.#state(), 'log_id');
+    // A session that outlives this instance (hibernation) has its unacknowledged entries sent again: its peer
+    // passes over what it has.
+    this.#cursor = int(this.#state(), 'acked');
   }
 
   /**
@@ -77,7 +80,7 @@ export class Outbox {
 
   /** Puts another body in an entry's place, if it was never on a wire. @returns whether it was done */
   replace(seq: number, body: string): boolean {
-    if (seq <= int(this.#state(), 'offered')) return false;
+    if (seq <= this.offered) return false;
     this.#sql.run(`UPDATE log_outbox SET body = ? WHERE log = ? AND seq = ?`, body, this.#log, seq);
     return true;
   }
@@ -140,6 +143,11 @@ export class Outbox {
       this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'out'`, upTo, this.#log);
     }
     return before + 1;
+  }
+
+  /** The last position ever put on a wire: what is behind it may still be replaced. */
+  get offered(): number {
+    return int(this.#state(), 'offered');
   }
 
   /** Entries written and not acknowledged. */

@@ -1,0 +1,49 @@
+import { BLOB_PART_BYTES, Failure } from '@clawdbot/protocol';
+
+/**
+ * Content too large for an entry, stored once under its SHA-256 in rows of at most 1 MiB (a row holds 2 MB).
+ * A blob lives as long as an unfinished command uses it.
+ */
+export class Blobs {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** In the caller's transaction, with the command that uses it. */
+  put(commandId: string, sha256: string, bytes: Uint8Array): void {
+    this.#sql.exec(`INSERT OR IGNORE INTO blob_uses VALUES (?, ?)`, sha256, commandId);
+    if (this.#sql.exec(`SELECT 1 FROM blobs WHERE sha256 = ? LIMIT 1`, sha256).toArray().length > 0) return;
+    for (let part = 0, at = 0; at === 0 || at < bytes.length; part++, at += BLOB_PART_BYTES) {
+      this.#sql.exec(
+        `INSERT INTO blobs VALUES (?, ?, ?)`,
+        sha256,
+        part,
+        bytes.slice(at, at + BLOB_PART_BYTES),
+      );
+    }
+  }
+
+  /** One part. Throws `Failure('blob_missing')`. */
+  part(sha256: string, part: number): Uint8Array {
+    const [row] = this.#sql
+      .exec<{ bytes: ArrayBuffer }>(`SELECT bytes FROM blobs WHERE sha256 = ? AND part = ?`, sha256, part)
+      .toArray();
+    if (row === undefined) throw new Failure('blob_missing', `the edge has no part ${part} of ${sha256}`);
+    return new Uint8Array(row.bytes);
+  }
+
+  /** The command has ended: what only it used goes. In the caller's transaction. */
+  release(commandId: string): void {
+    const used = this.#sql
+      .exec<{ sha256: string }>(`DELETE FROM blob_uses WHERE command_id = ? RETURNING sha256`, commandId)
+      .toArray();
+    for (const { sha256 } of used) {
+      this.#sql.exec(
+        `DELETE FROM blobs WHERE sha256 = ?1 AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE sha256 = ?1)`,
+        sha256,
+      );
+    }
+  }
+}

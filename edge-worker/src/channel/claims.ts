@@ -1,0 +1,16 @@
+import { lane, orchestratorId, orgId } from '@clawdbot/protocol';
+import { z } from 'zod';
+
+/** What the Worker has verified of a dialling orchestrator; it reaches the object in `CLAIMS_HEADER`. */
+export const channelClaims = z.object({
+  orchestratorId,
+  orgId,
+  lane,
+  /** The token's id: good for one upgrade. */
+  jti: z.string().min(8).max(64),
+  /** The token's end, in seconds since the epoch. */
+  exp: z.int(),
+  /** The key that signed it. */
+  kid: z.string().min(1).max(128),
+});
+export type ChannelClaims = z.infer<typeof channelClaims>;

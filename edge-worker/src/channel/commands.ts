@@ -1,0 +1,276 @@
+import {
+  type Command,
+  type CommandResult,
+  type CommandState,
+  type CommandType,
+  commandError,
+  commandState,
+  commandType,
+  Failure,
+  int,
+  isFinal,
+  json,
+  type Sql,
+  type SqlRow,
+  text,
+} from '@clawdbot/protocol';
+import type { Taken } from './rpc.ts';
+
+export interface NewCommand {
+  readonly id: string;
+  readonly type: CommandType;
+  readonly siteId: string;
+  readonly seq: number;
+  readonly generation?: number;
+  readonly idempotencyKey?: string;
+  readonly requestDigest: string;
+  readonly actor: string;
+  readonly expiresAt?: number;
+}
+
+/** A command as lists show it, with the version that guards its projection. */
+export interface CommandFact {
+  readonly id: string;
+  readonly siteId: string;
+  readonly type: CommandType;
+  readonly state: CommandState;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly expiresAt: number | null;
+  readonly error: string | null;
+  readonly version: number;
+}
+
+/**
+ * Every command of this orchestrator, its state and its history:
+ * `queued → delivered → running → succeeded | failed | expired | cancelled`. A final state never changes.
+ */
+export class Commands {
+  readonly #sql: Sql;
+  readonly #orchestratorId: string;
+  readonly #now: () => number;
+
+  constructor(sql: Sql, orchestratorId: string, now: () => number) {
+    this.#sql = sql;
+    this.#orchestratorId = orchestratorId;
+    this.#now = now;
+  }
+
+  /**
+   * The command that was taken for this key before, if any.
+   * Throws `Failure('idempotency_mismatch')` when the key came with another request.
+   */
+  repeated(key: string | undefined, requestDigest: string): Taken | undefined {
+    if (key === undefined) return undefined;
+    const [row] = this.#sql.run(
+      `SELECT id, state, generation, request_digest FROM commands WHERE idempotency_key = ?`,
+      key,
+    );
+    if (row === undefined) return undefined;
+    if (text(row, 'request_digest') !== requestDigest) {
+      throw new Failure(
+        'idempotency_mismatch',
+        'this Idempotency-Key was used for another request: choose a new one',
+      );
+    }
+    return taken(row);
+  }
+
+  /** In the caller's transaction, with its log entry. */
+  insert(command: NewCommand): Taken {
+    const now = this.#now();
+    this.#sql.run(
+      `INSERT INTO commands (id, type, site_id, state, seq, generation, idempotency_key, request_digest, created_by,
+         created_at, updated_at, expires_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
+      command.id,
+      command.type,
+      command.siteId,
+      command.seq,
+      command.generation ?? null,
+      command.idempotencyKey ?? null,
+      command.requestDigest,
+      command.actor,
+      now,
+      now,
+      command.expiresAt ?? null,
+    );
+    this.#note(command.id, 'state', 'queued', now, `by ${command.actor}`);
+    return taken(this.#row(command.id));
+  }
+
+  /** Moves a command on. A final one stays as it is. @returns whether it moved */
+  move(
+    id: string,
+    to: CommandState,
+    at: number,
+    outcome: { reason?: string; result?: unknown; error?: unknown } = {},
+  ): boolean {
+    const row = this.#row(id);
+    if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
+    this.#sql.run(
+      `UPDATE commands SET state = ?, result = ?, error = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
+      to,
+      jsonOrNull(outcome.result),
+      jsonOrNull(outcome.error),
+      at,
+      id,
+    );
+    this.#note(id, 'state', to, at, outcome.reason);
+    return true;
+  }
+
+  milestone(id: string, milestone: string, at: number, detail: string | undefined): void {
+    if (this.#row(id) !== undefined) this.#note(id, 'milestone', milestone, at, detail);
+  }
+
+  /** @returns whether this ended the command (a second result changes nothing) */
+  end({ commandId, state, at, result, error, reason }: CommandResult): boolean {
+    const why = reason ?? error?.message;
+    return this.move(commandId, state, at, { result, error, ...(why === undefined ? {} : { reason: why }) });
+  }
+
+  /** The orchestrator has committed these positions. */
+  delivered(fromSeq: number, toSeq: number): void {
+    const at = this.#now();
+    const rows = this.#sql.run(
+      `SELECT id FROM commands WHERE seq BETWEEN ? AND ? AND state = 'queued'`,
+      fromSeq,
+      toSeq,
+    );
+    for (const row of rows) this.move(text(row, 'id'), 'delivered', at);
+  }
+
+  /** Queued commands of a site (of one type), with their positions. */
+  queued(siteId: string, type?: CommandType): { id: string; seq: number }[] {
+    return this.#sql
+      .run(
+        `SELECT id, seq FROM commands WHERE site_id = ?1 AND state = 'queued' AND (?2 IS NULL OR type = ?2)`,
+        siteId,
+        type ?? null,
+      )
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
+  }
+
+  /** Queued commands behind position `offered` whose time is up. */
+  expired(offered: number): { id: string; seq: number }[] {
+    return this.#sql
+      .run(
+        `SELECT id, seq FROM commands WHERE state = 'queued' AND expires_at <= ? AND seq > ?`,
+        this.#now(),
+        offered,
+      )
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
+  }
+
+  /** When the next queued command behind position `offered` expires; undefined when none will. */
+  nextExpiry(offered: number): number | undefined {
+    const [row] = this.#sql.run(
+      `SELECT MIN(expires_at) AS at FROM commands WHERE state = 'queued' AND expires_at IS NOT NULL AND seq > ?`,
+      offered,
+    );
+    return row?.['at'] == null ? undefined : int(row, 'at');
+  }
+
+  /** Throws `Failure('not_found')`. */
+  position(id: string): { state: CommandState; seq: number } {
+    const row = this.#existing(id);
+    return { state: commandState.parse(row['state']), seq: int(row, 'seq') };
+  }
+
+  /** Throws `Failure('not_found')`. */
+  get(id: string): Command {
+    const row = this.#existing(id);
+    const notes = this.#sql.run(
+      `SELECT kind, value, at, detail FROM command_history WHERE command_id = ? ORDER BY n`,
+      id,
+    );
+    const error = row['error'] === null ? undefined : commandError.parse(JSON.parse(text(row, 'error')));
+    return {
+      id,
+      type: commandType.parse(row['type']),
+      siteId: text(row, 'site_id'),
+      orchestratorId: this.#orchestratorId,
+      state: commandState.parse(row['state']),
+      ...(row['result'] === null ? {} : { result: json.parse(JSON.parse(text(row, 'result'))) }),
+      ...(error === undefined ? {} : { error }),
+      createdAt: int(row, 'created_at'),
+      ...(row['expires_at'] === null ? {} : { expiresAt: int(row, 'expires_at') }),
+      createdBy: text(row, 'created_by'),
+      history: notes.filter((note) => note['kind'] === 'state').map(stateNote),
+      milestones: notes.filter((note) => note['kind'] === 'milestone').map(milestoneNote),
+    };
+  }
+
+  /** Facts that D1 does not show yet, oldest first. */
+  unprojected(limit: number): CommandFact[] {
+    return this.#sql
+      .run(`SELECT * FROM commands WHERE version > projected ORDER BY id LIMIT ?`, limit)
+      .map((row) => ({
+        id: text(row, 'id'),
+        siteId: text(row, 'site_id'),
+        type: commandType.parse(row['type']),
+        state: commandState.parse(row['state']),
+        createdBy: text(row, 'created_by'),
+        createdAt: int(row, 'created_at'),
+        updatedAt: int(row, 'updated_at'),
+        expiresAt: row['expires_at'] === null ? null : int(row, 'expires_at'),
+        error: row['error'] === null ? null : text(row, 'error'),
+        version: int(row, 'version'),
+      }));
+  }
+
+  projected(facts: readonly CommandFact[]): void {
+    for (const { id, version } of facts) {
+      this.#sql.run(`UPDATE commands SET projected = MAX(projected, ?) WHERE id = ?`, version, id);
+    }
+  }
+
+  #note(
+    id: string,
+    kind: 'state' | 'milestone',
+    value: string,
+    at: number,
+    detail: string | undefined,
+  ): void {
+    this.#sql.run(
+      `INSERT INTO command_history
+         SELECT ?1, COALESCE(MAX(n), 0) + 1, ?2, ?3, ?4, ?5 FROM command_history WHERE command_id = ?1`,
+      id,
+      kind,
+      value,
+      at,
+      detail ?? null,
+    );
+  }
+
+  #row(id: string): SqlRow | undefined {
+    return this.#sql.run(`SELECT * FROM commands WHERE id = ?`, id)[0];
+  }
+
+  #existing(id: string): SqlRow {
+    const row = this.#row(id);
+    if (row === undefined) throw new Failure('not_found', `no command "${id}"`);
+    return row;
+  }
+}
+
+const jsonOrNull = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+
+const taken = (row: SqlRow | undefined): Taken => ({
+  commandId: text(row, 'id'),
+  state: commandState.parse(row?.['state']),
+  ...(row?.['generation'] == null ? {} : { generation: int(row, 'generation') }),
+});
+
+const stateNote = (note: SqlRow) => ({
+  state: commandState.parse(note['value']),
+  at: int(note, 'at'),
+  ...(note['detail'] === null ? {} : { reason: text(note, 'detail') }),
+});
+
+const milestoneNote = (note: SqlRow) => ({
+  milestone: text(note, 'value'),
+  at: int(note, 'at'),
+  ...(note['detail'] === null ? {} : { detail: text(note, 'detail') }),
+});

@@ -1,0 +1,130 @@
+import {
+  digestOf,
+  EMPTY_CONFIG,
+  explain,
+  Failure,
+  int,
+  type Json,
+  json,
+  mergePatch,
+  type SiteConfig,
+  type SiteConfigState,
+  type Sql,
+  siteConfig,
+  text,
+  type UpdateConfigPayload,
+} from '@clawdbot/protocol';
+
+/** A site as its object knows it. */
+export interface KnownSite {
+  readonly siteId: string;
+  readonly paused: boolean;
+  readonly generation: number;
+  readonly config: SiteConfig;
+}
+
+/** Desired config per site, by generation: the truth, of which every other copy is a projection. */
+export class Configs {
+  readonly #sql: Sql;
+  /** Parsed once per generation, since every relayed request asks. Dropped on each change. */
+  readonly #cache = new Map<string, KnownSite>();
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** Throws `Failure('not_found')` for a site that is not at this orchestrator. */
+  site(siteId: string): KnownSite {
+    const cached = this.#cache.get(siteId);
+    if (cached !== undefined) return cached;
+    const [row] = this.#sql.run(
+      `SELECT s.paused, s.generation, c.config FROM sites s
+       LEFT JOIN configs c ON c.site_id = s.site_id AND c.generation = s.generation WHERE s.site_id = ?`,
+      siteId,
+    );
+    if (row === undefined) throw new Failure('not_found', `no site "${siteId}" here`);
+    const known: KnownSite = {
+      siteId,
+      paused: int(row, 'paused') === 1,
+      generation: int(row, 'generation'),
+      config: row['config'] === null ? EMPTY_CONFIG : siteConfig.parse(JSON.parse(text(row, 'config'))),
+    };
+    this.#cache.set(siteId, known);
+    return known;
+  }
+
+  put(siteId: string, paused: boolean): void {
+    this.#sql.run(
+      `INSERT INTO sites (site_id, paused) VALUES (?, ?) ON CONFLICT (site_id) DO UPDATE SET paused = excluded.paused`,
+      siteId,
+      paused ? 1 : 0,
+    );
+    this.#cache.delete(siteId);
+  }
+
+  remove(siteId: string): void {
+    this.#sql.run(`DELETE FROM configs WHERE site_id = ?`, siteId);
+    this.#sql.run(`DELETE FROM sites WHERE site_id = ?`, siteId);
+    this.#cache.delete(siteId);
+  }
+
+  /**
+   * The config that a request asks for, checked: what it would be, not yet stored.
+   * Throws `Failure('stale_base')` when the base is not the current generation, `bad_request` when the outcome
+   * is no valid config.
+   */
+  next(
+    siteId: string,
+    payload: UpdateConfigPayload,
+  ): { generation: number; digest: string; config: SiteConfig } {
+    const site = this.site(siteId);
+    if (payload.base !== site.generation) {
+      const message = `payload.base: the config is at generation ${site.generation}, not ${payload.base}: read it again and base the edit on that`;
+      throw new Failure('stale_base', message);
+    }
+    const wanted = payload.patch === undefined ? payload.config : this.#patched(site.config, payload.patch);
+    const parsed = siteConfig.safeParse(wanted);
+    if (!parsed.success) throw new Failure('bad_request', explain(parsed.error, 'payload.config'));
+    return { generation: site.generation + 1, digest: digestOf(parsed.data), config: parsed.data };
+  }
+
+  /** In the caller's transaction, with the command that announces it. */
+  commit(
+    siteId: string,
+    next: { generation: number; digest: string; config: SiteConfig },
+    at: number,
+    actor: string,
+  ): void {
+    this.#sql.run(
+      `INSERT INTO configs VALUES (?, ?, ?, ?, ?, ?)`,
+      siteId,
+      next.generation,
+      next.digest,
+      JSON.stringify(next.config),
+      at,
+      actor,
+    );
+    this.#sql.run(`UPDATE sites SET generation = ? WHERE site_id = ?`, next.generation, siteId);
+    this.#cache.delete(siteId);
+  }
+
+  state(siteId: string): SiteConfigState {
+    const { generation, config } = this.site(siteId);
+    const [row] = this.#sql.run(
+      `SELECT at FROM configs WHERE site_id = ? AND generation = ?`,
+      siteId,
+      generation,
+    );
+    return {
+      siteId,
+      generation,
+      digest: digestOf(config),
+      config,
+      ...(row === undefined ? {} : { updatedAt: int(row, 'at') }),
+    };
+  }
+
+  #patched(config: SiteConfig, patch: Json): Json {
+    return mergePatch(json.parse(config), patch);
+  }
+}

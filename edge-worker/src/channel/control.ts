@@ -1,0 +1,231 @@
+import {
+  type Command,
+  digestOf,
+  type EntryToOrchestrator,
+  edgeCodec,
+  Failure,
+  type Inbox,
+  type InboxItem,
+  isFinal,
+  type Outbox,
+  orderedId,
+  type RandomBytes,
+  type Sql,
+} from '@clawdbot/protocol';
+import type { Blobs } from './blobs.ts';
+import type { Commands, NewCommand } from './commands.ts';
+import type { Configs } from './configs.ts';
+import type { PreparedModule } from './modules.ts';
+import type { ConfigSubmission, DeploySubmission, Taken } from './rpc.ts';
+
+export interface ControlParts {
+  readonly sql: Sql;
+  readonly outbox: Outbox;
+  readonly inbox: Inbox;
+  readonly commands: Commands;
+  readonly configs: Configs;
+  readonly blobs: Blobs;
+  readonly orchestratorId: string;
+  readonly now: () => number;
+  readonly random: RandomBytes;
+}
+
+/** What a submission says of its command. */
+type Asked = Pick<NewCommand, 'siteId' | 'actor' | 'requestDigest' | 'idempotencyKey'>;
+interface Envelope {
+  commandId: string;
+  siteId: string;
+  expiresAt?: number;
+}
+
+/** Entries that may go at a time; an acknowledgement usually takes all that a burst left behind. */
+const COMPACT_ROWS = 200;
+
+/**
+ * The control plane: each change of a fact and the log entry that announces it are one transaction, so that
+ * nothing is announced that did not happen, and nothing happens unannounced.
+ */
+export class Control {
+  readonly #parts: ControlParts;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+  }
+
+  deploy(submission: DeploySubmission, modules: readonly PreparedModule[]): Taken {
+    const { modules: _sources, expiresInMs, ...fields } = submission.payload;
+    const refs = modules.map(({ path, sha256, bytes }) => ({ path, sha256, bytes: bytes.length }));
+    return this.#once(submission, { ...fields, modules: refs }, (asked) => {
+      this.#parts.configs.site(submission.siteId);
+      const taken = this.#queue({ ...asked, type: 'deploy_worker', expiresInMs }, (envelope) => ({
+        type: 'deploy_worker',
+        ...envelope,
+        ...fields,
+        modules: refs,
+      }));
+      for (const { sha256, bytes } of modules) this.#parts.blobs.put(taken.commandId, sha256, bytes);
+      return taken;
+    });
+  }
+
+  updateConfig(submission: ConfigSubmission): Taken {
+    const { siteId, payload, actor } = submission;
+    const { configs, now } = this.#parts;
+    const { expiresInMs, ...edit } = payload;
+    return this.#once(submission, edit, (asked) => {
+      const next = configs.next(siteId, payload);
+      this.#supersede(siteId);
+      configs.commit(siteId, next, now(), actor);
+      return this.#queue(
+        { ...asked, type: 'update_config', expiresInMs, generation: next.generation },
+        (envelope) => ({
+          type: 'update_config',
+          ...envelope,
+          ...next,
+        }),
+      );
+    });
+  }
+
+  /** Withdraws a command that was never sent, or asks the orchestrator to stop one that was. */
+  cancel(id: string, actor: string): Command {
+    const { sql, commands, outbox } = this.#parts;
+    sql.transaction(() => {
+      const { state, seq } = commands.position(id);
+      if (state === 'cancelled') return;
+      if (isFinal(state)) throw new Failure('conflict', `the command has already ${state}`);
+      const reason = `cancelled by ${actor}`;
+      if (this.#withdraw({ id, seq }, 'cancelled', reason)) return;
+      outbox.append(edgeCodec.encodeEntry({ type: 'cancel_command', commandId: id, reason }));
+      commands.milestone(id, 'cancel requested', this.#parts.now(), reason);
+    });
+    return commands.get(id);
+  }
+
+  /** The site is gone: what was queued for it is withdrawn. */
+  removeSite(siteId: string): void {
+    const { sql, commands, configs } = this.#parts;
+    sql.transaction(() => {
+      for (const queued of commands.queued(siteId))
+        this.#withdraw(queued, 'cancelled', 'the site was deleted');
+      configs.remove(siteId);
+    });
+  }
+
+  /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */
+  expire(): void {
+    const { sql, commands, outbox } = this.#parts;
+    sql.transaction(() => {
+      for (const queued of commands.expired(outbox.offered))
+        this.#withdraw(queued, 'expired', 'it was not delivered in time');
+    });
+  }
+
+  /** When `expire` has something to do; undefined when nothing waits. */
+  nextExpiry(): number | undefined {
+    return this.#parts.commands.nextExpiry(this.#parts.outbox.offered);
+  }
+
+  acknowledged(applied: number): void {
+    const { sql, outbox, commands } = this.#parts;
+    sql.transaction(() => {
+      commands.delivered(outbox.acknowledge(applied), applied);
+      outbox.compact(COMPACT_ROWS);
+    });
+  }
+
+  /**
+   * Handles what the inbox holds, each entry in a transaction with what it changes; one that cannot be handled
+   * becomes a dead letter and holds nothing up.
+   */
+  handleInbox(): void {
+    const { inbox } = this.#parts;
+    for (let items = inbox.pending(500); items.length > 0; items = inbox.pending(500)) {
+      for (const item of items) this.#handle(item);
+    }
+  }
+
+  #handle(item: InboxItem): void {
+    const { sql, inbox } = this.#parts;
+    try {
+      sql.transaction(() => {
+        const error = this.#apply(item.body);
+        if (error === undefined) inbox.done(item);
+        else inbox.dead(item, error);
+      });
+    } catch (error) {
+      console.error('an entry could not be handled', item.seq, error);
+      inbox.dead(item, `the edge failed to handle it: ${String(error)}`);
+    }
+  }
+
+  /** @returns why it cannot be handled */
+  #apply(entry: string): string | undefined {
+    const decoded = edgeCodec.decodeEntry(entry);
+    if ('error' in decoded) return decoded.error;
+    const { body } = decoded;
+    const { commands, blobs } = this.#parts;
+    switch (body.type) {
+      case 'command_progress':
+        if (body.milestone === 'running') commands.move(body.commandId, 'running', body.at);
+        else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
+        return undefined;
+      case 'command_result':
+        if (commands.end(body)) blobs.release(body.commandId);
+        return undefined;
+      case 'sync_event':
+        return 'this edge does not take sync events yet';
+      default:
+        return body satisfies never;
+    }
+  }
+
+  /** Takes a submission once: a repeat with the same key and request gets the first answer. */
+  #once(
+    submission: DeploySubmission | ConfigSubmission,
+    request: unknown,
+    take: (asked: Asked) => Taken,
+  ): Taken {
+    const { siteId, actor, idempotencyKey } = submission;
+    const requestDigest = digestOf({ siteId, request });
+    const { sql, commands } = this.#parts;
+    return sql.transaction(
+      () =>
+        commands.repeated(idempotencyKey, requestDigest) ??
+        take({ siteId, actor, requestDigest, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }),
+    );
+  }
+
+  #queue(
+    {
+      expiresInMs,
+      ...command
+    }: Asked & Pick<NewCommand, 'type' | 'generation'> & { expiresInMs: number | undefined },
+    entry: (envelope: Envelope) => EntryToOrchestrator,
+  ): Taken {
+    const { outbox, commands, orchestratorId, now, random } = this.#parts;
+    const id = `cmd_${orchestratorId}_${orderedId(now(), random)}`;
+    const expiry = expiresInMs === undefined ? {} : { expiresAt: now() + expiresInMs };
+    const seq = outbox.append(
+      edgeCodec.encodeEntry(entry({ commandId: id, siteId: command.siteId, ...expiry })),
+    );
+    return commands.insert({ ...command, id, seq, ...expiry });
+  }
+
+  /** A newer generation makes older ones that never left pointless. */
+  #supersede(siteId: string): void {
+    for (const queued of this.#parts.commands.queued(siteId, 'update_config')) {
+      this.#withdraw(queued, 'cancelled', 'superseded');
+    }
+  }
+
+  /** Puts nothing in the place of an entry that was never on a wire. @returns false when it was */
+  #withdraw(queued: { id: string; seq: number }, state: 'cancelled' | 'expired', reason: string): boolean {
+    const { outbox, commands, blobs, now } = this.#parts;
+    const withdrawn = edgeCodec.encodeEntry({ type: 'withdrawn', commandId: queued.id });
+    if (!outbox.replace(queued.seq, withdrawn)) return false;
+    commands.move(queued.id, state, now(), { reason });
+    blobs.release(queued.id);
+    return true;
+  }
+}

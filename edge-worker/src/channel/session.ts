@@ -1,0 +1,292 @@
+import {
+  CLOSE,
+  type CloseName,
+  closeReason,
+  type Defer,
+  decodeChunk,
+  type Entry,
+  edgeCodec,
+  Failure,
+  FrameSender,
+  type FrameToEdge,
+  type FrameToOrchestrator,
+  type Hello,
+  headOfBody,
+  ProtocolError,
+  type Status,
+  type StatusReport,
+  type Welcome,
+  type Wire,
+  type WireError,
+} from '@clawdbot/protocol';
+import type { Attachment, OpenAttachment } from './attachment.ts';
+import { Calls } from './calls.ts';
+import { type After, Liveness } from './liveness.ts';
+import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+
+/** What a session asks of its lane: everything that outlives one socket. */
+export interface LanePort {
+  /** Takes the orchestrator over for this session, or says why not. */
+  admit(session: Session, hello: Hello): { attachment: OpenAttachment; welcome: Welcome } | Refusal;
+  /** Commits entries. @returns how far all are committed */
+  receive(entries: readonly Entry[]): { ok: boolean; applied: number };
+  acknowledged(applied: number): void;
+  nextBatch(): Entry[];
+  blobPart(sha256: string, part: number): Uint8Array;
+  /** Is this the newest session of the orchestrator? An older one may not write. */
+  isCurrent(fence: number): boolean;
+  onStatus(status: Status): void;
+  onDrain(session: Session, reason: string): void;
+  onUnknown(count: number): void;
+}
+export interface Refusal {
+  readonly close: CloseName;
+  readonly reason: string;
+}
+
+export interface SessionPorts {
+  readonly wire: Wire;
+  readonly save: (attachment: Attachment) => void;
+  readonly now: () => number;
+  readonly after: After;
+  readonly defer: Defer;
+  readonly lane: LanePort;
+}
+
+/** One socket's side of the conversation: `greeting → open → draining`, then it ends. */
+export class Session {
+  #state: Attachment;
+  /** 0 until this instance hears something: what was heard before a hibernation, the heartbeat tells. */
+  #heardAt = 0;
+  readonly #ports: SessionPorts;
+  readonly #sender: FrameSender<FrameToOrchestrator>;
+  readonly #calls = new Calls();
+  readonly #liveness: Liveness;
+  #cancelHello: (() => void) | undefined;
+
+  constructor(state: Attachment, ports: SessionPorts) {
+    this.#state = state;
+    this.#ports = ports;
+    this.#sender = new FrameSender(ports.wire, edgeCodec.encode, ports.defer);
+    this.#liveness = new Liveness({
+      now: ports.now,
+      after: ports.after,
+      busy: () => this.#calls.size > 0,
+      probe: (n) => this.#sender.pushNow({ type: 'probe', n }),
+      dead: () => this.close('unresponsive', 'it did not answer a probe'),
+    });
+  }
+
+  get state(): Attachment {
+    return this.#state;
+  }
+
+  /** When a frame last came in, as far as this instance knows. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** A socket that says nothing is not kept: without `hello` in time it ends. */
+  expectHello(ms: number): void {
+    this.#cancelHello = this.#ports.after(ms, () => this.close('helloTimeout', 'no hello in time'));
+  }
+
+  /** Everything that comes in goes through here; what cannot be read ends the socket, never the object. */
+  receive(message: string | Uint8Array): void {
+    this.#heardAt = this.#ports.now();
+    this.#liveness.heard();
+    try {
+      if (typeof message === 'string') this.#onText(message);
+      else this.#onChunk(message);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) console.error('a message could not be handled', error);
+      if (error instanceof ProtocolError) this.close(error.close, error.message);
+      else this.close('internal', 'the edge failed to handle a message');
+    }
+  }
+
+  /** Throws `Failure` when the call cannot be opened; rejects with one when it fails. */
+  relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
+    const { id, reply } = this.#calls.relay(call.requestId);
+    const body = headOfBody(call.body);
+    this.#open({
+      type: 'request',
+      id,
+      target: call.target,
+      ...(call.siteId === undefined ? {} : { siteId: call.siteId }),
+      method: call.method,
+      url: call.url,
+      headers: call.headers,
+      body,
+      requestId: call.requestId,
+      deadlineMs,
+    });
+    if (body.kind === 'stream' && call.body !== null) this.#sender.pushBody(id, call.body);
+    return reply;
+  }
+
+  getStatus({ requestId, siteId, deadlineMs }: StatusCall): Promise<StatusReport> {
+    const { id, reply } = this.#calls.status(requestId);
+    this.#open({ type: 'get_status', id, siteId, deadlineMs });
+    return reply;
+  }
+
+  cancelCall(requestId: string): void {
+    for (const id of this.#calls.forget(requestId)) {
+      this.#sender.push({ type: 'cancel', id, reason: 'its caller no longer waits' });
+    }
+  }
+
+  /** Sends what the log holds, as far as the window allows. */
+  pump(): void {
+    if (this.#state.state !== 'open') return;
+    for (let batch = this.#ports.lane.nextBatch(); batch.length > 0; batch = this.#ports.lane.nextBatch()) {
+      for (const entry of batch) this.#sender.push(entry);
+    }
+  }
+
+  close(name: CloseName, reason: string): void {
+    this.end(reason);
+    this.#ports.wire.close(CLOSE[name].code, closeReason(reason));
+  }
+
+  /** The socket is gone, whoever ended it. Safe to repeat. */
+  end(reason: string): void {
+    this.#cancelHello?.();
+    this.#liveness.stop();
+    this.#calls.failAll(reason);
+  }
+
+  /** Sends a call's first frame: at once when nothing else is open, else with the others of this turn. */
+  #open(frame: FrameToOrchestrator & { id: number }): void {
+    try {
+      if (this.#calls.size === 1) this.#sender.pushNow(frame);
+      else this.#sender.push(frame);
+      this.#liveness.expect();
+    } catch (cause) {
+      const failure = new Failure('bad_request', 'the request does not fit the channel', {
+        cause,
+        execution: 'not_started',
+      });
+      this.#calls.fail(frame.id, failure);
+    }
+  }
+
+  #onText(text: string): void {
+    const { frames, unknown } = edgeCodec.decode(text);
+    if (unknown > 0) this.#ports.lane.onUnknown(unknown);
+    const entries: Entry[] = [];
+    for (const frame of frames) {
+      if (frame.type === 'entry') entries.push(frame);
+      else this.#onFrame(frame);
+    }
+    if (entries.length > 0) this.#onEntries(entries);
+  }
+
+  #onFrame(frame: Exclude<FrameToEdge, Entry>): void {
+    if (frame.type !== 'hello' && this.#state.state === 'greeting') {
+      throw new ProtocolError('malformed', `${frame.type} before hello`);
+    }
+    switch (frame.type) {
+      case 'hello':
+        this.#onHello(frame);
+        break;
+      case 'probe':
+      case 'credit': // Bodies are buffered whole within RELAY_BODY_BYTES_MAX: there is nothing to grant yet.
+        break;
+      case 'ack':
+        this.#onAck(frame.log, frame.applied);
+        break;
+      case 'drain':
+        this.#onDrain(frame.reason);
+        break;
+      case 'error':
+        this.#onError(frame.id, frame.error);
+        break;
+      case 'response':
+        this.#calls.onResponse(frame);
+        break;
+      case 'end':
+        this.#calls.onEnd(frame.id);
+        break;
+      case 'cancel':
+        this.#calls.fail(frame.id, new Failure('upstream_failed', frame.reason));
+        break;
+      case 'get_status_result':
+        this.#calls.onStatus(frame.id, frame.data);
+        break;
+      case 'blob':
+        this.#onBlob(frame.id, frame.sha256, frame.part);
+        break;
+      case 'status':
+        this.#ports.lane.onStatus(frame);
+        break;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #onError(id: number | undefined, error: WireError): void {
+    if (id === undefined) console.warn('the orchestrator complains', error);
+    else this.#calls.fail(id, Failure.fromWire(error));
+  }
+
+  #onHello(hello: Hello): void {
+    if (this.#state.state !== 'greeting') throw new ProtocolError('malformed', 'a second hello');
+    this.#cancelHello?.();
+    const admission = this.#ports.lane.admit(this, hello);
+    if ('close' in admission) {
+      this.close(admission.close, admission.reason);
+      return;
+    }
+    this.#become(admission.attachment);
+    this.#sender.push(admission.welcome);
+    this.pump();
+  }
+
+  #onEntries(entries: readonly Entry[]): void {
+    const state = this.#state;
+    if (state.state === 'greeting') throw new ProtocolError('malformed', 'entry before hello');
+    if (!this.#ports.lane.isCurrent(state.fence)) return; // Refused: a newer session has the log (PROTOCOL L7).
+    if (entries.some(({ log }) => log !== 'control'))
+      throw new ProtocolError('malformed', 'no such log this way');
+    const { ok, applied } = this.#ports.lane.receive(entries);
+    if (!ok) throw new ProtocolError('malformed', `entries skipped: expected ${applied + 1}`);
+    this.#sender.push({ type: 'ack', log: 'control', applied });
+    this.pump();
+  }
+
+  #onAck(log: string, applied: number): void {
+    const state = this.#state;
+    if (log !== 'control' || state.state === 'greeting' || !this.#ports.lane.isCurrent(state.fence)) return;
+    this.#ports.lane.acknowledged(applied);
+    this.pump();
+  }
+
+  #onDrain(reason: string): void {
+    if (this.#state.state !== 'open') return;
+    this.#become({ ...this.#state, state: 'draining' });
+    this.#ports.lane.onDrain(this, reason);
+  }
+
+  #onBlob(id: number, sha256: string, part: number): void {
+    try {
+      this.#sender.pushBody(id, this.#ports.lane.blobPart(sha256, part));
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#sender.push({ type: 'error', id, error: error.toWire() });
+    }
+  }
+
+  #onChunk(message: Uint8Array): void {
+    if (this.#state.state === 'greeting') throw new ProtocolError('malformed', 'bytes before hello');
+    const tooLarge = this.#calls.onChunk(decodeChunk(message));
+    if (tooLarge !== undefined)
+      this.#sender.push({ type: 'cancel', id: tooLarge, reason: 'the answer is too large' });
+  }
+
+  #become(state: Attachment): void {
+    this.#state = state;
+    this.#ports.save(state);
+  }
+}

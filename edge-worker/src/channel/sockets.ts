@@ -1,0 +1,77 @@
+import { sendableCode } from '@clawdbot/protocol';
+import { type Attachment, readAttachment, writeAttachment } from './attachment.ts';
+import type { Lane } from './lane.ts';
+import { Session } from './session.ts';
+
+/** A session, and when its socket last had a heartbeat answered by the runtime. */
+export interface Connected {
+  readonly session: Session;
+  readonly heartbeatAt: number | undefined;
+}
+
+/** The runtime's sockets and their sessions: the one place where both are seen together. */
+export class Sockets {
+  readonly #ctx: DurableObjectState;
+  readonly #sessions = new Map<WebSocket, Session>();
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** After a hibernation: sockets are still open, and their sessions are built from what they kept. */
+  rehydrate(lane: Lane): void {
+    for (const socket of this.#ctx.getWebSockets()) {
+      const state = readAttachment(socket);
+      if (state === undefined) socket.close(1012, 'accepted by another version of the edge');
+      else this.#add(socket, state, lane);
+    }
+  }
+
+  accept(socket: WebSocket, state: Attachment, lane: Lane): Session {
+    this.#ctx.acceptWebSocket(socket);
+    writeAttachment(socket, state);
+    return this.#add(socket, state, lane);
+  }
+
+  get(socket: WebSocket): Session | undefined {
+    return this.#sessions.get(socket);
+  }
+
+  /** The socket ended. @returns its session, the first time */
+  remove(socket: WebSocket): Session | undefined {
+    const session = this.#sessions.get(socket);
+    this.#sessions.delete(socket);
+    return session;
+  }
+
+  list(): Connected[] {
+    return [...this.#sessions].map(([socket, session]) => ({
+      session,
+      heartbeatAt: this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime(),
+    }));
+  }
+
+  #add(socket: WebSocket, state: Attachment, lane: Lane): Session {
+    const session = new Session(state, {
+      wire: {
+        sendText: (text) => socket.send(text),
+        sendBytes: (bytes) => socket.send(bytes),
+        close: (code, reason) => {
+          this.#sessions.delete(socket);
+          socket.close(sendableCode(code), reason);
+          lane.ended(session, reason);
+        },
+      },
+      save: (attachment) => writeAttachment(socket, attachment),
+      now: Date.now,
+      after: (ms, task) => {
+        const timer = setTimeout(task, ms);
+        return () => clearTimeout(timer);
+      },
+      defer: (task) => void setTimeout(task, 0),
+      lane,
+    });
+    this.#sessions.set(socket, session);
+    return session;
+  }
+}

@@ -1,0 +1,173 @@
+import { createRoute } from '@hono/zod-openapi';
+import { z } from 'zod';
+import { commandState, commandType } from '../commands.ts';
+import { commandId, orchestratorId, siteId } from '../ids.ts';
+import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
+import { problem } from './problem.ts';
+import {
+  command,
+  commandSummary,
+  createSite,
+  listOf,
+  listQuery,
+  orchestrator,
+  orchestratorSummary,
+  patchSite,
+  site,
+  siteConfigState,
+} from './resources.ts';
+
+/**
+ * The HTTP API's routes, which edge, CLI and dashboard share. A door of its own (`@clawdbot/protocol/routes`):
+ * who only speaks frames need not load the OpenAPI library.
+ */
+
+/** The prefix of every route; paths below are relative to it. */
+export const API_PREFIX = '/api/v1';
+
+const security: Record<string, string[]>[] = [{ bearer: [] }];
+
+const jsonOf = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } });
+const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+  content: jsonOf(schema),
+  description,
+});
+const refused = { content: { 'application/problem+json': { schema: problem } }, description: 'A problem' };
+const bodyOf = <T extends z.ZodType>(schema: T) => ({ content: jsonOf(schema), required: true });
+
+/** What an operator asks of a site's orchestrator; every answer, errors too, in the same envelope. */
+export const actRoute = createRoute({
+  method: 'post',
+  path: '/orchestrator',
+  security,
+  request: {
+    headers: z.object({ 'idempotency-key': idempotencyKey.optional() }),
+    body: bodyOf(orchestratorRequest),
+  },
+  responses: {
+    200: answer(orchestratorResponse, 'get_status: the orchestrator as it is now'),
+    202: answer(orchestratorResponse, 'deploy_worker, update_config: taken; follow data.commandId'),
+    default: answer(orchestratorResponse, 'Why it was refused, in error'),
+  },
+});
+
+const commandParams = z.object({ id: commandId });
+const commandFilter = listQuery
+  .extend({ site: siteId.optional(), state: commandState.optional(), type: commandType.optional() })
+  .strict();
+export type CommandFilter = z.infer<typeof commandFilter>;
+
+export const listCommandsRoute = createRoute({
+  method: 'get',
+  path: '/commands',
+  security,
+  request: { query: commandFilter },
+  responses: { 200: answer(listOf(commandSummary), 'Newest first'), default: refused },
+});
+
+export const getCommandRoute = createRoute({
+  method: 'get',
+  path: '/commands/{id}',
+  security,
+  request: { params: commandParams },
+  responses: { 200: answer(command, 'The command with its history'), default: refused },
+});
+
+export const cancelCommandRoute = createRoute({
+  method: 'post',
+  path: '/commands/{id}/cancel',
+  security,
+  request: { params: commandParams },
+  responses: { 200: answer(command, 'The command as it is now'), default: refused },
+});
+
+export const listOrchestratorsRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators',
+  security,
+  request: { query: listQuery.strict() },
+  responses: { 200: answer(listOf(orchestratorSummary), 'By id'), default: refused },
+});
+
+export const getOrchestratorRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators/{id}',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
+const siteParams = z.object({ id: siteId });
+
+/** `?label=tier:gold`, repeatable: a site must have them all. */
+const labelFilter = z.string().regex(/^[a-z0-9][a-z0-9._/-]{0,62}:.{0,200}$/s, 'expected name:value');
+/** Each label is one bound parameter or two of the 100 that D1 takes. */
+const LABEL_FILTERS_MAX = 10;
+const siteFilter = listQuery
+  .extend({ label: z.union([labelFilter, z.array(labelFilter).max(LABEL_FILTERS_MAX)]).optional() })
+  .strict();
+export type SiteFilter = z.infer<typeof siteFilter>;
+
+export const createSiteRoute = createRoute({
+  method: 'post',
+  path: '/sites',
+  security,
+  request: { body: bodyOf(createSite) },
+  responses: { 201: answer(site, 'The new site'), default: refused },
+});
+
+export const listSitesRoute = createRoute({
+  method: 'get',
+  path: '/sites',
+  security,
+  request: { query: siteFilter },
+  responses: { 200: answer(listOf(site), 'By id'), default: refused },
+});
+
+export const getSiteRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}',
+  security,
+  request: { params: siteParams },
+  responses: { 200: answer(site, 'The site'), default: refused },
+});
+
+export const patchSiteRoute = createRoute({
+  method: 'patch',
+  path: '/sites/{id}',
+  security,
+  request: { params: siteParams, body: bodyOf(patchSite) },
+  responses: { 200: answer(site, 'The site as it is now'), default: refused },
+});
+
+export const pauseSiteRoute = createRoute({
+  method: 'post',
+  path: '/sites/{id}/pause',
+  security,
+  request: { params: siteParams },
+  responses: { 200: answer(site, 'The site, paused: its customers get 503'), default: refused },
+});
+
+export const resumeSiteRoute = createRoute({
+  method: 'post',
+  path: '/sites/{id}/resume',
+  security,
+  request: { params: siteParams },
+  responses: { 200: answer(site, 'The site, answering again'), default: refused },
+});
+
+export const deleteSiteRoute = createRoute({
+  method: 'delete',
+  path: '/sites/{id}',
+  security,
+  request: { params: siteParams },
+  responses: { 204: { description: 'Gone, with its config and what was queued for it' }, default: refused },
+});
+
+export const getSiteConfigRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config',
+  security,
+  request: { params: siteParams },
+  responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
+});
