@@ -11,7 +11,7 @@ import {
   SUBPROTOCOL,
   sendableCode,
 } from '@clawdbot/protocol';
-import type { Env } from '../env.ts';
+import type { HubRpc } from '../hub/rpc.ts';
 import { channelClaims } from './claims.ts';
 import { prepareModules } from './modules.ts';
 import { openParts, type Parts } from './parts.ts';
@@ -33,16 +33,21 @@ import { useToken } from './tokens.ts';
 /** D1 is tried again this long after it failed. */
 const PROJECTION_RETRY_MS = 15_000;
 
+interface ChannelEnv {
+  readonly DB: D1Database;
+  readonly HUB: DurableObjectNamespace<HubRpc & Rpc.DurableObjectBranded>;
+}
+
 /**
  * The Durable Object that terminates one orchestrator's socket, named `<orchestrator>/<lane>`. Runtime
  * callbacks only: each finds its part, makes one call, and sees to what must follow.
  */
-export class Channel extends DurableObject<Env> implements ChannelRpc {
+export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #sockets: Sockets;
   readonly #parts: Parts;
   #awake = false;
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, env: ChannelEnv) {
     super(ctx, env);
     // Answered by the runtime, so that an idle channel sleeps through its heartbeats.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));

@@ -27,8 +27,7 @@ import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
 import type { PresenceBook } from './presence.ts';
 import type { ChannelState, RelayCall, RelayReply, StatusCall } from './rpc.ts';
-import type { LanePort, Refusal, Session } from './session.ts';
-import type { Connected } from './sockets.ts';
+import type { Connected, LanePort, Refusal, Session } from './session.ts';
 import type { Meta } from './store.ts';
 
 export interface LaneParts {

@@ -6,7 +6,7 @@ import { Control } from './control.ts';
 import { Lane } from './lane.ts';
 import { PresenceBook } from './presence.ts';
 import { Projector } from './projector.ts';
-import type { Connected } from './sockets.ts';
+import type { Connected } from './session.ts';
 import { Meta, migrate, objectSql } from './store.ts';
 
 export interface PartsOptions {

@@ -53,6 +53,12 @@ export interface SessionPorts {
   readonly lane: LanePort;
 }
 
+/** A session, and when its socket last had a heartbeat answered by the runtime. */
+export interface Connected {
+  readonly session: Session;
+  readonly heartbeatAt: number | undefined;
+}
+
 /** One socket's side of the conversation: `greeting → open → draining`, then it ends. */
 export class Session {
   #state: Attachment;

@@ -1,13 +1,7 @@
 import { sendableCode } from '@clawdbot/protocol';
 import { type Attachment, readAttachment, writeAttachment } from './attachment.ts';
 import type { Lane } from './lane.ts';
-import { Session } from './session.ts';
-
-/** A session, and when its socket last had a heartbeat answered by the runtime. */
-export interface Connected {
-  readonly session: Session;
-  readonly heartbeatAt: number | undefined;
-}
+import { type Connected, Session } from './session.ts';
 
 /** The runtime's sockets and their sessions: the one place where both are seen together. */
 export class Sockets {

@@ -32,9 +32,15 @@ type Step =
   | { readonly do: 'handle' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('append' as const), count: fc.integer({ min: 1, max: 30 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('append' as const), count: fc.integer({ min: 1, max: 30 }) }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('batch' as const) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('deliver' as const, 'duplicate' as const, 'ack' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom('deliver' as const, 'duplicate' as const, 'ack' as const) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('handle' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reconnect' as const) }) },
@@ -69,25 +75,34 @@ class Pair {
   apply(next: Step): void {
     switch (next.do) {
       case 'append':
-        return this.#append(next.count);
+        this.#append(next.count);
+        return;
       case 'batch':
-        return this.#send();
+        this.#send();
+        return;
       case 'deliver':
-        return this.#deliver(this.#wire.shift());
+        this.#deliver(this.#wire.shift());
+        return;
       case 'duplicate':
-        return this.#deliver(this.#wire[0]);
+        this.#deliver(this.#wire[0]);
+        return;
       case 'ack':
-        return this.#ack();
+        this.#ack();
+        return;
       case 'lose':
-        return this.#lose();
+        this.#lose();
+        return;
       case 'reconnect':
-        return this.reconnect();
+        this.reconnect();
+        return;
       case 'crash':
-        return this.#crash(next.side);
+        this.#crash(next.side);
+        return;
       case 'handle':
-        return this.#handle();
+        this.#handle();
+        return;
       default:
-        return next satisfies never;
+        next satisfies never;
     }
   }
 
@@ -361,8 +376,14 @@ function describeInbox(adapter: string, use: UseSql): void {
         const inbox = new Inbox(sql, 'control');
         inbox.follow('log-aaaaaaaa', 1);
         inbox.receive([entry(1)]);
-        expect(inbox.follow('log-aaaaaaaa', 4)).toEqual({ applied: 3, resync: expect.stringContaining('2 to 3') });
-        expect(inbox.follow('log-bbbbbbbb', 1)).toEqual({ applied: 0, resync: expect.stringContaining('new one') });
+        expect(inbox.follow('log-aaaaaaaa', 4)).toEqual({
+          applied: 3,
+          resync: expect.stringContaining('2 to 3'),
+        });
+        expect(inbox.follow('log-bbbbbbbb', 1)).toEqual({
+          applied: 0,
+          resync: expect.stringContaining('new one'),
+        });
         expect(inbox.receive([entry(1)])).toMatchObject({ ok: true, applied: 1 });
       }));
 

@@ -1,0 +1,136 @@
+import { env } from 'cloudflare:workers';
+import {
+  type FrameToEdge,
+  type FrameToOrchestrator,
+  type Hello,
+  orchestratorCodec,
+  PING,
+  PONG,
+} from '@clawdbot/protocol';
+import { type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
+
+const DEADLINE_MS = 5_000;
+let dials = 0;
+
+export const stubOf = (orchestratorId: string) => env.CHANNEL.getByName(`${orchestratorId}/0`);
+
+/** The object as its callers see it. The cast: a stub's own types unfold recursive JSON without end. */
+export const channelOf = (orchestratorId: string) => stubOf(orchestratorId) as unknown as ChannelRpc;
+
+/** The orchestrator's end of a socket, driven by a test frame by frame. */
+export class Peer {
+  readonly #socket: WebSocket;
+  readonly #frames: FrameToOrchestrator[] = [];
+  readonly #chunks: Uint8Array[] = [];
+  #pongs = 0;
+  #closed: { code: number; reason: string } | undefined;
+  #wake: () => void = () => undefined;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('message', ({ data }) => {
+      if (data === PONG) this.#pongs++;
+      else if (typeof data === 'string') this.#frames.push(...orchestratorCodec.decode(data).frames);
+      else this.#chunks.push(new Uint8Array(data));
+      this.#wake();
+    });
+    socket.addEventListener('close', ({ code, reason }) => {
+      this.#closed = { code, reason };
+      this.#wake();
+    });
+    socket.accept();
+  }
+
+  static async dial(orchestratorId: string, jti = `token-${++dials}`): Promise<Peer | Response> {
+    const claims = {
+      orchestratorId,
+      orgId: 'org-1',
+      lane: 0,
+      jti: jti.padEnd(8, '-'),
+      exp: 4_000_000_000,
+      kid: 'key-1',
+    };
+    const response = await stubOf(orchestratorId).fetch('https://channel/', {
+      headers: { upgrade: 'websocket', [CLAIMS_HEADER]: JSON.stringify(claims) },
+    });
+    return response.webSocket === null ? response : new Peer(response.webSocket);
+  }
+
+  /** Dials and says hello; resolves when welcome has come. */
+  static async connect(orchestratorId: string, hello: Partial<Hello> = {}): Promise<Peer> {
+    const peer = await Peer.dial(orchestratorId);
+    if (peer instanceof Response) throw new Error(`refused: ${peer.status}`);
+    peer.send({ ...helloOf(orchestratorId), ...hello });
+    await peer.next('welcome');
+    return peer;
+  }
+
+  send(...frames: FrameToEdge[]): void {
+    this.#socket.send(`[${frames.map((frame) => orchestratorCodec.encode(frame)).join(',')}]`);
+  }
+
+  sendRaw(message: string | Uint8Array): void {
+    this.#socket.send(message);
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  /** The next frame of a type; others that came before it are dropped. */
+  next<T extends FrameToOrchestrator['type']>(type: T): Promise<Extract<FrameToOrchestrator, { type: T }>> {
+    return this.#until(`a ${type} frame`, () => {
+      while (this.#frames.length > 0) {
+        const frame = this.#frames.shift();
+        if (frame?.type === type) return frame as Extract<FrameToOrchestrator, { type: T }>;
+      }
+      return undefined;
+    });
+  }
+
+  /** Sends a heartbeat; resolves when it was answered. */
+  async beat(): Promise<void> {
+    const before = this.#pongs;
+    this.#socket.send(PING);
+    await this.#until('a pong', () => (this.#pongs > before ? true : undefined));
+  }
+
+  nextChunk(): Promise<Uint8Array> {
+    return this.#until('a binary message', () => this.#chunks.shift());
+  }
+
+  closed(): Promise<{ code: number; reason: string }> {
+    return this.#until('the close', () => this.#closed);
+  }
+
+  async #until<T>(what: string, look: () => T | undefined): Promise<T> {
+    const deadline = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      const left = deadline - Date.now();
+      if (left <= 0) throw new Error(`${what} did not come within ${DEADLINE_MS} ms`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, left);
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
+  }
+}
+
+export const helloOf = (orchestratorId: string): Hello => ({
+  type: 'hello',
+  protocol: [1],
+  orchestratorId,
+  lane: 0,
+  lanes: 1,
+  generation: 1,
+  instanceId: 'process-a',
+  version: '0.1.0',
+  capabilities: [],
+  clockMs: Date.now(),
+  logs: { control: { logId: `log-of-${orchestratorId}`, oldest: 1, last: 0, applied: 0 } },
+  sites: [],
+});
