@@ -11,7 +11,6 @@ export const CODES = {
   invalidApiToken: 1000,
   invalidRequestHeaders: 6003,
   invalidAuthorizationFormat: 6111,
-  noRoute: 7000,
   couldNotRoute: 7003,
   missingCredentials: 9106,
   authentication: 10000,

@@ -12,8 +12,12 @@ export const PROBE_HEADER = `${INTERNAL_PREFIX}probe`;
 export const codePath = (script: string, version: string): string => `/_runner/${script}/${version}`;
 
 /** A module for the Worker Loader; bytes travel as base64. */
-export type WireModule = { js: string } | { cjs: string } | { text: string } | { json: unknown } | WireBytes;
-export type WireBytes = { base64: string; as: 'data' | 'wasm' };
+export type WireModule =
+  | { js: string }
+  | { cjs: string }
+  | { text: string }
+  | { json: unknown }
+  | { base64: string; as: 'data' | 'wasm' };
 
 /** A whole Worker, as the Worker Loader needs it. */
 export interface WireCode {

@@ -3,6 +3,9 @@
  * each version is an isolate of its own, loaded at its first request, so that a new version disturbs
  * nothing that runs.
  */
+
+import { type LoadedWorker, loaderCode, type WorkerLoader } from './loader.ts';
+import { probe } from './probe.ts';
 import {
   codePath,
   INTERNAL_PREFIX,
@@ -12,8 +15,6 @@ import {
   VERSION_HEADER,
   type WireCode,
 } from './wire.ts';
-import { type LoadedWorker, loaderCode, type WorkerLoader } from './loader.ts';
-import { probe } from './probe.ts';
 
 interface Env {
   LOADER: WorkerLoader;

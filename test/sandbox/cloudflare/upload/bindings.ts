@@ -11,7 +11,8 @@ const SUPPORTED = UploadedBinding.options.map((option) => option.shape.type.valu
 type Raw = NonNullable<Metadata['bindings']>[number];
 
 function parse(raw: Raw): UploadedBinding {
-  if (!raw.name) throw new ApiError(400, CODES.bindingWithoutName, `A binding of type ${raw.type} has no name.`);
+  if (!raw.name)
+    throw new ApiError(400, CODES.bindingWithoutName, `A binding of type ${raw.type} has no name.`);
   if (!SUPPORTED.some((type) => type === raw.type)) {
     throw invalid(
       `binding ${raw.name} of type ${raw.type} is not supported by the local stand-in for Cloudflare; it has ${SUPPORTED.join(', ')}.`,
@@ -68,11 +69,19 @@ function checkLimits(bindings: readonly Binding[]): void {
     if (names.has(binding.name)) throw nameTaken(binding.name);
     names.add(binding.name);
     if (sizeOf(binding) > MAX_VARIABLE_BYTES) {
-      throw new ApiError(400, CODES.variableTooLarge, `The value of ${binding.name} exceeds the limit of 5 KB.`);
+      throw new ApiError(
+        400,
+        CODES.variableTooLarge,
+        `The value of ${binding.name} exceeds the limit of 5 KB.`,
+      );
     }
   }
   if (bindings.length > MAX_VARIABLES) {
-    throw new ApiError(400, CODES.tooManyVariables, `A Worker has at most ${MAX_VARIABLES} variables and secrets.`);
+    throw new ApiError(
+      400,
+      CODES.tooManyVariables,
+      `A Worker has at most ${MAX_VARIABLES} variables and secrets.`,
+    );
   }
 }
 

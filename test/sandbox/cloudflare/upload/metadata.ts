@@ -81,7 +81,8 @@ const UNSUPPORTED = new Set([
 function refuseUnsupported(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   const named = Object.keys(value).find((key) => UNSUPPORTED.has(key));
-  if (named) throw invalid(`The metadata field "${named}" is not supported by the local stand-in for Cloudflare.`);
+  if (named)
+    throw invalid(`The metadata field "${named}" is not supported by the local stand-in for Cloudflare.`);
 }
 
 /** The first fault, with its path, as one sentence. */

@@ -55,7 +55,11 @@ function moduleOf({ name, filename, contentType, bytes }: Part): Module {
 export function modulesOf(parts: readonly Part[], mainModule: string): Module[] {
   const modules = parts.map(moduleOf);
   if (!modules.some(({ name }) => name === mainModule)) {
-    throw new ApiError(400, CODES.validation, `No such module "${mainModule}": main_module names none of the parts.`);
+    throw new ApiError(
+      400,
+      CODES.validation,
+      `No such module "${mainModule}": main_module names none of the parts.`,
+    );
   }
   if (modules.reduce((sum, { bytes }) => sum + bytes.byteLength, 0) > MAX_MODULES_BYTES) throw tooLarge();
   return modules;

@@ -27,7 +27,10 @@ export const tooLarge = (): ApiError =>
  * The whole body. What goes over the limit is read to its end and dropped: a customer that still sends
  * would otherwise see a reset connection and never the refusal.
  */
-export async function readBody(body: AsyncIterable<Uint8Array> | null, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
+export async function readBody(
+  body: AsyncIterable<Uint8Array> | null,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body ?? []) {
@@ -39,7 +42,7 @@ export async function readBody(body: AsyncIterable<Uint8Array> | null, maxBytes 
   return Buffer.concat(chunks);
 }
 
-function openParser(contentType: string): Busboy {
+function openParser(contentType: string): InstanceType<typeof Busboy> {
   const headers: BusboyHeaders = { 'content-type': contentType };
   try {
     // preservePath: a module's name is its path. Every part counts as a file, so that none is truncated.
@@ -49,10 +52,11 @@ function openParser(contentType: string): Busboy {
   }
 }
 
-function collect(parser: Busboy, body: Buffer): Promise<Part[]> {
+function collect(parser: InstanceType<typeof Busboy>, body: Buffer): Promise<Part[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Part[]>();
   const parts: Part[] = [];
-  const fail = (error: unknown): void => reject(unparseable(error instanceof Error ? error.message : 'malformed'));
+  const fail = (error: unknown): void =>
+    reject(unparseable(error instanceof Error ? error.message : 'malformed'));
   parser.on('file', (name, stream, filename, _encoding, contentType) => {
     const chunks: Buffer[] = [];
     stream.on('error', fail);
@@ -82,7 +86,8 @@ export async function parseMultipart(contentType: string, body: Buffer): Promise
   }
   const expected = countDelimiters(body, contentType);
   const parts = await collect(openParser(contentType), body);
-  if (parts.length !== expected || expected === 0) throw unparseable('a part is malformed or the form is empty');
+  if (parts.length !== expected || expected === 0)
+    throw unparseable('a part is malformed or the form is empty');
   const names = new Set<string>();
   for (const { name } of parts) {
     if (!name) throw unparseable('a part has no name');

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { Hono } from 'hono';
+import type { Platform } from '../platform.ts';
+import { latestVersion, type Script, type ScriptSettings, type Version } from '../store/records.ts';
+import type { Metadata } from '../upload/metadata.ts';
+import { allTrafficTo, readUpload, type Upload, versionOfUpload } from '../upload/upload.ts';
+import { loadModules } from '../upload/version.ts';
+import { scriptOf, workshopOf } from './context.ts';
+import { ApiError, CODES, notFound, ok } from './envelope.ts';
+import { scriptView, serviceView, uploadView, workerView } from './views.ts';
+
+/**
+ * Lower-case letters, digits, `-` and `_`, at most 63 characters. Cloudflare answers 10016 to anything
+ * else ("workers.api.error.invalid_script_name"); names are a DNS label at workers.dev.
+ */
+const NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
+
+function checkName(name: string): void {
+  if (!NAME.test(name)) {
+    throw new ApiError(
+      400,
+      CODES.invalidWorkerName,
+      'Invalid Worker name: use lower-case letters, digits, dashes and underscores, 63 characters at most.',
+    );
+  }
+}
+
+/** The given fields only: an upload does not reset what it leaves out. */
+export const settingsOf = ({ logpush, observability, tags }: Partial<Metadata>): ScriptSettings => ({
+  ...(logpush !== undefined && { logpush }),
+  ...(observability !== undefined && { observability }),
+  ...(tags !== undefined && { tags }),
+});
+
+function uploaded(name: string, present: Script | undefined, upload: Upload, version: Version): Script {
+  return {
+    name,
+    tag: present?.tag ?? randomUUID().replaceAll('-', ''),
+    createdOn: present?.createdOn ?? version.createdOn,
+    modifiedOn: version.createdOn,
+    // A new Worker is on no subdomain until it is put there.
+    subdomain: present?.subdomain ?? { enabled: false, previewsEnabled: false },
+    ...(present?.port !== undefined && { port: present.port }),
+    settings: { ...present?.settings, ...settingsOf(upload.metadata) },
+    versions: [...(present?.versions ?? []), version],
+    deployments: [...(present?.deployments ?? []), allTrafficTo(version, randomUUID())],
+  };
+}
+
+async function putScript(platform: Platform, name: string, request: Request): Promise<Script> {
+  checkName(name);
+  const upload = await readUpload(request);
+  const stored = await platform.store.update(name, async (present) => {
+    const version = await versionOfUpload(upload, present, 'upload', workshopOf(platform));
+    return uploaded(name, present, upload, version);
+  });
+  if (!stored) throw new Error('an upload cannot remove a script');
+  return stored;
+}
+
+async function removeScript(platform: Platform, name: string, missing: ApiError): Promise<void> {
+  await platform.store.update(name, async (present) => {
+    if (!present) throw missing;
+    await platform.ports.close(name);
+    return undefined;
+  });
+}
+
+/** The modules as a multipart form, as Cloudflare answers `GET …/scripts/:name` for a module Worker. */
+async function download(platform: Platform, script: Script): Promise<Response> {
+  const form = new FormData();
+  for (const { name, contentType, bytes } of await loadModules(latestVersion(script), platform.store.blobs)) {
+    form.set(name, new File([new Uint8Array(bytes)], name, { type: contentType }));
+  }
+  return new Response(form, { headers: { 'cf-entrypoint': latestVersion(script).mainModule } });
+}
+
+const serviceMissing = (): ApiError =>
+  new ApiError(404, CODES.serviceNotFound, 'workers.api.error.service_not_found');
+
+/** Scripts as a whole, in the three shapes in which the API has them: scripts, services and workers. */
+export function scriptRoutes(platform: Platform): Hono {
+  return new Hono()
+    .get('/scripts', (c) => ok(c, platform.store.list().map(scriptView)))
+    .put('/scripts/:name', async (c) =>
+      ok(c, uploadView(await putScript(platform, c.req.param('name'), c.req.raw))),
+    )
+    .get('/scripts/:name', (c) => download(platform, scriptOf(platform, c)))
+    .delete('/scripts/:name', async (c) => {
+      await removeScript(platform, c.req.param('name'), notFound());
+      return ok(c, { id: c.req.param('name') });
+    })
+    .get('/services/:name', (c) => {
+      const script = platform.store.get(c.req.param('name'));
+      if (!script) throw serviceMissing();
+      return ok(c, serviceView(script));
+    })
+    .delete('/services/:name', async (c) => {
+      await removeScript(platform, c.req.param('name'), serviceMissing());
+      return ok(c, null);
+    })
+    .get('/workers/:name', (c) => ok(c, workerView(scriptOf(platform, c))));
+}
