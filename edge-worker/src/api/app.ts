@@ -1,0 +1,57 @@
+import * as routes from '@clawdbot/protocol/routes';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { VERSION } from '../version.ts';
+import { act } from './act.ts';
+import { cancelCommand, getCommand, listCommands } from './commands.ts';
+import type { ApiApp, ApiEnv } from './env.ts';
+import { limitedBody, limitedForAct, refuseInvalid, signedIn } from './gate.ts';
+import { getOrchestrator, listOrchestrators } from './orchestrators.ts';
+import { toItself } from './self.ts';
+import * as sites from './sites.ts';
+
+/** The HTTP API below `/api/v1`. */
+export function apiApp(): ApiApp {
+  const api = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
+  describeItself(api);
+
+  api.use(signedIn);
+  api.use('/orchestrator', limitedForAct);
+  api.openapi(routes.actRoute, act);
+  api.all('/orchestrator/*', toItself);
+
+  api.use(limitedBody);
+  api.openapi(routes.listCommandsRoute, listCommands);
+  api.openapi(routes.getCommandRoute, getCommand);
+  api.openapi(routes.cancelCommandRoute, cancelCommand);
+
+  api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
+  api.openapi(routes.getOrchestratorRoute, getOrchestrator);
+
+  api.openapi(routes.createSiteRoute, sites.createSite);
+  api.openapi(routes.listSitesRoute, sites.listSites);
+  api.openapi(routes.getSiteRoute, sites.getSite);
+  api.openapi(routes.patchSiteRoute, sites.patchSite);
+  api.openapi(routes.pauseSiteRoute, sites.pauseSite);
+  api.openapi(routes.resumeSiteRoute, sites.resumeSite);
+  api.openapi(routes.deleteSiteRoute, sites.deleteSite);
+  api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
+  return api;
+}
+
+/** `GET /api/v1/openapi.json`: open to all, made from the routes when asked for. */
+function describeItself(api: ApiApp): void {
+  api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+  });
+  api.get('/openapi.json', (c) =>
+    c.json(
+      api.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: { title: 'Clawdbot Orchestrator', version: VERSION },
+        servers: [{ url: routes.API_PREFIX }],
+      }),
+    ),
+  );
+}

@@ -1,0 +1,44 @@
+import { Failure, type Orchestrator } from '@clawdbot/protocol';
+import type { getOrchestratorRoute, listOrchestratorsRoute } from '@clawdbot/protocol/routes';
+import type { ChannelRpc, ChannelState } from '../channel/rpc.ts';
+import { Orchestrators } from '../data/orchestrators.ts';
+import { within } from '../deadline.ts';
+import { CONTROL_LANE } from '../services.ts';
+import type { ApiHandler } from './env.ts';
+
+const DESCRIBE_DEADLINE_MS = 5_000;
+
+export const listOrchestrators: ApiHandler<typeof listOrchestratorsRoute> = async (c) => {
+  const { limit, after } = c.req.valid('query');
+  const { db } = c.env.services;
+  return c.json(await new Orchestrators(db, c.var.user.org_id).list(limit, after), 200);
+};
+
+/** What D1 knows, and what the object does; without an answer from the object, the first and why. */
+export const getOrchestrator: ApiHandler<typeof getOrchestratorRoute> = async (c) => {
+  const { services } = c.env;
+  const { org_id: orgId } = c.var.user;
+  const { id, lanes } = await new Orchestrators(services.db, orgId).get(c.req.valid('param').id);
+  const state = await describe(id, services.channel(id, CONTROL_LANE));
+  const known: Orchestrator = { ...state, orgId, lanes };
+  return c.json(known, 200);
+};
+
+async function describe(id: string, channel: Pick<ChannelRpc, 'describe'>): Promise<ChannelState> {
+  try {
+    return await within(DESCRIBE_DEADLINE_MS, channel.describe(), silent);
+  } catch (error) {
+    const reason = `its channel object gave no answer: ${error instanceof Error ? error.message : String(error)}`;
+    return {
+      id,
+      presence: { state: 'away', reason },
+      fence: 0,
+      generation: 0,
+      queues: { control: 0 },
+      wakes: 0,
+      unknownFrames: 0,
+    };
+  }
+}
+
+const silent = () => new Failure('deadline_exceeded', `none within ${DESCRIBE_DEADLINE_MS} ms`);

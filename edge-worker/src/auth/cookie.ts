@@ -1,0 +1,18 @@
+/**
+ * The dashboard's session cookie, over HTTPS and on a developer's loopback. It is ours alone: the relay passes
+ * it on in neither direction.
+ */
+export const SESSION_COOKIES: readonly string[] = ['__Host-orc_session', 'orc_session'];
+
+// A comma too: workerd joins repeated Cookie headers with one.
+const SESSION_PAIR = new RegExp(`(^|[;,])\\s*(?:${SESSION_COOKIES.join('|')})=[^;,]*`, 'g');
+
+/** A Cookie header without our cookie, everything else as it was; undefined when nothing is left. */
+export function withoutSession(cookie: string): string | undefined {
+  const rest = cookie.replace(SESSION_PAIR, '').replace(/^[;,]\s*/, '');
+  return rest === '' ? undefined : rest;
+}
+
+/** Whether a Set-Cookie header would set our cookie. */
+export const setsSession = (setCookie: string): boolean =>
+  SESSION_COOKIES.some((name) => setCookie.trimStart().startsWith(`${name}=`));

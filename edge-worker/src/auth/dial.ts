@@ -1,0 +1,36 @@
+import { Failure, lane, SUBPROTOCOL } from '@clawdbot/protocol';
+import { z } from 'zod';
+import { CLAIMS_HEADER } from '../channel/rpc.ts';
+import { REQUEST_ID_HEADER } from '../problem.ts';
+import type { Services } from '../services.ts';
+import { verifyChannel } from './channel.ts';
+import { bearerOf } from './user.ts';
+
+const laneParam = z.coerce.number().pipe(lane);
+
+/** `GET /channel?lane=n`: an orchestrator dials. Its token is verified here, its socket ends in its object. */
+export async function dial(request: Request, services: Services, requestId: string): Promise<Response> {
+  requireUpgrade(request);
+  const number = laneParam.safeParse(new URL(request.url).searchParams.get('lane') ?? 0);
+  if (!number.success) throw new Failure('bad_request', 'lane: expected an integer from 0 to 15');
+  const token = bearerOf(request.headers);
+  const { db, background } = services;
+  const findKey = (kid: string) => services.keys.byKid(kid, { db, background });
+  const claims = await verifyChannel({ token, lane: number.data }, findKey, services.now());
+  const channel = services.channel(claims.orchestratorId, claims.lane);
+  return channel.fetch(upgradeOf(request.url, requestId, { [CLAIMS_HEADER]: JSON.stringify(claims) }));
+}
+
+/** Throws `upgrade_required` on anything but a WebSocket upgrade that offers our subprotocol. */
+function requireUpgrade({ headers }: Request): void {
+  const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim());
+  if (headers.get('upgrade')?.toLowerCase() === 'websocket' && offered.includes(SUBPROTOCOL)) return;
+  throw new Failure('upgrade_required', `open a WebSocket with the subprotocol ${SUBPROTOCOL}`);
+}
+
+/** An upgrade for a Durable Object, made anew: no header of whoever dials gets there but what is named here. */
+export function upgradeOf(url: string, requestId: string, headers: Record<string, string>): Request {
+  return new Request(url, {
+    headers: { Upgrade: 'websocket', [REQUEST_ID_HEADER]: requestId, ...headers },
+  });
+}

@@ -1,0 +1,40 @@
+import { Failure } from '@clawdbot/protocol';
+
+/** Either direction's message, as far as its body goes. */
+interface Message {
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
+/**
+ * Reads a whole body, or throws `too_large` as soon as it is known to be larger: by its declared length before
+ * anything is read, by its bytes when it comes in chunks.
+ * @returns null when there is no body
+ */
+export async function readBody({ headers, body }: Message, bytesMax: number): Promise<Uint8Array | null> {
+  if (body === null) return null;
+  if (Number(headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw tooLarge(bytesMax); // Leaving the loop cancels the stream.
+    chunks.push(chunk);
+  }
+  return joined(chunks, length);
+}
+
+const tooLarge = (bytesMax: number) =>
+  new Failure('too_large', `the body is larger than the ${bytesMax} bytes that are taken here`);
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = chunks;
+  if (only !== undefined && chunks.length === 1) return only;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}

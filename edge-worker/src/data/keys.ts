@@ -1,0 +1,47 @@
+import { Failure } from '@clawdbot/protocol';
+import { within } from '../deadline.ts';
+import { Cache } from './cache.ts';
+import type { Asker } from './directory.ts';
+
+/** An orchestrator's public key, and what its holder may open. */
+export interface ChannelKey {
+  readonly orchestratorId: string;
+  readonly orgId: string;
+  /** Lanes 0 to `lanes - 1` are granted. */
+  readonly lanes: number;
+  /** SPKI as PEM. */
+  readonly publicKey: string;
+  readonly state: 'active' | 'candidate' | 'revoked';
+}
+
+/**
+ * A revoked key must be refused within 5 s, everywhere: so nothing stale is served, and 2 s leave room for the
+ * load itself. It spares D1 when many lanes or redials come at once.
+ */
+const TIMES = { freshMs: 2_000, idleMs: 0, absentMs: 1_000 };
+const ENTRIES_MAX = 1_000;
+const D1_DEADLINE_MS = 2_500;
+
+export class Keys {
+  readonly #cache: Cache<ChannelKey>;
+
+  constructor(now: () => number) {
+    this.#cache = new Cache({ ...TIMES, entriesMax: ENTRIES_MAX, now });
+  }
+
+  byKid(kid: string, { db, background }: Asker): Promise<ChannelKey | undefined> {
+    return this.#cache.get(kid, { background, load: () => within(D1_DEADLINE_MS, load(db, kid), late) });
+  }
+}
+
+const late = () =>
+  new Failure('storage_failed', 'the keys cannot be read right now; dial again', { retryAfterMs: 2_000 });
+
+const BY_KID = `
+  SELECT k.orchestrator_id AS orchestratorId, o.org_id AS orgId, o.lanes, k.public_key AS publicKey, k.state
+  FROM orc_orchestrator_keys k JOIN orc_orchestrators o ON o.id = k.orchestrator_id
+  WHERE k.kid = ?`;
+
+async function load(db: D1Database, kid: string): Promise<ChannelKey | undefined> {
+  return (await db.prepare(BY_KID).bind(kid).first<ChannelKey>()) ?? undefined;
+}

@@ -1,0 +1,24 @@
+import type { ChannelRpc } from './channel/rpc.ts';
+import type { HubRpc } from './hub/rpc.ts';
+
+/**
+ * The objects' namespaces are typed by what may be asked of them, not by their classes: the classes are given
+ * this very Env, and would make a cycle.
+ */
+type NamespaceOf<T> = DurableObjectNamespace<T & Rpc.DurableObjectBranded>;
+
+/** What the Worker is bound to: wrangler.jsonc. */
+export interface Env {
+  readonly CHANNEL: NamespaceOf<ChannelRpc>;
+  readonly HUB: NamespaceOf<HubRpc>;
+  /** Shared with the existing API; our tables begin with `orc_`. */
+  readonly DB: D1Database;
+  /** Host, with its port if it is not the scheme's own, on which the API and the dashboard answer. */
+  readonly CONSOLE_HOST: string;
+  /** Host on which `/s/:siteId/*` answers. */
+  readonly RELAY_HOST: string;
+  /** Of the existing stack's user tokens (HS256). */
+  readonly JWT_SECRET: string;
+  readonly JWT_ISSUER: string;
+  readonly JWT_AUDIENCE: string;
+}

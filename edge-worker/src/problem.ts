@@ -1,0 +1,41 @@
+import { Failure, problemOf, retryAfterSeconds } from '@clawdbot/protocol';
+
+export const REQUEST_ID_HEADER = 'X-Request-Id';
+
+/** Anything thrown, as a failure: what we did not throw on purpose is `internal`, and says nothing of itself. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown;
+  return new Failure('internal', 'something failed at the edge; try again, and report the request id', {
+    cause: thrown,
+  });
+}
+
+/** The headers that every failure has, whatever its body. */
+export function failureHeaders(failure: Failure, requestId: string): Record<string, string> {
+  const { retryAfterMs } = failure.details;
+  return {
+    [REQUEST_ID_HEADER]: requestId,
+    'Cache-Control': 'no-store',
+    ...(retryAfterMs === undefined ? {} : { 'Retry-After': retryAfterSeconds(retryAfterMs) }),
+    ...(failure.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    ...(failure.code === 'upgrade_required' ? { Upgrade: 'websocket' } : {}),
+  };
+}
+
+/** A failure as RFC 9457's problem+json. */
+export function problemResponse(failure: Failure, requestId: string): Response {
+  return Response.json(problemOf(failure, requestId), {
+    status: failure.status,
+    headers: { ...failureHeaders(failure, requestId), 'Content-Type': 'application/problem+json' },
+  });
+}
+
+/** One line in the Worker's log for a failure that is our own or the platform's fault. */
+export function logFault(failure: Failure, requestId: string): void {
+  if (failure.code !== 'internal' && failure.details.cause === undefined) return;
+  const { cause } = failure.details;
+  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  console.error(
+    JSON.stringify({ level: 'error', requestId, code: failure.code, message: failure.message, stack }),
+  );
+}

@@ -1,0 +1,72 @@
+import { Failure, siteId as siteIdSchema } from '@clawdbot/protocol';
+import type { SiteEntry } from '../data/directory.ts';
+import { type Address, hostnameOf } from '../hosts.ts';
+import { failureOf } from '../problem.ts';
+import { CONTROL_LANE, type Services } from '../services.ts';
+import { keepDeadline } from './call.ts';
+import { failureResponse, replyResponse } from './reply.ts';
+import { callOf } from './request.ts';
+
+/** A customer's request, and the part of it that its site has to do with. */
+interface Arrival {
+  readonly request: Request;
+  readonly address: Address;
+  readonly requestId: string;
+}
+
+/** On the relay's own host: `/s/:siteId/*` is a site's, prefix stripped; nothing else answers there. */
+export function relayBySite(arrival: Arrival, services: Services): Promise<Response> {
+  return answered(arrival, async () => {
+    const target = splitSite(arrival.address.url);
+    if (target === undefined) throw noSite();
+    return passOn(arrival, services, await services.directory.site(target.siteId, services), target.url);
+  });
+}
+
+/** On a host name mapped to a site: all of it is the site's, from its root. */
+export function relayByHostname(arrival: Arrival, services: Services): Promise<Response> {
+  return answered(arrival, async () => {
+    const site = await services.directory.siteOfHostname(hostnameOf(arrival.address.host), services);
+    return passOn(arrival, services, site, arrival.address.url);
+  });
+}
+
+const noSite = () => new Failure('not_found', 'no such site');
+
+/** `/s/demo/a?b` → demo and `/a?b`. The rest stays byte by byte what the customer sent. */
+export function splitSite(url: string): { siteId: string; url: string } | undefined {
+  const [, siteId = '', rest = ''] = /^\/s\/([^/?]+)(.*)$/s.exec(url) ?? [];
+  // Also keeps made-up ids out of the directory's cache.
+  if (!siteIdSchema.safeParse(siteId).success) return undefined;
+  return { siteId, url: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+async function passOn(
+  { request, address, requestId }: Arrival,
+  services: Services,
+  site: SiteEntry | undefined,
+  url: string,
+): Promise<Response> {
+  if (site === undefined) throw noSite();
+  if (site.paused) throw new Failure('site_paused', 'the site is paused', { retryAfterMs: 60_000 });
+  const { randomHex, background } = services;
+  const call = await callOf(request, { requestId, address, url, randomHex });
+  const channel = services.channel(site.orchestratorId, CONTROL_LANE);
+  const reply = await keepDeadline({
+    requestId,
+    deadlineMs: call.deadlineMs,
+    channel,
+    signal: request.signal,
+    background,
+    open: () => channel.relay({ ...call, target: 'upstream', siteId: site.siteId }),
+  });
+  return replyResponse(reply, request.method, requestId);
+}
+
+async function answered({ requestId }: Arrival, work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work();
+  } catch (thrown) {
+    return failureResponse(failureOf(thrown), requestId);
+  }
+}

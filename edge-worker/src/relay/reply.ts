@@ -1,0 +1,45 @@
+import { type ErrorCode, Failure } from '@clawdbot/protocol';
+import type { RelayReply } from '../channel/rpc.ts';
+import { logFault, problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
+import { returnable } from './headers.ts';
+
+/** Statuses whose response has no body (Fetch standard, "null body status"); 101 never comes over the channel. */
+const BODYLESS = new Set([204, 205, 304]);
+
+/** An upstream's answer as the customer gets it. */
+export function replyResponse(reply: RelayReply, method: string, requestId: string): Response {
+  // Of an answer to HEAD, the length is that of the body that GET would have had (RFC 9110 §8.6).
+  const headers = returnable(reply.headers, method === 'HEAD');
+  headers.set(REQUEST_ID_HEADER, requestId);
+  const body = method === 'HEAD' || BODYLESS.has(reply.status) ? null : reply.body;
+  // Otherwise workerd would encode the body, which comes encoded already, once more.
+  const encoded = headers.has('content-encoding') ? { encodeBody: 'manual' as const } : {};
+  return new Response(body, { status: reply.status, headers, ...encoded });
+}
+
+/** What a customer may know. Our own sentences name orchestrators and upstreams, which are not theirs to see. */
+const SENTENCES: Partial<Record<ErrorCode, string>> = {
+  bad_request: 'The request cannot be understood.',
+  deadline_exceeded: 'The service behind this address did not answer in time.',
+  method_not_allowed: 'This method is not answered at this address.',
+  not_found: 'Nothing answers at this address.',
+  orchestrator_lost:
+    'The connection to the service was lost before it answered; it may have acted on the request.',
+  overloaded: 'Too many requests at once; try again soon.',
+  response_too_large: 'The answer of the service is too large to be passed on.',
+  site_paused: 'This site is paused; try again later.',
+  too_large: 'The request is too large.',
+  upstream_failed: 'The service behind this address failed to answer.',
+};
+const UNAVAILABLE = 'The service behind this address cannot be reached right now; try again later.';
+/** Of a 503 that brings no time of its own; every 503 here says when to come back. */
+const RETRY_AFTER_MS = 5_000;
+
+/** A failure as a customer gets it. */
+export function failureResponse(failure: Failure, requestId: string): Response {
+  logFault(failure, requestId);
+  const { code, status } = failure;
+  const { retryAfterMs = status === 503 ? RETRY_AFTER_MS : undefined } = failure.details;
+  const details = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return problemResponse(new Failure(code, SENTENCES[code] ?? UNAVAILABLE, details), requestId);
+}

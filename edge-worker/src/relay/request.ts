@@ -1,0 +1,57 @@
+import { CALL_DEADLINE_MS, Failure, HEADER_BYTES_MAX, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
+import { readBody } from '../body.ts';
+import type { HeaderList, RelayCall } from '../channel/rpc.ts';
+import { within } from '../deadline.ts';
+import type { Address } from '../hosts.ts';
+import { REQUEST_ID_HEADER } from '../problem.ts';
+import { forwardable, traceOf } from './headers.ts';
+
+/** What a relayed request is made of besides itself. */
+export interface Passage {
+  readonly requestId: string;
+  /** The URL as the customer sent it. */
+  readonly address: Address;
+  /** Path and query as the other side gets them. */
+  readonly url: string;
+  randomHex(bytes: number): string;
+}
+
+/** The longest path and query, and the most headers, that a `request` frame takes: protocol's frames/calls.ts. */
+const URL_CHARS_MAX = 16_384;
+const HEADERS_MAX = 500;
+
+/** The request as it crosses the channel, its body read whole. */
+export async function callOf(
+  request: Request,
+  passage: Passage,
+): Promise<Omit<RelayCall, 'target' | 'siteId'>> {
+  const { requestId, url } = passage;
+  if (url.length > URL_CHARS_MAX)
+    throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
+  const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
+  refuseTooMany(headers);
+  const body = await within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
+  return { requestId, method: request.method, url, headers, body, deadlineMs: CALL_DEADLINE_MS };
+}
+
+/** Who asked, where and over what: set by us alone, since the upstream believes it. */
+function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage): HeaderList {
+  // Overwritten by whatever stands before the Worker: Cloudflare, or workerd's injectRequestHeaders.
+  const customer = headers.get('cf-connecting-ip');
+  const own: HeaderList = [
+    ['x-forwarded-proto', address.protocol],
+    ['x-forwarded-host', address.host],
+    [REQUEST_ID_HEADER.toLowerCase(), requestId],
+    ...traceOf(headers, randomHex),
+  ];
+  return customer === null ? own : [['x-forwarded-for', customer], ...own];
+}
+
+function refuseTooMany(headers: HeaderList): void {
+  const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (headers.length <= HEADERS_MAX && bytes <= HEADER_BYTES_MAX) return;
+  throw new Failure('too_large', 'the headers are larger than is taken here');
+}
+
+const slowBody = () =>
+  new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });

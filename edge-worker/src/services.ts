@@ -1,0 +1,69 @@
+import type { ChannelRpc } from './channel/rpc.ts';
+import { Directory } from './data/directory.ts';
+import { Keys } from './data/keys.ts';
+import type { Env } from './env.ts';
+import type { Hosts } from './hosts.ts';
+import type { HubRpc } from './hub/rpc.ts';
+
+/** A Durable Object that also takes upgrades, which cannot cross RPC. */
+interface TakesUpgrades {
+  fetch(request: Request): Promise<Response>;
+}
+export type ChannelPort = ChannelRpc & TakesUpgrades;
+export type HubPort = HubRpc & TakesUpgrades;
+
+export interface JwtConfig {
+  readonly secret: string;
+  readonly issuer: string;
+  readonly audience: string;
+}
+
+/** What the rooms need from outside; a test gives its own. */
+export interface Services {
+  readonly hosts: Hosts;
+  readonly jwt: JwtConfig;
+  readonly db: D1Database;
+  readonly directory: Directory;
+  readonly keys: Keys;
+  channel(orchestratorId: string, lane: number): ChannelPort;
+  hub(orgId: string): HubPort;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Random, as hex. */
+  randomHex(bytes: number): string;
+  /** Goes on after the answer is sent. */
+  background(task: Promise<unknown>): void;
+}
+
+/** Lane 0's object owns everything durable of its orchestrator; calls go there too while one lane is the rule. */
+export const CONTROL_LANE = 0;
+
+const now = () => Date.now();
+/** Of this isolate, across requests: plain values only, since an I/O object belongs to one request. */
+const directory = new Directory(now);
+const keys = new Keys(now);
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function randomHex(bytes: number): string {
+  let hex = '';
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) hex += HEX[byte];
+  return hex;
+}
+
+export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): Services {
+  return {
+    hosts: { console: env.CONSOLE_HOST.toLowerCase(), relay: env.RELAY_HOST.toLowerCase() },
+    jwt: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE },
+    db: env.DB,
+    directory,
+    keys,
+    // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.
+    channel: (orchestratorId, lane) =>
+      env.CHANNEL.getByName(`${orchestratorId}/${lane}`) as unknown as ChannelPort,
+    hub: (orgId) => env.HUB.getByName(orgId),
+    now,
+    randomHex,
+    background: (task) => ctx.waitUntil(task),
+  };
+}

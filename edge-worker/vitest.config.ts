@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url';
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineProject } from 'vitest/config';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Tests that run in workerd, on the Worker as it ships: its own config, real Durable Objects, a real D1. */
+export default defineProject(async () => ({
+  root: here('.'),
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath: here('wrangler.jsonc') },
+      remoteBindings: false,
+      miniflare: {
+        bindings: {
+          JWT_SECRET: 'only-good-in-these-tests',
+          MIGRATIONS: await readD1Migrations(here('migrations')),
+        },
+      },
+    }),
+  ],
+  test: { name: 'workerd', include: ['src/**/*.test.ts'], setupFiles: [here('src/tables.fixture.ts')] },
+}));
