@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import {
+  deployPayload,
+  explain,
+  type Json,
+  json,
+  type SiteConfigState,
+  type StatusReport,
+  updateConfigPayload,
+} from '@clawdbot/protocol';
+import type { Edge } from './edge.ts';
+import { asJson, CliError, duration, type Io, messageOf, table } from './io.ts';
+import { readSources } from './modules.ts';
+import { outcomeOf } from './progress.ts';
+
+/** What every action is given. */
+export interface Desk {
+  readonly edge: Edge;
+  readonly io: Io;
+  /** `--json`. */
+  readonly json: boolean;
+}
+
+const when = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, 19);
+
+function show({ io, json: asked }: Desk, value: unknown, text: () => string): void {
+  io.out(asked ? asJson(value) : text());
+}
+
+/** All orchestrators and sites, or one site asked live. */
+export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
+  if (siteId !== undefined) {
+    const report = await desk.edge.status(siteId);
+    return show(desk, report, () => siteText(siteId, report));
+  }
+  const [{ items: known }, { items: sites }] = await Promise.all([
+    desk.edge.orchestrators(),
+    desk.edge.sites(),
+  ]);
+  const orchestrators = await Promise.all(known.map(({ id }) => desk.edge.orchestrator(id)));
+  show(desk, { orchestrators, sites }, () => {
+    const rows = orchestrators.map(({ id, presence, version, queues }) => {
+      const since = presence.since === undefined ? '' : duration(desk.io.now() - presence.since);
+      return [id, presence.state, since, version ?? '', String(queues.control), presence.reason ?? ''];
+    });
+    const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
+      id,
+      orchestratorId,
+      paused ? 'paused' : 'active',
+      name,
+    ]);
+    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
+  });
+}
+
+function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusReport): string {
+  const { id, version, uptimeS, connectedSince, rttMs, queues, memory } = orchestrator;
+  const connected =
+    connectedSince === undefined ? 'not connected' : `connected for ${duration(at - connectedSince)}`;
+  const failure = site.lastFailure;
+  const lines = [
+    `orchestrator ${id} ${version}: up for ${duration(uptimeS * 1_000)}, ${connected}${rttMs === undefined ? '' : `, ${Math.round(rttMs)} ms away`}`,
+    `  memory ${Math.round(memory.rssBytes / 1_048_576)} MB; queues: inbox ${queues.inbox}, outbox ${queues.outbox}, dead letters ${queues.deadLetters}; tunnel ${tunnel.state}`,
+    `site ${siteId}: config generation ${site.generation} (${site.digest.slice(0, 12)})`,
+    ...(failure === undefined
+      ? []
+      : [`  generation ${failure.generation} failed at ${when(failure.at)}: ${failure.error ?? ''}`]),
+    ...site.routes.map(({ path, upstream, offline }) => `  route ${path} → ${upstream} (${offline})`),
+    ...site.workers.map(
+      ({ name, state, url, proof }) => `  worker ${name}: ${[state, proof, url].filter(Boolean).join(', ')}`,
+    ),
+  ];
+  return lines.join('\n');
+}
+
+export interface DeployOptions {
+  readonly site?: string;
+  readonly name?: string;
+  readonly main?: string;
+  readonly compatDate: string;
+  readonly var: readonly string[];
+}
+
+function varsOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new CliError(`--var ${pair}: expected NAME=value`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** Deploys a folder's files, or one file, as they are, and waits for the end. */
+export async function deploy(desk: Desk, path: string, options: DeployOptions): Promise<void> {
+  const sources = readSources(path, options.main);
+  const payload = deployPayload.safeParse({
+    name: options.name ?? sources.name,
+    mainModule: sources.mainModule,
+    modules: sources.modules,
+    compatibilityDate: options.compatDate,
+    vars: varsOf(options.var),
+  });
+  if (!payload.success) throw new CliError(explain(payload.error));
+  const siteId = await desk.edge.siteOr(options.site);
+  const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload: payload.data });
+  desk.io.err(`${taken.commandId} ${taken.state}`);
+  const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
+  show(desk, ended, () => asJson(ended.result));
+}
+
+/** The newest commands. */
+export async function commands(desk: Desk): Promise<void> {
+  const { items } = await desk.edge.commands(20);
+  show(desk, items, () => {
+    const rows = items.map(({ id, type, siteId, state, createdAt, error }) => [
+      id,
+      type,
+      siteId,
+      state,
+      when(createdAt),
+      error?.message ?? '',
+    ]);
+    return table([['COMMAND', 'TYPE', 'SITE', 'STATE', 'CREATED', 'ERROR'], ...rows]);
+  });
+}
+
+/** One command, with its history. */
+export async function command(desk: Desk, id: string): Promise<void> {
+  desk.io.out(asJson(await desk.edge.command(id)));
+}
+
+export async function cancel(desk: Desk, id: string): Promise<void> {
+  const cancelled = await desk.edge.cancel(id);
+  show(desk, cancelled, () => `${id} is ${cancelled.state}`);
+}
+
+export async function getConfig(desk: Desk, siteId: string): Promise<void> {
+  const state = await desk.edge.config(siteId);
+  if (!desk.json) desk.io.err(`generation ${state.generation}, ${running(state)}`);
+  desk.io.out(asJson(desk.json ? state : state.config));
+}
+
+function running({ generation, digest, running: runs }: SiteConfigState): string {
+  if (runs === undefined) return 'not reported to run yet';
+  if (runs.generation === generation && runs.digest === digest) return 'which runs';
+  return `while generation ${runs.generation} runs`;
+}
+
+/** Sends a merge patch, or with `replace` the whole config, and waits until it runs or is refused. */
+export async function setConfig(desk: Desk, siteId: string, file: string, replace: boolean): Promise<void> {
+  const change = await readJson(file, desk.io);
+  const { generation } = await desk.edge.config(siteId);
+  const payload = updateConfigPayload.safeParse({
+    base: generation,
+    ...(replace ? { config: change } : { patch: change }),
+  });
+  if (!payload.success) throw new CliError(explain(payload.error));
+  const taken = await desk.edge.submit({ action: 'update_config', siteId, payload: payload.data });
+  desk.io.err(`${taken.commandId} ${taken.state}, generation ${taken.generation ?? '?'}`);
+  const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
+  show(desk, ended, () => asJson(ended.result));
+}
+
+async function readJson(file: string, io: Io): Promise<Json> {
+  try {
+    return json.parse(JSON.parse(file === '-' ? await io.readStdin() : readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new CliError(`${file === '-' ? 'standard input' : file} is no JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,356 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Command, Problem } from '@clawdbot/protocol';
+import { digestOf, EMPTY_CONFIG } from '@clawdbot/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { CliError, type Io } from './io.ts';
+import { createProgram } from './program.ts';
+
+const ID = 'cmd_vps-1_0000000000000000000001';
+const ENV = { CLAWCTL_URL: 'https://edge.example', CLAWCTL_TOKEN: 'token-1' };
+
+interface Seen {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+type Answer = (seen: Seen) => unknown;
+
+const command = (more: Partial<Command> = {}): Command => ({
+  id: ID,
+  type: 'deploy_worker',
+  siteId: 'site-1',
+  orchestratorId: 'vps-1',
+  state: 'succeeded',
+  createdAt: 1,
+  createdBy: 'ada',
+  history: [{ state: 'queued', at: 1_000 }],
+  milestones: [],
+  ...more,
+});
+const taken: Answer = () => ({
+  success: true,
+  data: { commandId: ID, state: 'queued', generation: 8 },
+  timestamp: '2026-01-01T00:00:00Z',
+});
+const siteOf = (id: string) => ({
+  id,
+  orgId: 'org-1',
+  orchestratorId: 'vps-1',
+  name: id,
+  labels: {},
+  hostnames: [],
+  paused: false,
+  createdAt: 1,
+});
+
+/** Runs a command line against an edge that answers from this table, `METHOD path` by answers in their order. */
+async function clawctl(args: string[], edge: Record<string, Answer[]> = {}, more: Partial<Io> = {}) {
+  const [out, err, seen]: [string[], string[], Seen[]] = [[], [], []];
+  const io: Io = {
+    env: ENV,
+    cwd: '/',
+    fetcher: async (input, init) => {
+      const request = new Request(input, init);
+      const { pathname } = new URL(request.url);
+      const text = await request.text();
+      const call = {
+        url: request.url,
+        method: request.method,
+        headers: request.headers,
+        body: text && JSON.parse(text),
+      };
+      seen.push(call);
+      const answers = edge[`${request.method} ${pathname}`] ?? [];
+      const answer = (answers.length > 1 ? answers.shift() : answers[0])?.(call);
+      return answer instanceof Response
+        ? answer
+        : Response.json(answer ?? {}, { status: answer === undefined ? 404 : 200 });
+    },
+    wait: async () => undefined,
+    now: () => 5_000,
+    newId: () => 'id-1',
+    readStdin: async () => '',
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
+    ...more,
+  };
+  const error = await createProgram(io)
+    .exitOverride()
+    .parseAsync(args, { from: 'user' })
+    .then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+  return { out: out.join('\n'), err: err.join('\n'), seen, error };
+}
+
+function folder(files: Record<string, string | Uint8Array>): string {
+  const root = mkdtempSync(join(tmpdir(), 'My Shop.'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
+  }
+  return root;
+}
+
+const problem = (status: number, code: Problem['code'], detail: string) => (): Response =>
+  Response.json({ type: 'about:blank', title: code, status, code, detail, retryable: false }, { status });
+
+describe('whom it asks', () => {
+  const SANDBOX = {
+    edgeUrl: 'http://127.0.0.1:8787',
+    orchestratorUrl: 'http://127.0.0.1:3000',
+    orchestratorId: 'vps-1',
+    siteId: 'demo',
+    adminToken: 'sandbox-token',
+    cloudflareApiUrl: 'http://127.0.0.1:1',
+    cloudflareAccountId: 'a',
+    cloudflareApiToken: 't',
+  };
+  const commands = { 'GET /api/v1/commands': [() => ({ items: [], next: null })] };
+  const asked = async (args: string[], more: Partial<Io>) => {
+    const { seen, error } = await clawctl([...args, 'commands'], commands, more);
+    if (error !== undefined) throw error;
+    return [new URL(seen[0]?.url ?? '').origin, seen[0]?.headers.get('authorization')];
+  };
+
+  it('are the options, else the environment, else the nearest sandbox upward', async () => {
+    const root = folder({ '.sandbox/sandbox.json': JSON.stringify(SANDBOX), 'a/b/c': '' });
+    const cwd = join(root, 'a/b');
+    expect(await asked(['--url', 'https://other.example', '--token', 't'], { cwd })).toEqual([
+      'https://other.example',
+      'Bearer t',
+    ]);
+    expect(await asked([], { cwd })).toEqual(['https://edge.example', 'Bearer token-1']);
+    expect(await asked([], { cwd, env: {} })).toEqual(['http://127.0.0.1:8787', 'Bearer sandbox-token']);
+  });
+
+  it.each([
+    ['nothing is set', {}, [], /no edge to talk to: set CLAWCTL_URL/],
+    ['only an address', { CLAWCTL_URL: 'https://edge.example' }, [], /no token for https:\/\/edge.example/],
+    ['only a token', {}, ['--token', 't'], /no address/],
+    ['an address without TLS', {}, ['--url', 'http://edge.example', '--token', 't'], /not encrypted/],
+    ['no address at all', {}, ['--url', 'edge', '--token', 't'], /not the address of an edge/],
+  ])('is refused when %s', async (_what, env, args, message) => {
+    const root = folder({ '.sandbox/sandbox.json': JSON.stringify(SANDBOX) });
+    const cwd = Object.keys(env).length + args.length === 0 ? tmpdir() : root;
+    await expect(asked(args, { env, cwd })).rejects.toThrow(message);
+    await expect(asked(args, { env, cwd })).rejects.toBeInstanceOf(CliError);
+  });
+});
+
+describe('deploy', () => {
+  const edge = (ended: Partial<Command>) => ({
+    'GET /api/v1/sites': [() => ({ items: [siteOf('site-1')], next: null })],
+    'POST /api/v1/orchestrator': [taken],
+    [`GET /api/v1/commands/${ID}`]: [
+      () =>
+        command({
+          state: 'running',
+          milestones: [{ milestone: 'uploaded', at: 2_000, detail: 'version v-1' }],
+        }),
+      () => command({ milestones: [{ milestone: 'uploaded', at: 2_000, detail: 'version v-1' }], ...ended }),
+    ],
+  });
+
+  it('sends a folder’s files as they are, waits with a line for each step, and prints the result', async () => {
+    const root = folder({
+      'src/index.js': 'export default {}',
+      'src/a.bin': new Uint8Array([0xff, 0xfe, 0]),
+      '.git/config': 'no',
+      'node_modules/x/index.js': 'no',
+    });
+    const args = ['deploy', root, '--name', 'tracker', '--var', 'A=1=2', '--var', 'B='];
+    const { out, err, seen, error } = await clawctl(args, edge({ result: { url: 'https://x' } }));
+    expect(error).toBeUndefined();
+    const post = seen.find(({ method }) => method === 'POST');
+    expect(post?.body).toEqual({
+      action: 'deploy_worker',
+      siteId: 'site-1',
+      payload: {
+        name: 'tracker',
+        mainModule: 'src/index.js',
+        modules: { 'src/a.bin': { base64: '//4A' }, 'src/index.js': 'export default {}' },
+        compatibilityDate: '2026-11-01',
+        vars: { A: '1=2', B: '' },
+      },
+    });
+    expect(err.split('\n')).toEqual([`${ID} queued`, '00:00:01 queued', '00:00:02 uploaded (version v-1)']);
+    expect(JSON.parse(out)).toEqual({ url: 'https://x' });
+  });
+
+  it('takes one file, and names the Worker after it', async () => {
+    const root = folder({ 'Lead_Form.v2.js': 'export default {}' });
+    const { seen } = await clawctl(['deploy', join(root, 'Lead_Form.v2.js'), '--site', 's'], edge({}));
+    expect(seen[0]?.body).toMatchObject({
+      siteId: 's',
+      payload: { name: 'lead-form-v2', mainModule: 'Lead_Form.v2.js' },
+    });
+  });
+
+  it('fails with one sentence when the command failed', async () => {
+    const root = folder({ 'index.js': '' });
+    const ended = {
+      state: 'failed' as const,
+      error: { code: 'cloudflare_refused' as const, message: 'Uncaught SyntaxError' },
+    };
+    const { error } = await clawctl(['deploy', root, '--name', 'x'], edge(ended));
+    expect(error).toEqual(new CliError('deploy_worker failed: Uncaught SyntaxError (cloudflare_refused)'));
+  });
+
+  it('repeats a request that did not get through, under one key', async () => {
+    const root = folder({ 'index.js': '' });
+    const answers = edge({});
+    const broken = (): never => {
+      throw new TypeError('fetch failed');
+    };
+    const { seen, error } = await clawctl(['deploy', root, '--site', 's', '--name', 'x'], {
+      ...answers,
+      'POST /api/v1/orchestrator': [broken, taken],
+    });
+    expect(error).toBeUndefined();
+    const keys = seen
+      .filter(({ method }) => method === 'POST')
+      .map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys).toEqual(['clawctl-id-1', 'clawctl-id-1']);
+  });
+
+  it.each([
+    ['a folder that is not there', ['deploy', '/nowhere'], /\/nowhere cannot be read: ENOENT/],
+    ['a main that is not there', ['deploy', '.', '--main', 'x.js'], /there is no module x\.js/],
+    ['no main', ['deploy', 'lib'], /name the main one with --main/],
+    ['a wrong name', ['deploy', '.', '--name', 'A B'], /name: expected a Worker name/],
+    ['a wrong variable', ['deploy', '.', '--var', 'A'], /--var A: expected NAME=value/],
+  ])(
+    'says what is wrong with %s, and sends nothing',
+    async (_what, [verb = '', path = '', ...rest], message) => {
+      const root = folder({ 'index.js': '', 'lib/a.js': '' });
+      const { error, seen } = await clawctl([
+        verb,
+        path.startsWith('/') ? path : join(root, path),
+        '--site',
+        's',
+        ...rest,
+      ]);
+      expect(error).toBeInstanceOf(CliError);
+      expect(String(error)).toMatch(message);
+      expect(seen).toEqual([]);
+    },
+  );
+
+  it('asks for the site when there are several', async () => {
+    const root = folder({ 'index.js': '' });
+    const sites = { 'GET /api/v1/sites': [() => ({ items: [siteOf('a'), siteOf('b')], next: null })] };
+    const { error } = await clawctl(['deploy', root, '--name', 'x'], sites);
+    expect(String(error)).toMatch(/name one of a, b/);
+  });
+});
+
+describe('config', () => {
+  const state = { siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG };
+  const edge = {
+    'GET /api/v1/sites/site-1/config': [() => state],
+    'POST /api/v1/orchestrator': [taken],
+    [`GET /api/v1/commands/${ID}`]: [() => command({ type: 'update_config', result: { generation: 8 } })],
+  };
+
+  it('get prints the desired config', async () => {
+    expect(JSON.parse((await clawctl(['config', 'get', 'site-1'], edge)).out)).toEqual(EMPTY_CONFIG);
+    expect(JSON.parse((await clawctl(['--json', 'config', 'get', 'site-1'], edge)).out)).toEqual(state);
+  });
+
+  it.each([
+    ['a merge patch', [], 'patch'],
+    ['the whole', ['--replace'], 'config'],
+  ])('set sends %s from standard input, based on what is there', async (_what, flags, member) => {
+    const readStdin = async () => '{"routes":[]}';
+    const { seen, out, error } = await clawctl(['config', 'set', 'site-1', ...flags], edge, { readStdin });
+    expect(error).toBeUndefined();
+    const post = seen.find(({ method }) => method === 'POST');
+    expect(post?.body).toEqual({
+      action: 'update_config',
+      siteId: 'site-1',
+      payload: { base: 7, [member]: { routes: [] } },
+    });
+    expect(JSON.parse(out)).toEqual({ generation: 8 });
+  });
+
+  it('set refuses what is no JSON, and hands on why the edge refused', async () => {
+    expect(String((await clawctl(['config', 'set', 'site-1', '/nowhere'], edge)).error)).toMatch(
+      /\/nowhere is no JSON/,
+    );
+    const stale = () =>
+      Response.json(
+        { success: false, error: 'generation 9 is newer', timestamp: '2026-01-01T00:00:00Z' },
+        { status: 409 },
+      );
+    const refused = await clawctl(
+      ['config', 'set', 'site-1'],
+      { ...edge, 'POST /api/v1/orchestrator': [stale] },
+      { readStdin: async () => '{}' },
+    );
+    expect(refused.error).toEqual(new CliError('generation 9 is newer'));
+  });
+});
+
+describe('commands', () => {
+  it('are listed, shown and cancelled', async () => {
+    const { history: _, milestones: __, ...summary } = command();
+    const edge = {
+      'GET /api/v1/commands': [() => ({ items: [{ ...summary, updatedAt: 2 }], next: null })],
+      [`GET /api/v1/commands/${ID}`]: [() => command()],
+      [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })],
+    };
+    expect((await clawctl(['commands'], edge)).out).toMatch(
+      new RegExp(`${ID} +deploy_worker +site-1 +succeeded`),
+    );
+    expect(JSON.parse((await clawctl(['commands', ID], edge)).out)).toMatchObject({ id: ID });
+    expect((await clawctl(['commands', 'cancel', ID], edge)).out).toBe(`${ID} is cancelled`);
+  });
+
+  it.each([
+    [
+      'a refused token',
+      problem(401, 'unauthorized', 'sign in again'),
+      'the edge refused the token: sign in again',
+    ],
+    ['what is not there', problem(404, 'not_found', 'no such command'), 'no such command'],
+    ['an answer without a reason', () => new Response('<html>', { status: 502 }), 'it answered 502'],
+    [
+      'an answer of another program',
+      () => Response.json({ hello: 1 }),
+      'the edge answered in a way this clawctl does not know: upgrade one of them',
+    ],
+  ])('end with one sentence for %s', async (_what, answer, sentence) => {
+    const { error } = await clawctl(['commands', ID], { [`GET /api/v1/commands/${ID}`]: [answer] });
+    expect(error).toEqual(new CliError(sentence));
+  });
+
+  it('say so when the edge does not answer', async () => {
+    const down = async () => Promise.reject(new TypeError('fetch failed'));
+    expect(String((await clawctl(['commands'], {}, { fetcher: down })).error)).toMatch(
+      /edge\.example does not answer/,
+    );
+  });
+});
+
+describe('the launcher', () => {
+  it('runs the command line, and fails with one line and without a stack', () => {
+    const bin = join(import.meta.dirname, '../../bin/clawctl.mjs');
+    const run = (args: string[]) =>
+      spawnSync(process.execPath, [bin, ...args], {
+        cwd: tmpdir(),
+        env: { PATH: process.env['PATH'] },
+        encoding: 'utf8',
+      });
+    expect(run(['--version'])).toMatchObject({ status: 0, stdout: '0.1.0\n', stderr: '' });
+    const failed = run(['status']);
+    expect(failed).toMatchObject({ status: 1, stdout: '' });
+    expect(failed.stderr).toMatch(/^clawctl: there is no edge to talk to[^\n]*\n$/);
+  });
+});

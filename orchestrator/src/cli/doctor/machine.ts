@@ -1,0 +1,88 @@
+import { statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { orchestratorHealth } from '@clawdbot/protocol';
+import { z } from 'zod';
+import type { Config } from '../../config.ts';
+import { loadIdentity } from '../../identity.ts';
+import type { Io } from '../io.ts';
+import type { Sandbox } from '../settings.ts';
+import type { Check } from './check.ts';
+
+/** Below this SQLite's log and a few days of queues may not fit. */
+const FREE_BYTES_MIN = 200 * 1024 * 1024;
+
+/** The orchestrator's environment: this process's, or that of the sandbox around. */
+export function environmentOf(env: Io['env'], sandbox: Sandbox | undefined): Io['env'] {
+  if (env['ORCHESTRATOR_ID'] !== undefined || env['EDGE_URL'] !== undefined || sandbox === undefined)
+    return env;
+  const { folder, orchestratorId } = sandbox;
+  return {
+    ORCHESTRATOR_ID: orchestratorId,
+    EDGE_URL: sandbox.edgeUrl,
+    KEY_FILE: join(folder, 'keys', `${orchestratorId}.pem`),
+    DATA_DIR: join(folder, 'orchestrator'),
+    PORT: new URL(sandbox.orchestratorUrl).port,
+    CLOUDFLARE_API_TOKEN: sandbox.cloudflareApiToken,
+    CLOUDFLARE_ACCOUNT_ID: sandbox.cloudflareAccountId,
+    CLOUDFLARE_BASE_URL: sandbox.cloudflareApiUrl,
+  };
+}
+
+/** What is on this machine: the key, the data folder, and the orchestrator itself if it runs. */
+export function machineChecks(config: Config, io: Io): Check[] {
+  return [
+    {
+      name: 'key',
+      advice: 'see KEY_FILE',
+      run: async () => `${config.keyFile}, kid ${loadIdentity(config.keyFile).kid}`,
+    },
+    {
+      name: 'data',
+      advice: 'free some space, or move DATA_DIR',
+      run: async () => {
+        const { bavail, bsize } = statfsSync(config.dataDir);
+        const free = bavail * bsize;
+        if (free < FREE_BYTES_MIN)
+          throw new Error(`${config.dataDir} has ${Math.floor(free / 1_048_576)} MB left`);
+        return `${config.dataDir} can be written, ${Math.floor(free / 1_048_576)} MB free`;
+      },
+    },
+    {
+      name: 'process',
+      advice: 'act on the reason, then restart it',
+      run: (signal) => itself(config, io, signal),
+    },
+  ];
+}
+
+async function itself({ port }: Config, io: Io, signal: AbortSignal) {
+  const response = await io.fetcher(`http://127.0.0.1:${port}/health`, { signal }).catch(() => undefined);
+  if (response === undefined) return { skipped: `no orchestrator answers on port ${port}` };
+  const { version, channel } = orchestratorHealth.parse(await response.json());
+  if (channel.state === 'refused') throw new Error(`its channel was refused: ${channel.reason}`);
+  return `runs, version ${version}, channel ${channel.state}${channel.reason === undefined ? '' : ` (${channel.reason})`}`;
+}
+
+const CLOUDFLARE_API = 'https://api.cloudflare.com/client/v4';
+const verified = z.object({ result: z.object({ status: z.string() }) });
+
+/** Whether deployments would be let in. */
+export function cloudflareCheck({ cloudflare }: Config, io: Io): Check {
+  return {
+    name: 'Cloudflare',
+    advice: 'make a token that may edit Workers Scripts, and set CLOUDFLARE_API_TOKEN',
+    run: async (signal) => {
+      if (cloudflare === undefined) return { skipped: 'no CLOUDFLARE_API_TOKEN: deployments are refused' };
+      const { baseUrl = CLOUDFLARE_API, accountId, apiToken } = cloudflare;
+      const headers = { authorization: `Bearer ${apiToken}` };
+      // A token belongs to a user or to an account, and each kind is verified in its own place.
+      for (const owner of ['/user', `/accounts/${accountId}`]) {
+        const response = await io.fetcher(`${baseUrl}${owner}/tokens/verify`, { headers, signal });
+        const status = verified.safeParse(await response.json().catch(() => undefined)).data?.result.status;
+        if (response.ok && status === 'active') return 'the token is active';
+        if (response.ok) throw new Error(`the token is ${status ?? 'not known'}`);
+      }
+      throw new Error('the token is refused');
+    },
+  };
+}

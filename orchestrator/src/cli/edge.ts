@@ -1,0 +1,121 @@
+import {
+  type Command,
+  command,
+  commandSummary,
+  commandTaken,
+  listOf,
+  type OrchestratorRequest,
+  orchestrator,
+  orchestratorResponse,
+  orchestratorSummary,
+  problem,
+  site,
+  siteConfigState,
+  statusReport,
+} from '@clawdbot/protocol';
+import { z } from 'zod';
+import { CliError, type Io } from './io.ts';
+import type { Settings } from './settings.ts';
+
+/** Repeats of a request that did not get through; safe, because commands carry an idempotency key. */
+const ATTEMPTS = 3;
+const PAUSE_MS = 500;
+const TIMEOUT_MS = 60_000;
+
+/** The errors of `POST /api/v1/orchestrator` have their sentence in `error`, all others in `detail`. */
+const complaint = z.union([
+  problem.transform(({ detail }) => detail),
+  orchestratorResponse.transform(({ error }) => error),
+]);
+
+/** The edge's HTTP API, as far as this CLI uses it. Every method throws `CliError`. */
+export class Edge {
+  readonly #settings: Settings;
+  readonly #io: Io;
+
+  constructor(settings: Settings, io: Io) {
+    this.#settings = settings;
+    this.#io = io;
+  }
+
+  orchestrators = () => this.#get('/orchestrators?limit=200', listOf(orchestratorSummary));
+  orchestrator = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}`, orchestrator);
+  sites = () => this.#get('/sites?limit=200', listOf(site));
+  config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
+  commands = (limit: number) => this.#get(`/commands?limit=${limit}`, listOf(commandSummary));
+  command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
+  cancel = (id: string): Promise<Command> =>
+    this.#call('POST', `/commands/${encodeURIComponent(id)}/cancel`, command, {});
+
+  async status(siteId: string) {
+    return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });
+  }
+
+  /** Gives a command. @returns its id and state */
+  async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>) {
+    return this.#data(commandTaken, request);
+  }
+
+  /** The site to use when none was named: the sandbox's, or the only one there is. */
+  async siteOr(named: string | undefined): Promise<string> {
+    const known = named ?? this.#settings.siteId;
+    if (known !== undefined) return known;
+    const { items } = await this.sites();
+    const [only, second] = items;
+    if (only !== undefined && second === undefined) return only.id;
+    if (only === undefined) throw new CliError('there is no site yet: make one first');
+    throw new CliError(`there are several sites: name one of ${items.map(({ id }) => id).join(', ')}`);
+  }
+
+  async #data<T extends z.ZodType>(schema: T, request: OrchestratorRequest): Promise<z.output<T>> {
+    const { data } = await this.#call('POST', '/orchestrator', orchestratorResponse, request);
+    return read(schema, data);
+  }
+
+  #get<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>> {
+    return this.#call('GET', path, schema);
+  }
+
+  async #call<T extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: T,
+    body?: object,
+  ): Promise<z.output<T>> {
+    const init = {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#settings.token}`,
+        ...(body && { 'content-type': 'application/json', 'idempotency-key': `clawctl-${this.#io.newId()}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    };
+    const response = await this.#send(`${this.#settings.url}/api/v1${path}`, init);
+    const answer: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return read(schema, answer);
+    const said = complaint.safeParse(answer).data ?? `it answered ${response.status}`;
+    throw new CliError(response.status === 401 ? `the edge refused the token: ${said}` : said);
+  }
+
+  async #send(url: string, init: RequestInit): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#io.fetcher(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      } catch (error) {
+        if (attempt === ATTEMPTS) {
+          const message = `${this.#settings.url} does not answer: is the edge up, and the address right?`;
+          throw new CliError(message, { cause: error });
+        }
+        await this.#io.wait(PAUSE_MS * attempt);
+      }
+    }
+  }
+}
+
+function read<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new CliError('the edge answered in a way this clawctl does not know: upgrade one of them', {
+    cause: parsed.error,
+  });
+}

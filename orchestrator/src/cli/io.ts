@@ -1,0 +1,52 @@
+/** What the CLI touches of the world, so that its tests need none of it. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly fetcher: typeof fetch;
+  readonly wait: (ms: number) => Promise<void>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly newId: () => string;
+  readonly readStdin: () => Promise<string>;
+  /** A result: standard output. */
+  readonly out: (text: string) => void;
+  /** Progress and complaints: standard error, so that results can be piped. */
+  readonly err: (text: string) => void;
+}
+
+/** What went wrong, in one sentence for the operator; printed without a stack. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+}
+
+/** A value as indented JSON, as `--json` prints it. */
+export const asJson = (value: unknown): string => JSON.stringify(value, null, 2);
+
+/** Columns, as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const UNITS: readonly [seconds: number, name: string][] = [
+  [86_400, 'd'],
+  [3_600, 'h'],
+  [60, 'min'],
+];
+
+/** `45 s`, `12 min`, `3 h`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  const unit = UNITS.find(([size]) => seconds >= size);
+  return unit === undefined ? `${seconds} s` : `${Math.floor(seconds / unit[0])} ${unit[1]}`;
+}
+
+/** The message of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

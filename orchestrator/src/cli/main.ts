@@ -1,0 +1,25 @@
+import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { CliError, type Io } from './io.ts';
+import { createProgram } from './program.ts';
+
+const io: Io = {
+  env: process.env,
+  cwd: process.cwd(),
+  fetcher: fetch,
+  wait: (ms) => pause(ms),
+  now: Date.now,
+  newId: randomUUID,
+  readStdin: () => text(process.stdin),
+  out: (line) => void process.stdout.write(`${line}\n`),
+  err: (line) => void process.stderr.write(`${line}\n`),
+};
+
+try {
+  await createProgram(io).parseAsync();
+} catch (error) {
+  if (!(error instanceof CliError)) throw error;
+  io.err(`clawctl: ${error.message}`);
+  process.exitCode = 1;
+}

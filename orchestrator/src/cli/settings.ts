@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { CliError, type Io } from './io.ts';
+
+/** Which edge to talk to, as whom. */
+export interface Settings {
+  readonly url: string;
+  readonly token: string;
+  /** The site that is meant when none is named. */
+  readonly siteId: string | undefined;
+}
+
+/** What `npm start` writes; only what is needed here. */
+const sandboxFile = z.object({
+  edgeUrl: z.string(),
+  orchestratorUrl: z.string(),
+  orchestratorId: z.string(),
+  siteId: z.string(),
+  adminToken: z.string(),
+  cloudflareApiUrl: z.string(),
+  cloudflareAccountId: z.string(),
+  cloudflareApiToken: z.string(),
+});
+export interface Sandbox extends z.infer<typeof sandboxFile> {
+  /** `.sandbox`, where its state is. */
+  readonly folder: string;
+}
+
+/** The sandbox that this folder belongs to: the nearest `.sandbox/sandbox.json` upward. */
+export function findSandbox(from: string): Sandbox | undefined {
+  for (let parent = from; ; parent = dirname(parent)) {
+    const folder = join(parent, '.sandbox');
+    const text = readIfThere(join(folder, 'sandbox.json'));
+    if (text !== undefined) return { ...parseSandbox(text), folder };
+    if (dirname(parent) === parent) return undefined;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function parseSandbox(text: string): z.infer<typeof sandboxFile> {
+  try {
+    return sandboxFile.parse(JSON.parse(text));
+  } catch (error) {
+    throw new CliError('.sandbox/sandbox.json cannot be read: start the sandbox again with "npm start"', {
+      cause: error,
+    });
+  }
+}
+
+const HOW = 'set CLAWCTL_URL and CLAWCTL_TOKEN (or --url and --token), or run this inside a running sandbox';
+
+/** From the options, then the environment, then the sandbox. Never one's token with another's address. */
+export function findSettings(
+  options: { url?: string; token?: string },
+  io: Pick<Io, 'env' | 'cwd'>,
+): Settings {
+  const url = options.url ?? io.env['CLAWCTL_URL'];
+  const token = options.token ?? io.env['CLAWCTL_TOKEN'];
+  if (url !== undefined && token !== undefined) return { url: origin(url), token, siteId: undefined };
+  if (url !== undefined)
+    throw new CliError(`there is no token for ${url}: set CLAWCTL_TOKEN, or give --token`);
+  if (token !== undefined)
+    throw new CliError('there is a token, but no address: set CLAWCTL_URL, or give --url');
+  const sandbox = findSandbox(io.cwd);
+  if (sandbox === undefined) throw new CliError(`there is no edge to talk to: ${HOW}`);
+  return { url: origin(sandbox.edgeUrl), token: sandbox.adminToken, siteId: sandbox.siteId };
+}
+
+function origin(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new CliError(`"${text}" is not the address of an edge: give one like https://console.example.com`);
+  }
+  if (url.protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) {
+    throw new CliError(`"${text}" is not encrypted, and would show the token to the network: use https`);
+  }
+  return url.origin;
+}

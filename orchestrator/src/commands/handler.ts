@@ -1,0 +1,31 @@
+import type { DeployResult, DeployWorker, UpdateConfig, updateConfigResult } from '@clawdbot/protocol';
+import type { z } from 'zod';
+import type { Logger } from '../log.ts';
+
+export type UpdateConfigResult = z.infer<typeof updateConfigResult>;
+
+/** What a handler may use of the orchestrator while it carries out one command. */
+export interface CommandContext {
+  /** Stable across restarts: tag what leaves the system with it, so that a repeat can be told. */
+  readonly commandId: string;
+  readonly siteId: string;
+  /** The process ended while this command ran: find out how far it got before doing anything again. */
+  readonly resumed: boolean;
+  /** Aborted when the command is cancelled or the process stops. Already aborted if it was cancelled before. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Tells the edge of a milestone, durably. Inside `sql.transaction` it commits with what it reports. */
+  progress(milestone: string, detail?: string): void;
+  /** The bytes of a blob, verified; waits for the channel. Throws `Failure('blob_missing')`. */
+  blob(ref: { readonly sha256: string; readonly bytes: number }): Promise<Uint8Array>;
+}
+
+/**
+ * One handler per type of command. A handler may be called again with the same `commandId` (`resumed`), never
+ * twice at once; commands with the same key (a Worker's name, a site's config) never overlap, others do.
+ * A thrown `Failure` is the command's error; anything else that is thrown is a bug and reported as `internal`.
+ */
+export interface Handlers {
+  deploy_worker(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
+  update_config(body: UpdateConfig, context: CommandContext): Promise<UpdateConfigResult>;
+}

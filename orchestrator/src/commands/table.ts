@@ -1,0 +1,152 @@
+import {
+  type CommandType,
+  type DeployWorker,
+  deployWorker,
+  explain,
+  int,
+  type Sql,
+  type SqlRow,
+  text,
+  type UpdateConfig,
+  updateConfig,
+} from '@clawdbot/protocol';
+import { type Outcome, outcome } from './outcome.ts';
+
+export type CommandBody = DeployWorker | UpdateConfig;
+/** Where a command came from: its place in the edge's log, or this machine. */
+export type Origin = { readonly logId: string; readonly seq: number } | 'local';
+
+/** A row's place in the system: enough to end it. */
+export interface CommandRow {
+  readonly id: string;
+  readonly origin: 'edge' | 'local';
+}
+
+/** A command that has not ended. */
+export interface OpenCommand extends CommandRow {
+  readonly body: CommandBody;
+  readonly key: string;
+  /** A run has begun before, in this process or an earlier one. */
+  readonly started: boolean;
+  readonly attempts: number;
+  readonly cancelReason: string | undefined;
+}
+
+/** One that an earlier version has taken, and that this version cannot read. */
+export interface UnreadableCommand extends CommandRow {
+  readonly unreadable: string;
+}
+
+/** What must not be touched by two commands at once: a Worker, or a site's config. */
+export const keyOf = (body: CommandBody): string =>
+  body.type === 'deploy_worker' ? `worker ${body.name}` : `site ${body.siteId}`;
+
+/** The `commands` table. What it writes belongs to the caller's transaction. */
+export class CommandTable {
+  readonly #sql: Sql;
+  readonly #now: () => number;
+
+  constructor(sql: Sql, now: () => number) {
+    this.#sql = sql;
+    this.#now = now;
+  }
+
+  /** @returns false when a command with this id is there already: then nothing was written */
+  insert(body: CommandBody, origin: Origin): boolean {
+    const { logId, seq } = origin === 'local' ? { logId: null, seq: null } : origin;
+    const rows = this.#sql.run(
+      `INSERT OR IGNORE INTO commands (id, type, site_id, key, origin, log_id, seq, body, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+      body.commandId,
+      body.type,
+      body.siteId,
+      keyOf(body),
+      origin === 'local' ? 'local' : 'edge',
+      logId,
+      seq,
+      JSON.stringify(body),
+      this.#now(),
+    );
+    return rows.length > 0;
+  }
+
+  /** The oldest open command whose key is none of `busy`; of one key always the oldest first. */
+  next(busy: readonly string[]): OpenCommand | UnreadableCommand | undefined {
+    const [row] = this.#sql.run(
+      `SELECT * FROM commands WHERE state <> 'done' AND key NOT IN (SELECT value FROM json_each(?))
+       ORDER BY position LIMIT 1`,
+      JSON.stringify(busy),
+    );
+    return row === undefined ? undefined : openCommand(row);
+  }
+
+  /** @returns the attempt's number, from 1 */
+  begin(id: string): number {
+    const [row] = this.#sql.run(
+      `UPDATE commands SET state = 'running', started_at = COALESCE(started_at, ?), attempts = attempts + 1
+       WHERE id = ? AND state <> 'done' RETURNING attempts`,
+      this.#now(),
+      id,
+    );
+    return int(row, 'attempts');
+  }
+
+  end(id: string, ended: Outcome): void {
+    this.#sql.run(
+      `UPDATE commands SET state = 'done', ended_at = ?, outcome = ? WHERE id = ? AND state <> 'done'`,
+      this.#now(),
+      JSON.stringify(ended),
+      id,
+    );
+  }
+
+  /** How a command ended, as it was written; undefined while it is open or when it is unknown. */
+  outcome(id: string): Outcome | undefined {
+    const [row] = this.#sql.run(`SELECT outcome FROM commands WHERE id = ? AND state = 'done'`, id);
+    return row === undefined ? undefined : outcome.parse(JSON.parse(text(row, 'outcome')));
+  }
+
+  /** Asks for an open command to be stopped; the first reason stays. */
+  requestCancel(id: string, reason: string): void {
+    this.#sql.run(
+      `UPDATE commands SET cancel_reason = COALESCE(cancel_reason, ?) WHERE id = ? AND state <> 'done'`,
+      reason,
+      id,
+    );
+  }
+
+  /** Those whose stop was asked for and that have not ended: id and reason. */
+  cancelRequests(): Map<string, string> {
+    const rows = this.#sql.run(
+      `SELECT id, cancel_reason FROM commands WHERE state <> 'done' AND cancel_reason IS NOT NULL`,
+    );
+    return new Map(rows.map((row) => [text(row, 'id'), text(row, 'cancel_reason')]));
+  }
+
+  /** Forgets what ended before `endedBefore`. @returns rows deleted */
+  prune(endedBefore: number): number {
+    return this.#sql.run(
+      `DELETE FROM commands WHERE state = 'done' AND ended_at < ? RETURNING position`,
+      endedBefore,
+    ).length;
+  }
+}
+
+const SCHEMAS = { deploy_worker: deployWorker, update_config: updateConfig } as const;
+
+function openCommand(row: SqlRow): OpenCommand | UnreadableCommand {
+  const schema = SCHEMAS[text(row, 'type') as CommandType]; // The column holds what `insert` wrote: body.type.
+  const id = text(row, 'id');
+  const origin = text(row, 'origin') === 'local' ? 'local' : 'edge';
+  const body = schema.safeParse(JSON.parse(text(row, 'body')));
+  if (!body.success) return { id, origin, unreadable: explain(body.error) };
+  return {
+    id,
+    origin,
+    body: body.data,
+    key: text(row, 'key'),
+    started: row['started_at'] !== null,
+    attempts: int(row, 'attempts'),
+    cancelReason: row['cancel_reason'] === null ? undefined : text(row, 'cancel_reason'),
+  };
+}

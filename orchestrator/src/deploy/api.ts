@@ -1,0 +1,155 @@
+import { Failure } from '@clawdbot/protocol';
+import { BaseDeployments } from 'cloudflare/resources/workers/scripts/deployments';
+import { BaseSubdomain } from 'cloudflare/resources/workers/scripts/subdomain';
+import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
+import { createClient } from 'cloudflare/tree-shakable';
+import { z } from 'zod';
+import type { CloudflareConfig } from '../config.ts';
+import { type Patience, patiently } from './retry.ts';
+
+const CALL_TIMEOUT_MS = 30_000;
+/** Up to 10 MB over a VPS's uplink, and Cloudflare starts the Worker once before it answers. */
+const UPLOAD_TIMEOUT_MS = 120_000;
+/** A version we look for is among the newest; Cloudflare deploys none older than the last 100. */
+const VERSIONS_LOOKED_AT = 100;
+
+const versions = z.object({
+  result: z.object({
+    items: z.array(z.object({ id: z.string(), annotations: z.record(z.string(), z.string()).nullish() })),
+  }),
+});
+const share = z.object({ version_id: z.string(), percentage: z.number() });
+const deployments = z.object({
+  result: z.object({ deployments: z.array(z.object({ id: z.string(), versions: z.array(share) })) }),
+});
+const uploaded = z.object({ result: z.object({ id: z.string() }) });
+/** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
+const served = z.object({ url: z.url().optional() });
+
+/** What of a Worker's versions is known at Cloudflare: `absent` when there is no such Worker. */
+export type Found =
+  | { readonly script: 'absent' }
+  | { readonly script: 'present'; readonly versionId?: string };
+
+/** The few calls that a deployment is made of, each repeated until it went through or cannot. */
+export interface Api {
+  /** The newest version with this tag. */
+  find(name: string, tag: string, signal: AbortSignal): Promise<Found>;
+  /** Uploads a first version of a new Worker, which serves at once. @returns the version */
+  create(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string>;
+  /** Uploads a version that does not serve yet. @returns the version */
+  addVersion(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string>;
+  /** Gives a version all traffic, unless a deployment already did. @returns the deployment */
+  serve(name: string, versionId: string, message: string, signal: AbortSignal): Promise<string>;
+  /** Puts the Worker on its workers.dev address. @returns the address */
+  publish(name: string, signal: AbortSignal): Promise<string>;
+}
+
+export type Fetch = typeof fetch;
+
+export function createApi(config: CloudflareConfig, patience: Patience, fetcher: Fetch): Api {
+  const { apiToken, accountId: account_id, baseUrl } = config;
+  const client = createClient({
+    apiToken,
+    // The SDK would otherwise read these from the environment, and send another identity along.
+    apiKey: null,
+    apiEmail: null,
+    userServiceKey: null,
+    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
+    fetch: fetcher,
+    // It repeats writes too, which can make two versions of one command: repeats are ours, in `patiently`.
+    maxRetries: 0,
+    timeout: CALL_TIMEOUT_MS,
+    logLevel: 'off',
+    resources: [BaseDeployments, BaseSubdomain, BaseSubdomains],
+  });
+  const { scripts, subdomains } = client.workers;
+  const path = (name: string): string => `/accounts/${account_id}/workers/scripts/${name}`;
+
+  async function list(name: string, tag: string, signal: AbortSignal): Promise<Found> {
+    const query = { per_page: VERSIONS_LOOKED_AT };
+    try {
+      const { result } = versions.parse(await client.get(`${path(name)}/versions`, { query, signal }));
+      const found = result.items.find(({ annotations }) => annotations?.['workers/tag'] === tag);
+      return { script: 'present', ...(found === undefined ? {} : { versionId: found.id }) };
+    } catch (error) {
+      if (isAbsent(error)) return { script: 'absent' };
+      throw error;
+    }
+  }
+
+  const api: Api = {
+    find: (name, tag, signal) => patiently(() => list(name, tag, signal), signal, patience),
+
+    create(name, tag, form, signal) {
+      // The answer names no version, so it is looked up by its tag in any case.
+      const version = async (): Promise<string | undefined> => versionIn(await api.find(name, tag, signal));
+      const put = async (): Promise<string> => {
+        await client.put(path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
+        return (await version()) ?? missing(name);
+      };
+      return patiently(put, signal, patience, version);
+    },
+
+    addVersion: (name, tag, form, signal) =>
+      patiently(
+        async () => {
+          const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+          return uploaded.parse(await client.post(`${path(name)}/versions`, options)).result.id;
+        },
+        signal,
+        patience,
+        async () => versionIn(await api.find(name, tag, signal)),
+      ),
+
+    async serve(name, versionId, message, signal) {
+      const deployed = async (): Promise<string | undefined> => {
+        const { result } = deployments.parse(await client.get(`${path(name)}/deployments`, { signal }));
+        const whole = result.deployments.find(({ versions: [first] }) => servesAll(first, versionId));
+        return whole?.id;
+      };
+      const already = await patiently(deployed, signal, patience);
+      if (already !== undefined) return already;
+      const body = {
+        account_id,
+        strategy: 'percentage' as const,
+        versions: [{ version_id: versionId, percentage: 100 }],
+        annotations: { 'workers/message': message },
+      };
+      const deploy = async () => (await scripts.deployments.create(name, body, { signal })).id;
+      return patiently(deploy, signal, patience, deployed);
+    },
+
+    async publish(name, signal) {
+      const enable = () => scripts.subdomain.create(name, { account_id, enabled: true }, { signal });
+      const { url } = served.parse(await patiently(enable, signal, patience));
+      if (url !== undefined) return url;
+      const { subdomain } = await patiently(
+        () => subdomains.get({ account_id }, { signal }),
+        signal,
+        patience,
+      );
+      return `https://${name}.${subdomain}.workers.dev`;
+    },
+  };
+  return api;
+}
+
+const versionIn = (found: Found): string | undefined =>
+  found.script === 'present' ? found.versionId : undefined;
+
+const servesAll = (first: z.infer<typeof share> | undefined, versionId: string): boolean =>
+  first?.version_id === versionId && first.percentage === 100;
+
+/** Cloudflare's code for a Worker that is not there; other 404s are faults of ours, e.g. a wrong base URL. */
+const ABSENT = 10_007;
+const refusal = z.object({ status: z.literal(404), errors: z.array(z.object({ code: z.number() })) });
+const isAbsent = (error: unknown): boolean =>
+  refusal.safeParse(error).data?.errors.some(({ code }) => code === ABSENT) ?? false;
+
+function missing(name: string): never {
+  throw new Failure(
+    'deploy_failed',
+    `Cloudflare took ${name}, but does not list the new version: deploy again`,
+  );
+}

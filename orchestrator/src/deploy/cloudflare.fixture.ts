@@ -1,0 +1,139 @@
+/** A small Cloudflare in memory, for tests: it answers `fetch`, keeps versions, and fails when it is told to. */
+import { z } from 'zod';
+import type { Fetch } from './api.ts';
+
+interface Version {
+  readonly id: string;
+  readonly metadata: z.infer<typeof metadata>;
+  readonly modules: Record<string, { type: string; text: string }>;
+}
+interface Script {
+  readonly versions: Version[];
+  readonly deployments: { id: string; versions: { version_id: string; percentage: number }[] }[];
+}
+
+const metadata = z.strictObject({
+  main_module: z.string(),
+  compatibility_date: z.string(),
+  bindings: z.array(z.looseObject({ type: z.string(), name: z.string() })),
+  keep_bindings: z.array(z.string()),
+  annotations: z.strictObject({ 'workers/tag': z.string().max(100), 'workers/message': z.string() }),
+});
+
+/** Before the call takes effect, or after it did but before anyone is told. */
+export interface Fault {
+  readonly on: string;
+  readonly when: 'before' | 'after';
+  readonly answer: () => Response;
+}
+
+const envelope = (result: unknown): Response =>
+  Response.json({ success: true, result, errors: [], messages: [] });
+export const refusal = (status: number, code: number, message: string, headers = {}): Response =>
+  Response.json(
+    { success: false, result: null, errors: [{ code, message }], messages: [] },
+    { status, headers },
+  );
+export const dropped = (): Response => {
+  throw new TypeError('fetch failed');
+};
+
+export function fakeCloudflare() {
+  const scripts = new Map<string, Script>();
+  const calls: string[] = [];
+  const faults: Fault[] = [];
+  let ids = 0;
+  const nextId = (kind: string): string => `${kind}-${++ids}`;
+
+  async function readVersion(request: Request): Promise<Version> {
+    const form = await request.formData();
+    const modules: Version['modules'] = {};
+    for (const [name, part] of form) {
+      if (typeof part === 'string') throw new Error(`the part ${name} is no file`);
+      if (name === 'metadata') continue;
+      if (part.name !== name) throw new Error(`the part ${name} has the filename ${part.name}`);
+      modules[name] = { type: part.type, text: await part.text() };
+    }
+    const described = z.instanceof(File).parse(form.get('metadata'));
+    return { id: nextId('version'), metadata: metadata.parse(JSON.parse(await described.text())), modules };
+  }
+
+  const whole = ({ id }: Version) => ({
+    id: nextId('deployment'),
+    versions: [{ version_id: id, percentage: 100 }],
+  });
+  const absent = (): Response => refusal(404, 10_007, 'This Worker does not exist on your account.');
+
+  async function put(name: string, request: Request): Promise<Response> {
+    const version = await readVersion(request);
+    const script = scripts.get(name) ?? { versions: [], deployments: [] };
+    script.versions.unshift(version);
+    script.deployments.unshift(whole(version));
+    scripts.set(name, script);
+    return envelope({ id: name });
+  }
+
+  async function handle(call: string, name: string, request: Request): Promise<Response> {
+    if (call === 'PUT script') return put(name, request);
+    if (call === 'GET subdomain' && name === '') return envelope({ subdomain: 'agency' });
+    const script = scripts.get(name);
+    if (script === undefined) return absent();
+    switch (call) {
+      case 'GET versions':
+        return envelope({
+          items: script.versions.map((v) => ({ id: v.id, annotations: v.metadata.annotations })),
+        });
+      case 'POST versions':
+        script.versions.unshift(await readVersion(request));
+        return envelope({ id: script.versions[0]?.id });
+      case 'GET deployments':
+        return envelope({ deployments: script.deployments });
+      case 'POST deployments': {
+        const { versions } = z
+          .looseObject({ versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })) })
+          .parse(await request.json());
+        script.deployments.unshift({ id: nextId('deployment'), versions });
+        return envelope(script.deployments[0]);
+      }
+      case 'POST subdomain':
+        return envelope({ enabled: true, previews_enabled: false });
+      default:
+        throw new Error(`no such call: ${call}`);
+    }
+  }
+
+  const take = (on: string, when: Fault['when']): Response | undefined => {
+    const index = faults.findIndex((fault) => fault.on === on && fault.when === when);
+    return index < 0 ? undefined : faults.splice(index, 1)[0]?.answer();
+  };
+
+  /** What a Worker's own address answers. */
+  let serve = (_script: Script): Response => new Response('hello');
+
+  const fetcher: Fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const { hostname, pathname } = new URL(request.url);
+    if (hostname.endsWith('.workers.dev')) {
+      const script = scripts.get(hostname.split('.')[0] ?? '');
+      return script === undefined ? new Response('', { status: 404 }) : serve(script);
+    }
+    const [, name = '', what = ''] =
+      /\/accounts\/acc\/workers(?:\/scripts\/([^/]+))?(?:\/([^/]+))?$/.exec(pathname) ?? [];
+    const call = `${request.method} ${what || 'script'}`;
+    calls.push(call);
+    const early = take(call, 'before');
+    if (early !== undefined) return early;
+    const answer = await handle(call, name, request);
+    return take(call, 'after') ?? answer;
+  };
+
+  return {
+    fetcher,
+    calls,
+    scripts,
+    fail: (fault: Fault) => faults.push(fault),
+    serveBy: (answer: (script: Script) => Response) => {
+      serve = answer;
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import {
+  type DeployResult,
+  type DeployWorker,
+  type Sql,
+  type SqlRow,
+  type WorkerStatus,
+  workerStatus,
+} from '@clawdbot/protocol';
+
+type State = 'intended' | 'uploaded' | 'deployed' | 'succeeded' | 'failed';
+interface Progress {
+  readonly state: State;
+  readonly versionId?: string;
+}
+
+const optional = (row: SqlRow, column: string): string | undefined => {
+  const value = row[column];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** What this orchestrator intends and knows of its deployments and Workers: the tables that outlive a crash. */
+export class Records {
+  readonly #sql: Sql;
+  readonly #now: () => number;
+
+  constructor(sql: Sql, now: () => number) {
+    this.#sql = sql;
+    this.#now = now;
+  }
+
+  /** Runs before the first call to Cloudflare. `said` tells of it, in the same transaction, the first time. */
+  intend({ commandId, name, siteId }: DeployWorker, said: () => void): Progress {
+    return this.#sql.transaction(() => {
+      const known = this.#sql.run(
+        `SELECT state, version_id FROM deployments WHERE command_id = ?`,
+        commandId,
+      )[0];
+      if (known !== undefined) return progressOf(known);
+      this.#sql.run(
+        `INSERT INTO deployments (command_id, name, site_id, state, started_at) VALUES (?, ?, ?, 'intended', ?)`,
+        commandId,
+        name,
+        siteId,
+        this.#now(),
+      );
+      this.#sql.run(
+        `INSERT INTO workers (name, site_id, state, at) VALUES (?1, ?2, 'deploying', ?3)
+         ON CONFLICT (name) DO UPDATE SET site_id = ?2, state = 'deploying', at = ?3`,
+        name,
+        siteId,
+        this.#now(),
+      );
+      said();
+      return { state: 'intended' };
+    });
+  }
+
+  uploaded(commandId: string, versionId: string, said: () => void): void {
+    this.#sql.transaction(() => {
+      this.#sql.run(
+        `UPDATE deployments SET state = 'uploaded', version_id = ? WHERE command_id = ?`,
+        versionId,
+        commandId,
+      );
+      said();
+    });
+  }
+
+  deployed(commandId: string, deploymentId: string, said: () => void): void {
+    this.#sql.transaction(() => {
+      this.#sql.run(
+        `UPDATE deployments SET state = 'deployed', deployment_id = ? WHERE command_id = ?`,
+        deploymentId,
+        commandId,
+      );
+      said();
+    });
+  }
+
+  succeeded({ commandId, name, siteId }: DeployWorker, result: DeployResult, said: () => void): void {
+    this.#sql.transaction(() => {
+      this.#end(commandId, 'succeeded');
+      this.#sql.run(
+        `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
+         ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5,
+           proof = ?6, state = 'deployed', at = ?7`,
+        name,
+        siteId,
+        result.url,
+        result.versionId,
+        result.deploymentId,
+        result.proof,
+        this.#now(),
+      );
+      said();
+    });
+  }
+
+  /** The Worker keeps the version it had, if it had one: that one still serves. */
+  failed({ commandId, name }: DeployWorker): void {
+    this.#sql.transaction(() => {
+      this.#end(commandId, 'failed');
+      this.#sql.run(`UPDATE workers SET state = 'failed', at = ? WHERE name = ?`, this.#now(), name);
+    });
+  }
+
+  workers(siteId?: string): WorkerStatus[] {
+    const rows =
+      siteId === undefined
+        ? this.#sql.run(`SELECT * FROM workers ORDER BY name`)
+        : this.#sql.run(`SELECT * FROM workers WHERE site_id = ? ORDER BY name`, siteId);
+    return rows.map(statusOf);
+  }
+
+  #end(commandId: string, state: State): void {
+    this.#sql.run(
+      `UPDATE deployments SET state = ?, ended_at = ? WHERE command_id = ?`,
+      state,
+      this.#now(),
+      commandId,
+    );
+  }
+}
+
+const STATES: readonly State[] = ['intended', 'uploaded', 'deployed', 'succeeded', 'failed'];
+
+function progressOf(row: SqlRow): Progress {
+  const versionId = optional(row, 'version_id');
+  const state = STATES.find((known) => known === row['state']) ?? 'intended';
+  return { state, ...(versionId === undefined ? {} : { versionId }) };
+}
+
+const statusOf = (row: SqlRow): WorkerStatus =>
+  workerStatus.parse({
+    name: row['name'],
+    siteId: optional(row, 'site_id'),
+    url: optional(row, 'url'),
+    versionId: optional(row, 'version_id'),
+    proof: optional(row, 'proof'),
+    state: row['state'],
+    at: row['at'],
+  });

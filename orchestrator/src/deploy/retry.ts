@@ -1,0 +1,93 @@
+import { Failure } from '@clawdbot/protocol';
+import {
+  APIConnectionError,
+  APIConnectionTimeoutError,
+  APIError,
+  APIUserAbortError,
+} from 'cloudflare/core/error';
+
+/** What repeats and pauses need from outside. */
+export interface Patience {
+  /** Resolves after so many ms; rejects when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** 0 ≤ x < 1 */
+  readonly random: () => number;
+}
+
+const ATTEMPTS_MAX = 5;
+const PAUSE_BASE_MS = 500;
+const PAUSE_MAX_MS = 8_000;
+/** Past its budget a token is blocked for five minutes; to be told longer than this is no pause but an end. */
+const RETRY_AFTER_MAX_MS = 330_000;
+
+/** What Cloudflare says, its code with it: `Uncaught SyntaxError … (code 10021)`. */
+function saying(error: APIError): string {
+  const all = error.errors.map(({ code, message }) => `${message ?? 'no message'} (code ${code})`);
+  return all.length > 0 ? all.join('; ') : error.message;
+}
+
+function retryAfter(headers: Headers | undefined): { retryAfterMs?: number } {
+  const seconds = Number(headers?.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: Math.ceil(seconds * 1_000) } : {};
+}
+
+function answered(error: APIError): Failure {
+  const { status = 0, headers } = error;
+  const said = `Cloudflare answered ${status}: ${saying(error)}`;
+  if (status === 408 || status === 429 || status >= 500) {
+    return new Failure('cloudflare_unavailable', said, { ...retryAfter(headers), cause: error });
+  }
+  const advice =
+    status === 401 || status === 403
+      ? '; check that CLOUDFLARE_API_TOKEN is valid and may edit Workers Scripts of CLOUDFLARE_ACCOUNT_ID'
+      : '';
+  return new Failure('cloudflare_refused', said + advice, { cause: error });
+}
+
+/** What an SDK call threw, as one of our errors; anything that is no answer of Cloudflare's stays what it is. */
+export function failureOf(error: unknown): unknown {
+  if (error instanceof APIUserAbortError || !(error instanceof APIError)) return error;
+  if (error instanceof APIConnectionTimeoutError) {
+    return new Failure('cloudflare_unavailable', 'Cloudflare did not answer in time', { cause: error });
+  }
+  if (error instanceof APIConnectionError) {
+    return new Failure('cloudflare_unavailable', 'Cloudflare could not be reached', { cause: error });
+  }
+  return answered(error);
+}
+
+function pauseMs({ details }: Failure, attempt: number, random: () => number): number {
+  const backoff = Math.min(PAUSE_MAX_MS, PAUSE_BASE_MS * 2 ** attempt) * (0.5 + random() / 2);
+  return Math.max(details.retryAfterMs ?? 0, backoff);
+}
+
+const worthRepeating = (error: unknown, attempt: number): error is Failure =>
+  error instanceof Failure &&
+  error.code === 'cloudflare_unavailable' &&
+  attempt < ATTEMPTS_MAX &&
+  (error.details.retryAfterMs ?? 0) <= RETRY_AFTER_MAX_MS;
+
+/**
+ * Makes a call, and again after an overload, a fault or silence. A write that is not safe to repeat gives
+ * `done`, which looks whether the lost attempt went through after all: its answer is then the call's.
+ */
+export async function patiently<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+  { wait, random }: Patience,
+  done?: () => Promise<T | undefined>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await call();
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = failureOf(thrown);
+      if (!worthRepeating(error, attempt)) throw error;
+      await wait(pauseMs(error, attempt, random), signal);
+    }
+    const already = await done?.();
+    if (already !== undefined) return already;
+  }
+}

@@ -1,0 +1,29 @@
+import { type EntryToOrchestrator, Failure, type InboxItem } from '@clawdbot/protocol';
+import type { Runner } from './commands/index.ts';
+
+/** Where each type of entry goes. */
+export interface Rooms {
+  readonly commands: Pick<Runner, 'accept' | 'cancel'>;
+}
+
+/**
+ * Hands an entry to its room, in the transaction that takes it out of the inbox: it only writes down what is to
+ * be done. A thrown `Failure` makes the entry a dead letter.
+ */
+export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, rooms: Rooms): void {
+  switch (entry.type) {
+    case 'deploy_worker':
+    case 'update_config':
+      rooms.commands.accept(entry, { logId, seq });
+      return;
+    case 'cancel_command':
+      rooms.commands.cancel(entry.commandId, entry.reason);
+      return;
+    case 'withdrawn':
+      return; // It only holds the place of an entry that was never sent.
+    case 'webhook':
+      throw new Failure('not_configured', 'this version of the orchestrator does not deliver webhooks yet');
+    default:
+      entry satisfies never;
+  }
+}

@@ -1,0 +1,257 @@
+import { DRAIN_MS, Failure, type Hello, type Status, type Welcome } from '@clawdbot/protocol';
+import type { BlobRef, Services } from '../calls/index.ts';
+import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Backoff } from './backoff.ts';
+import type { ControlLog } from './control.ts';
+import { Session, type SessionEvents } from './session.ts';
+import type { Dial, Socket } from './socket.ts';
+import { type LinkState, Observable } from './state.ts';
+import type { Verdict } from './verdict.ts';
+
+/** How long a command waits for a blob, redials of the channel included. */
+const BLOB_DEADLINE_MS = 10 * 60_000;
+
+export interface LinkOptions {
+  readonly dial: Dial;
+  readonly backoff: Backoff;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly control: ControlLog;
+  readonly services: Services;
+  /** Both are asked anew whenever they are sent. */
+  readonly hello: () => Hello;
+  readonly status: () => Status;
+}
+
+/** A session was welcomed; the promise tells how it ends. */
+interface Connected {
+  readonly over: Promise<Verdict>;
+}
+
+/** Keeps one lane's channel to the edge: dials, greets, redials, and says where it stands. */
+export class Link {
+  readonly state: Observable<LinkState>;
+  readonly #options: LinkOptions;
+  readonly #stopping = new AbortController();
+  /** All that have not ended, each with what cancels its timer (none: a no-op). */
+  readonly #live = new Map<Session, () => void>();
+  /** The newest that was welcomed. Older ones in `#live` are drained: they only finish what is open. */
+  #session: Session | undefined;
+  #refusal: string | undefined;
+  /** Set by `stop`. */
+  #onIdle: () => void = () => {};
+  #unknownFrames = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.state = new Observable<LinkState>({ kind: 'stopped', since: options.clock.now() });
+  }
+
+  get rttMs(): number | undefined {
+    return this.#session?.rttMs;
+  }
+
+  get callsOpen(): number {
+    return [...this.#live.keys()].reduce((sum, session) => sum + session.callsOpen, 0);
+  }
+
+  /** Frames of a type that this version does not know, in all sessions. */
+  get unknownFrames(): number {
+    return [...this.#live.keys()].reduce((sum, session) => sum + session.unknownFrames, this.#unknownFrames);
+  }
+
+  /**
+   * Keeps the channel up until `stop`. Each cycle: connect, serve until the session ends or the edge announces
+   * its end, then do as the verdict says: wait and go on, go on at once, or stay away for good.
+   */
+  async runUntilStopped(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#obey(await this.#runOneCycle());
+    }
+    this.state.set({ kind: 'stopped', since: this.#options.clock.now() });
+  }
+
+  /** This process must not come back: ends the channel and never dials again. */
+  refuse(reason: string): void {
+    this.#refusal ??= reason;
+    this.#closeAll(reason);
+  }
+
+  /** Lets open calls finish, until `graceMs` have passed, then ends the channel. */
+  async stop(graceMs: number): Promise<void> {
+    for (const session of this.#live.keys()) session.drain('the orchestrator is stopping');
+    await this.#callsDone(graceMs);
+    this.#stopping.abort();
+    this.#closeAll('the orchestrator has stopped');
+  }
+
+  publishStatus(): void {
+    this.#session?.publishStatus();
+  }
+
+  /** The bytes of a blob, over this session or a later one. Throws `Failure`. */
+  blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
+    const late = () => new Failure('deadline_exceeded', 'the edge did not send a blob in time');
+    const { clock } = this.#options;
+    return withDeadline({ clock, ms: BLOB_DEADLINE_MS, signal, late }, async (scope) => {
+      for (;;) {
+        const session = await this.#opened(scope);
+        const bytes = await session.blob(ref, scope).catch((error: unknown) => {
+          scope.throwIfAborted();
+          // The socket ended under it: a blob may be asked again at no cost.
+          if (error instanceof Failure && error.code === 'orchestrator_lost') return undefined;
+          throw error;
+        });
+        if (bytes !== undefined) return bytes;
+      }
+    });
+  }
+
+  /** The open session, or the next one. Rejects with the signal's reason. */
+  #opened(signal: AbortSignal): Promise<Session> {
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        const session = this.state.value.kind === 'open' ? this.#session : undefined;
+        if (session === undefined && !signal.aborted) return;
+        unsubscribe();
+        signal.removeEventListener('abort', settle);
+        if (session === undefined) reject(signal.reason);
+        else resolve(session);
+      };
+      const unsubscribe = this.state.subscribe(settle);
+      signal.addEventListener('abort', settle);
+      settle();
+    });
+  }
+
+  #callsDone(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        resolve();
+      };
+      const cancel = this.#options.clock.after(graceMs, done);
+      this.#onIdle = () => this.callsOpen === 0 && done();
+      this.#onIdle();
+    });
+  }
+
+  async #runOneCycle(): Promise<Verdict> {
+    const connected = await this.#ensureConnected();
+    return 'over' in connected ? connected.over : connected;
+  }
+
+  /** Dials once and says hello. @returns the welcomed session, or what to do instead */
+  async #ensureConnected(): Promise<Connected | Verdict> {
+    const { clock, dial } = this.#options;
+    if (this.#refusal !== undefined) return { after: 'fatal', reason: this.#refusal };
+    this.state.set({ kind: 'connecting', since: clock.now() });
+    const dialled = await dial(this.#stopping.signal);
+    if ('verdict' in dialled) return dialled.verdict;
+    this.state.set({ kind: 'greeting', since: clock.now() });
+    return this.#greet(dialled.socket);
+  }
+
+  #greet(socket: Socket): Promise<Connected | Verdict> {
+    const { clock, log, control, services, hello, status } = this.#options;
+    const greeted = Promise.withResolvers<Connected | Verdict>();
+    const over = Promise.withResolvers<Verdict>();
+    const events: SessionEvents = {
+      opened: (welcome) => {
+        this.#adopt(session, welcome);
+        greeted.resolve({ over: over.promise });
+      },
+      draining: (reason, retryAfterMs) => this.#drained(session, reason, retryAfterMs, over.resolve),
+      idle: () => this.#idle(session),
+      ended: (verdict) => {
+        this.#forget(session);
+        greeted.resolve(verdict);
+        over.resolve(verdict);
+      },
+    };
+    const { wire } = socket;
+    const session = new Session({ wire, clock, log, control, services, status, events, hello: hello() });
+    this.#live.set(session, () => {});
+    socket.listen(session);
+    if (this.#stopping.signal.aborted) this.#closeAll('the orchestrator has stopped');
+    return greeted.promise;
+  }
+
+  #adopt(session: Session, { fence, sessionId }: Welcome): void {
+    const { clock, backoff, log } = this.#options;
+    const older = this.#session;
+    this.#session = session;
+    backoff.opened();
+    log.info('the channel is open', { fence, sessionId });
+    this.state.set({ kind: 'open', since: clock.now(), fence, sessionId });
+    if (older !== undefined) this.#retire(older);
+  }
+
+  /** The edge will end this session: dial the next one when it asks for it. */
+  #drained(session: Session, reason: string, retryAfterMs: number, over: (verdict: Verdict) => void): void {
+    const { clock, backoff, log } = this.#options;
+    const waitMs = backoff.next(retryAfterMs);
+    const { value } = this.state;
+    log.info('the edge drains the channel', { reason, waitMs });
+    if (session === this.#session && value.kind === 'open') {
+      this.state.set({
+        ...value,
+        kind: 'draining',
+        reason,
+        since: clock.now(),
+        redialAt: clock.now() + waitMs,
+      });
+    }
+    this.#arm(session, waitMs, () => over({ after: 'redial', reason }));
+  }
+
+  /** A newer session has taken over: this one may finish its open calls. */
+  #retire(session: Session): void {
+    if (session.callsOpen === 0) {
+      session.close('drained', 'a newer session has taken over');
+      return;
+    }
+    this.#arm(session, DRAIN_MS, () => session.close('drained', 'the drain is over'));
+  }
+
+  #idle(session: Session): void {
+    if (session !== this.#session && this.#session !== undefined) this.#retire(session);
+    this.#onIdle();
+  }
+
+  #forget(session: Session): void {
+    this.#live.get(session)?.();
+    this.#live.delete(session);
+    this.#unknownFrames += session.unknownFrames;
+    if (this.#session === session) this.#session = undefined;
+    this.#onIdle();
+  }
+
+  /** A session has one timer at a time. */
+  #arm(session: Session, ms: number, task: () => void): void {
+    this.#live.get(session)?.();
+    this.#live.set(session, this.#options.clock.after(ms, task));
+  }
+
+  #closeAll(reason: string): void {
+    for (const session of [...this.#live.keys()]) session.close('goingAway', reason);
+  }
+
+  async #obey(told: Verdict): Promise<void> {
+    const { clock, backoff, log } = this.#options;
+    const { signal } = this.#stopping;
+    const verdict: Verdict = this.#refusal === undefined ? told : { after: 'fatal', reason: this.#refusal };
+    const { after, reason } = verdict;
+    if (signal.aborted || after === 'redial') return;
+    if (after === 'fatal') {
+      log.error('the channel is refused for good: nothing is dialled until a restart', { reason });
+      this.state.set({ kind: 'refused', since: clock.now(), reason });
+      return aborted(signal);
+    }
+    const waitMs = backoff.next(verdict.floorMs);
+    log.warn('the channel is down', { reason, waitMs });
+    this.state.set({ kind: 'waiting', since: clock.now(), retryAt: clock.now() + waitMs, reason });
+    await pause(clock, waitMs, signal);
+  }
+}

@@ -1,0 +1,298 @@
+import {
+  CLOSE,
+  type CloseName,
+  closeReason,
+  decodeChunk,
+  type ErrorCode,
+  Failure,
+  FrameSender,
+  type FrameToEdge,
+  type FrameToOrchestrator,
+  HELLO_TIMEOUT_MS,
+  type Hello,
+  orchestratorCodec,
+  PONG,
+  ProtocolError,
+  type Status,
+  type Welcome,
+  type Wire,
+} from '@clawdbot/protocol';
+import { BlobPulls, type BlobRef, IncomingCalls, type Services } from '../calls/index.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import { LeaseLost } from '../store/index.ts';
+import { type ControlLog, type ControlStream, OlderCopy } from './control.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { type Verdict, verdictOfClose } from './verdict.ts';
+
+export interface SessionOptions {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hello: Hello;
+  readonly control: ControlLog;
+  readonly services: Services;
+  readonly status: () => Status;
+  readonly events: SessionEvents;
+}
+
+/** Called from within the session's own calls, one at a time. */
+export interface SessionEvents {
+  opened(welcome: Welcome): void;
+  /** The edge sends nothing new here, and asks to be dialled again after `retryAfterMs`. */
+  draining(reason: string, retryAfterMs: number): void;
+  /** No call is open. */
+  idle(): void;
+  /** Once, and last. */
+  ended(verdict: Verdict): void;
+}
+
+/** What exists from `welcome` on. */
+interface Open {
+  readonly kind: 'open' | 'draining';
+  readonly stream: ControlStream;
+  readonly heartbeat: Heartbeat;
+}
+type Phase =
+  | { readonly kind: 'greeting'; readonly cancelTimeout: () => void }
+  | Open
+  | { readonly kind: 'ended' };
+
+/**
+ * The protocol on one socket, from `hello` to the close. It sees a `Wire` and a clock, never a socket: whoever
+ * owns the socket hands on what arrives, in order, and says when it is gone.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #sender: FrameSender<FrameToEdge>;
+  readonly #incoming: IncomingCalls;
+  readonly #blobs: BlobPulls;
+  #phase: Phase;
+  #statusDue = false;
+  /** Of the last complaint or drain: a close carries none of its own. */
+  #retryAfterMs: number | undefined;
+  #unknownFrames = 0;
+
+  constructor(options: SessionOptions) {
+    const { wire, clock, services, log } = options;
+    this.#options = options;
+    this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
+    const onIdle = () => options.events.idle();
+    this.#incoming = new IncomingCalls({ sender: this.#sender, services, clock, log, onIdle });
+    this.#blobs = new BlobPulls(this.#sender, clock);
+    const cancelTimeout = clock.after(HELLO_TIMEOUT_MS, () =>
+      this.#fail('helloTimeout', 'no welcome in time'),
+    );
+    this.#phase = { kind: 'greeting', cancelTimeout };
+    this.#sender.pushNow(options.hello);
+  }
+
+  get callsOpen(): number {
+    return this.#incoming.size;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#open()?.heartbeat.rttMs;
+  }
+
+  /** Frames of a type that this version does not know. */
+  get unknownFrames(): number {
+    return this.#unknownFrames;
+  }
+
+  receiveText(text: string): void {
+    if (text === PONG) {
+      this.#open()?.heartbeat.pong();
+      return;
+    }
+    this.#receive(() => {
+      const { frames, unknown } = orchestratorCodec.decode(text);
+      this.#unknownFrames += unknown;
+      for (const frame of frames) {
+        if (this.#phase.kind === 'ended') return;
+        this.#on(frame);
+      }
+    });
+  }
+
+  receiveBytes(bytes: Uint8Array): void {
+    this.#receive(() => {
+      const chunk = decodeChunk(bytes);
+      if (chunk.id % 2 === 0) this.#incoming.chunk(chunk);
+      else this.#blobs.chunk(chunk);
+    });
+  }
+
+  /** The socket is gone, by whoever's hand. */
+  closed(code: number, reason: string): void {
+    this.#end(verdictOfClose(code, reason, this.#retryAfterMs));
+  }
+
+  /** Ends the session from this side. */
+  close(name: CloseName, reason: string): void {
+    this.#fail(name, reason);
+  }
+
+  /** This process is stopping: the edge is asked to send nothing new, and what is open goes on. */
+  drain(reason: string): void {
+    if (this.#phase.kind === 'ended') return;
+    this.#incoming.stopAdmitting();
+    this.#sender.pushNow({ type: 'drain', reason });
+  }
+
+  /** Sends the status, at most once in a turn. */
+  publishStatus(): void {
+    if (this.#statusDue) return;
+    this.#statusDue = true;
+    this.#options.clock.defer(() => {
+      this.#statusDue = false;
+      if (this.#phase.kind === 'open') this.#sender.push(this.#options.status());
+    });
+  }
+
+  /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when this session ends first. */
+  blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#blobs.pull(ref, signal);
+  }
+
+  #open(): Open | undefined {
+    return this.#phase.kind === 'open' || this.#phase.kind === 'draining' ? this.#phase : undefined;
+  }
+
+  #receive(read: () => void): void {
+    if (this.#phase.kind === 'ended') return;
+    this.#open()?.heartbeat.heard();
+    try {
+      read();
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        this.#fail(error.close, error.message);
+        return;
+      }
+      this.#fault(error);
+    }
+  }
+
+  #on(frame: FrameToOrchestrator): void {
+    switch (frame.type) {
+      case 'welcome':
+        this.#welcome(frame);
+        return;
+      case 'probe':
+        this.#sender.pushNow(frame);
+        return;
+      case 'drain':
+        this.#drained(frame.reason, frame.retryAfterMs ?? 0);
+        return;
+      case 'error':
+        this.#complaint(frame);
+        return;
+      case 'entry':
+        if (frame.log !== 'control') throw new ProtocolError('malformed', `no ${frame.log} log was offered`);
+        this.#stream(frame.type).take(frame);
+        return;
+      case 'ack':
+        if (frame.log !== 'control') throw new ProtocolError('malformed', `no ${frame.log} log was offered`);
+        this.#stream(frame.type).acknowledged(frame.applied);
+        return;
+      case 'request':
+        this.#stream(frame.type);
+        this.#incoming.request(frame);
+        return;
+      case 'get_status':
+        this.#stream(frame.type);
+        this.#incoming.getStatus(frame);
+        return;
+      case 'end':
+        frame.id % 2 === 0 ? this.#incoming.end(frame.id) : this.#blobs.end(frame.id);
+        return;
+      case 'cancel':
+        this.#incoming.cancel(frame.id, frame.reason);
+        return;
+      case 'credit':
+        return; // Bodies are sent whole: nothing waits for credit.
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    if (this.#phase.kind !== 'greeting') throw new ProtocolError('malformed', 'a second welcome');
+    const { clock, control, events, wire } = this.#options;
+    this.#phase.cancelTimeout();
+    const stream = control.attach(this.#sender, welcome.logs.control, {
+      gap: (message) => this.#refuse('bad_request', message),
+      storage: (error) => this.#fault(error),
+    });
+    const heartbeat = new Heartbeat({
+      clock,
+      heartbeatMs: welcome.heartbeatMs,
+      send: (text) => wire.sendText(text),
+      onSilent: () => this.#fail('abnormal', 'the edge fell silent'),
+    });
+    this.#phase = { kind: 'open', stream, heartbeat };
+    events.opened(welcome);
+    stream.pump();
+    this.publishStatus();
+  }
+
+  #drained(reason: string, retryAfterMs: number): void {
+    this.#retryAfterMs = retryAfterMs;
+    const open = this.#open();
+    if (open === undefined || open.kind === 'draining') return;
+    this.#phase = { ...open, kind: 'draining' };
+    this.#options.events.draining(reason, retryAfterMs);
+  }
+
+  #complaint({ id, error }: Extract<FrameToOrchestrator, { type: 'error' }>): void {
+    if (id !== undefined) {
+      this.#blobs.failed(id, error);
+      return;
+    }
+    this.#retryAfterMs = error.retryAfterMs ?? this.#retryAfterMs;
+    this.#options.log.warn('the edge complains', { code: error.code, detail: error.message });
+  }
+
+  #stream(type: string): ControlStream {
+    const open = this.#open();
+    if (open === undefined) throw new ProtocolError('malformed', `${type} before welcome`);
+    return open.stream;
+  }
+
+  /** Says what is wrong, then closes as malformed. */
+  #refuse(code: ErrorCode, message: string): void {
+    this.#sender.pushNow({ type: 'error', error: new Failure(code, message).toWire() });
+    this.#fail('malformed', message);
+  }
+
+  /** Something on this side failed: only what names a reason to stay away is fatal. */
+  #fault(error: unknown): void {
+    const { log, wire } = this.#options;
+    if (error instanceof LeaseLost || error instanceof OlderCopy) {
+      const name = error instanceof LeaseLost ? 'superseded' : 'staleLog';
+      wire.close(CLOSE[name].code, closeReason(error.message));
+      this.#end({ after: 'fatal', reason: error.message });
+    }
+    log.error('the session failed inside the orchestrator', { error });
+    this.#fail('internal', 'the orchestrator failed: see its log');
+  }
+
+  #fail(name: CloseName, reason: string): void {
+    if (this.#phase.kind === 'ended') return;
+    this.#options.wire.close(CLOSE[name].code, closeReason(reason));
+    this.#end({ after: 'retry', reason });
+  }
+
+  #end(verdict: Verdict): void {
+    if (this.#phase.kind === 'ended') return;
+    if (this.#phase.kind === 'greeting') this.#phase.cancelTimeout();
+    else {
+      this.#phase.heartbeat.stop();
+      this.#options.control.detach(this.#phase.stream);
+    }
+    this.#phase = { kind: 'ended' };
+    this.#incoming.cancelAll(verdict.reason);
+    this.#blobs.closeAll(verdict.reason);
+    this.#options.events.ended(verdict);
+  }
+}

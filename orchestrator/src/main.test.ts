@@ -1,0 +1,194 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { digestOf, EMPTY_CONFIG, edgeCodec } from '@clawdbot/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { TestEdge, until } from './link/edge.fixture.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const TIMEOUT_MS = 20_000;
+
+let dir: string;
+let edge: TestEdge;
+let env: Record<string, string>;
+let spawned: Orchestrator[];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'orchestrator-'));
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keyFile = join(dir, 'key.pem');
+  writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  edge = new TestEdge();
+  spawned = [];
+  env = {
+    ORCHESTRATOR_ID: 'vps-1',
+    EDGE_URL: await edge.listen(),
+    KEY_FILE: keyFile,
+    DATA_DIR: join(dir, 'data'),
+    PORT: '0',
+    NODE_ENV: 'production',
+  };
+});
+afterEach(async () => {
+  for (const { child } of spawned) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await edge.close();
+  rmSync(dir, { recursive: true });
+});
+
+class Orchestrator {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  stdout = '';
+  stderr = '';
+
+  constructor() {
+    this.child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stdout.on('data', (data) => {
+      this.stdout += String(data);
+    });
+    this.child.stderr.on('data', (data) => {
+      this.stderr += String(data);
+    });
+    spawned.push(this);
+  }
+
+  async exit(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+
+  async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const url = await until('the HTTP API', () => /"http":"([^"]+)"/.exec(this.stdout)?.[1]);
+    const response = await fetch(url + path);
+    const body = z.record(z.string(), z.unknown()).parse(await response.json());
+    return { status: response.status, body };
+  }
+}
+
+describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
+  it('connects, is ready, and drains on SIGTERM', async () => {
+    const orchestrator = new Orchestrator();
+    const socket = await edge.welcomed(0);
+    await socket.frame('status');
+    expect((await orchestrator.get('/ready')).status).toBe(200);
+    expect((await orchestrator.get('/health')).body).toMatchObject({ channel: { state: 'open', fence: 1 } });
+    orchestrator.child.kill('SIGTERM');
+    await socket.frame('drain');
+    expect(await orchestrator.exit()).toBe(0);
+    await until('the close', () => socket.closed === 1001);
+    expect(orchestrator.stderr).toBe('');
+  });
+
+  it('carries out a command and reports it, durably', async () => {
+    new Orchestrator();
+    const socket = await edge.welcomed(0);
+    const body = edgeCodec.encodeEntry({
+      type: 'update_config',
+      commandId: 'cmd_vps-1_0000000000000000000001',
+      siteId: 'site-1',
+      generation: 1,
+      digest: digestOf(EMPTY_CONFIG),
+      config: EMPTY_CONFIG,
+    });
+    socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body });
+    await socket.frame('ack');
+    const entries = await until('both entries', () => {
+      const found = socket.frames.filter((frame) => frame.type === 'entry');
+      return found.length === 2 && found.map((frame) => edgeCodec.decodeEntry(frame.body));
+    });
+    expect(entries).toEqual([
+      { body: expect.objectContaining({ type: 'command_progress', milestone: 'running' }) },
+      { body: expect.objectContaining({ type: 'command_result', state: 'succeeded' }) },
+    ]);
+  });
+
+  it('is connected again within 3 s after a SIGKILL, with a higher generation', async () => {
+    const first = new Orchestrator();
+    const { generation } = await (await edge.welcomed(0)).frame('hello');
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const restarted = Date.now();
+    new Orchestrator();
+    const hello = await (await edge.welcomed(1)).frame('hello');
+    expect(Date.now() - restarted).toBeLessThan(3_000);
+    expect(hello.generation).toBe(generation + 1);
+  });
+
+  it('stays up, not dialling and not ready, when a newer process has taken over', async () => {
+    const orchestrator = new Orchestrator();
+    (await edge.welcomed(0)).close(4409);
+    await until('the refusal', () => orchestrator.stdout.includes('refused for good'));
+    const { status, body } = await orchestrator.get('/ready');
+    expect([status, body['ready']]).toEqual([503, false]);
+    expect((await orchestrator.get('/health')).body).toMatchObject({ channel: { state: 'refused' } });
+    expect(edge.upgrades).toBe(1);
+    orchestrator.child.kill('SIGTERM');
+    expect(await orchestrator.exit()).toBe(0);
+  });
+
+  it('refuses a damaged database in one line, with exit 2', async () => {
+    mkdirSync(join(dir, 'data'));
+    writeFileSync(join(dir, 'data', 'orchestrator.db'), 'not a database '.repeat(500));
+    const orchestrator = new Orchestrator();
+    expect(await orchestrator.exit()).toBe(2);
+    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is damaged.*clawctl restore.*\n$/);
+  });
+
+  it('names a missing variable, or a taken port, in one line, with exit 2', async () => {
+    const port = new URL(env['EDGE_URL'] ?? '').port;
+    env = { ...env, PORT: port };
+    const taken = new Orchestrator();
+    expect(await taken.exit()).toBe(2);
+    expect(taken.stderr).toMatch(/^PORT .*\n$/);
+    env = { ...env, ORCHESTRATOR_ID: '' };
+    const missing = new Orchestrator();
+    expect(await missing.exit()).toBe(2);
+    expect(missing.stderr).toMatch(/^ORCHESTRATOR_ID .*\n$/);
+  });
+
+  it('exits at once at a second signal', async () => {
+    const orchestrator = new Orchestrator();
+    const socket = await edge.welcomed(0);
+    const deadlineMs = 60_000;
+    // Nothing answers this request: an upstream that accepts and keeps silent.
+    const config = {
+      ...EMPTY_CONFIG,
+      routes: [{ path: '/*', upstream: `${env['EDGE_URL']}`, offline: 'unavailable' as const }],
+    };
+    const body = edgeCodec.encodeEntry({
+      type: 'update_config',
+      commandId: 'cmd_vps-1_0000000000000000000001',
+      siteId: 'site-1',
+      generation: 1,
+      digest: digestOf(config),
+      config,
+    });
+    socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body });
+    await until('the result', () => socket.frames.filter(({ type }) => type === 'entry').length === 2);
+    socket.send({
+      type: 'request',
+      id: 2,
+      target: 'upstream',
+      siteId: 'site-1',
+      method: 'GET',
+      url: '/',
+      headers: [],
+      body: { kind: 'none' },
+      requestId: 'r',
+      deadlineMs,
+    });
+    orchestrator.child.kill('SIGTERM');
+    await socket.frame('drain');
+    orchestrator.child.kill('SIGTERM');
+    expect(await orchestrator.exit()).toBe(1);
+  });
+});

@@ -1,0 +1,3 @@
+export * from './allow.ts';
+export type { Reply } from './exchange.ts';
+export * from './relay.ts';

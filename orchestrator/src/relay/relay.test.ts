@@ -1,0 +1,293 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { EMPTY_CONFIG, RELAY_BODY_BYTES_MAX, type RequestHead, type SiteConfig } from '@clawdbot/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createLogger } from '../log.ts';
+import { DEFAULT_ALLOW, parseAllow } from './allow.ts';
+import { createRelay, type RelayedCall, type RelayOptions } from './relay.ts';
+
+const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array());
+
+async function listening(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  // A TCP server's address is an object, and there is one once it listens.
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function upstream(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  onTestFinished(() => server.closeAllConnections());
+  return listening(server);
+}
+
+/** An upstream that speaks bytes, not HTTP. */
+async function rawUpstream(connected: (socket: Socket) => void): Promise<string> {
+  return listening(
+    createTcpServer((socket) => {
+      onTestFinished(() => void socket.destroy());
+      connected(socket.on('error', () => undefined));
+    }),
+  );
+}
+
+type RouteInput = Partial<SiteConfig['routes'][number]> & { upstream: string };
+
+function relayTo(routes: RouteInput[], more: Partial<RelayOptions> = {}) {
+  const config: SiteConfig = {
+    ...EMPTY_CONFIG,
+    routes: routes.map((route) => ({ path: '/*', offline: 'unavailable' as const, ...route })),
+  };
+  const relay = createRelay({
+    settings: { configOf: (siteId) => (siteId === 'site-1' ? config : undefined) },
+    allow: parseAllow(DEFAULT_ALLOW),
+    self: () => Promise.reject(new Error('not for the orchestrator')),
+    log: createLogger({ level: 'error', production: true, out: new PassThrough() }),
+    ...more,
+  });
+  onTestFinished(() => relay.close());
+  return relay;
+}
+
+const call = (head: Partial<RequestHead> = {}, more: Partial<RelayedCall> = {}): RelayedCall => ({
+  head: {
+    type: 'request',
+    id: 2,
+    target: 'upstream',
+    siteId: 'site-1',
+    method: 'GET',
+    url: '/',
+    headers: [],
+    body: { kind: 'none' },
+    requestId: 'r-1',
+    deadlineMs: 5_000,
+    ...head,
+  },
+  body: null,
+  signal: new AbortController().signal,
+  ...more,
+});
+
+describe('what the upstream is sent', () => {
+  it('is the path and query byte by byte, behind the upstream’s own path', async () => {
+    const seen: string[] = [];
+    const origin = await upstream((request, response) => {
+      seen.push(request.url ?? '');
+      response.end();
+    });
+    const relay = relayTo([{ upstream: `${origin}/base/` }, { path: '/b', upstream: origin }]);
+    const url = "/a//b/%2F%2f/ü'?q=1&q=%20+&;x=[]{}|".replace('ü', '%C3%BC');
+    await relay.handle(call({ url }));
+    await relay.handle(call({ url: '/b?x#' }));
+    expect(seen).toEqual([`/base${url}`, '/b?x#']);
+  });
+
+  it('has the headers in order, repeated ones apart, less those of one connection', async () => {
+    let raw: string[] = [];
+    const origin = await upstream((request, response) => {
+      raw = request.rawHeaders;
+      response.end();
+    });
+    const headers: RequestHead['headers'] = [
+      ['X-B', '1'],
+      ['Host', 'shop.example'],
+      ['x-forwarded-host', 'shop.example'],
+      ['Connection', 'keep-alive, X-Mine'],
+      ['X-Mine', 'dropped'],
+      ['X-A', 'é'],
+      ['X-B', '2'],
+      ['Transfer-Encoding', 'chunked'],
+      ['Keep-Alive', 'timeout=5'],
+      ['Content-Length', '999'],
+      ['X-Request-Id', 'the customer’s own'],
+    ];
+    await relayTo([{ upstream: origin }]).handle(
+      call({ method: 'POST', headers }, { body: Buffer.from('abc') }),
+    );
+    const sent: [string, string][] = [];
+    for (let at = 0; at < raw.length; at += 2) sent.push([raw[at] ?? '', raw[at + 1] ?? '']);
+    const ours = sent.filter(([name]) => !/^(connection)$/i.test(name));
+    expect(ours).toEqual([
+      ['host', new URL(origin).host],
+      ['X-B', '1'],
+      ['x-forwarded-host', 'shop.example'],
+      ['X-A', 'é'],
+      ['X-B', '2'],
+      ['x-request-id', 'r-1'],
+      ['content-length', '3'],
+    ]);
+  });
+
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD', 'PROPFIND'])(
+    'is a %s when the customer sent one, its body with it',
+    async (method) => {
+      const origin = await upstream(async (request, response) => {
+        const chunks = await request.toArray();
+        response.end(`${request.method} ${Buffer.concat(chunks)}`);
+      });
+      const body = ['GET', 'HEAD'].includes(method) ? null : Buffer.from('body');
+      const reply = await relayTo([{ upstream: origin }]).handle(call({ method }, { body }));
+      expect(text(reply.body)).toBe(method === 'HEAD' ? '' : `${method} ${body ?? ''}`);
+    },
+  );
+});
+
+describe('what comes back', () => {
+  it('is the answer as it is: status, headers in order and apart, no redirect followed, nothing unpacked', async () => {
+    const packed = Buffer.from([0x1f, 0x8b, 1, 2, 3]);
+    const origin = await upstream((_request, response) => {
+      response.sendDate = false;
+      response.writeHead(
+        302,
+        [
+          ['Set-Cookie', 'a=1'],
+          ['Location', '/elsewhere'],
+          ['Set-Cookie', 'b=2'],
+          ['Content-Encoding', 'gzip'],
+          ['Connection', 'X-Hop, keep-alive'],
+          ['X-Hop', 'dropped'],
+          ['Content-Length', '5'],
+        ].flat(),
+      );
+      response.end(packed);
+    });
+    const reply = await relayTo([{ upstream: origin }]).handle(call());
+    expect(reply.status).toBe(302);
+    expect(reply.headers).toEqual([
+      ['Set-Cookie', 'a=1'],
+      ['Location', '/elsewhere'],
+      ['Set-Cookie', 'b=2'],
+      ['Content-Encoding', 'gzip'],
+      ['Content-Length', '5'],
+    ]);
+    expect(Buffer.from(reply.body ?? [])).toEqual(packed);
+  });
+
+  it('may be as large as the limit, and not a byte more; the rest is not read', async () => {
+    let closed = 0;
+    const origin = await upstream((request, response) => {
+      response.on('close', () => closed++);
+      const size = Number(request.url?.slice(1));
+      if (size <= RELAY_BODY_BYTES_MAX) response.end(Buffer.alloc(size));
+      // Without an end: only the limit can end it.
+      else response.write(Buffer.alloc(size));
+    });
+    const relay = relayTo([{ upstream: origin }]);
+    const reply = await relay.handle(call({ url: `/${RELAY_BODY_BYTES_MAX}` }));
+    expect(reply.body?.length).toBe(RELAY_BODY_BYTES_MAX);
+    await expect(relay.handle(call({ url: `/${RELAY_BODY_BYTES_MAX + 1}` }))).rejects.toMatchObject({
+      code: 'response_too_large',
+      details: { execution: 'may_have_executed' },
+    });
+    await expect.poll(() => closed).toBe(2);
+  });
+
+  it('is refused at once when its head promises too much, but not for HEAD', async () => {
+    const origin = await upstream((_request, response) => {
+      response.writeHead(200, { 'content-length': RELAY_BODY_BYTES_MAX + 1 });
+      response.flushHeaders();
+    });
+    const relay = relayTo([{ upstream: origin }]);
+    await expect(relay.handle(call())).rejects.toMatchObject({ code: 'response_too_large' });
+    expect(await relay.handle(call({ method: 'HEAD' }))).toMatchObject({ status: 200, body: null });
+  });
+});
+
+describe('an upstream that fails', () => {
+  it('refuses the connection: nothing was started', async () => {
+    const server = createTcpServer();
+    const origin = await listening(server);
+    server.close();
+    await once(server, 'close');
+    await expect(relayTo([{ upstream: origin }]).handle(call())).rejects.toMatchObject({
+      code: 'upstream_failed',
+      message: expect.stringMatching(/ECONNREFUSED/),
+      details: { execution: 'not_started' },
+    });
+  });
+
+  it.each([
+    ['before it answers', ''],
+    ['in the middle of its head', 'HTTP/1.1 200 OK\r\nX-A: '],
+    ['in the middle of its body', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'],
+    ['with something that is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
+  ])('breaks off %s: it may have been carried out', async (_when, bytes) => {
+    const origin = await rawUpstream((socket) => socket.once('data', () => socket.end(bytes)));
+    await expect(relayTo([{ upstream: origin }]).handle(call({ method: 'POST' }))).rejects.toMatchObject({
+      code: 'upstream_failed',
+      details: { execution: 'may_have_executed' },
+    });
+  });
+
+  it.each([
+    ['the call’s deadline', { deadlineMs: 50 }, {}],
+    ['the route’s timeout', { deadlineMs: 60_000 }, { timeoutMs: 50 }],
+  ])('is given up at %s, and its connection destroyed', async (_what, head, route) => {
+    const gone = Promise.withResolvers<void>();
+    const origin = await upstream((_request, response) => void response.on('close', () => gone.resolve()));
+    await expect(relayTo([{ upstream: origin, ...route }]).handle(call(head))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      message: expect.stringMatching(/50 ms/),
+      details: { execution: 'may_have_executed' },
+    });
+    await gone.promise;
+  });
+
+  it('is let go when the customer leaves, with the reason they left for', async () => {
+    const asked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const origin = await upstream((_request, response) => {
+      asked.resolve();
+      response.on('close', () => gone.resolve());
+    });
+    const customer = new AbortController();
+    const answer = relayTo([{ upstream: origin }]).handle(call({}, { signal: customer.signal }));
+    const failed = expect(answer).rejects.toThrow('the customer left');
+    await asked.promise;
+    customer.abort(new Error('the customer left'));
+    await failed;
+    await gone.promise;
+  });
+});
+
+describe('what the config does not provide for', () => {
+  const routes = [
+    { path: '/hooks/*', methods: ['POST'], upstream: 'http://127.0.0.1:1' },
+    { path: '/hooks/*', methods: ['PUT'], upstream: 'http://127.0.0.1:1' },
+  ];
+
+  it.each([
+    ['a path without a route', { url: '/other' }, 404, 'not_found'],
+    ['a site without a config', { siteId: 'site-2' }, 404, 'not_found'],
+    ['a method no route takes', { url: '/hooks/x?y', method: 'GET' }, 405, 'method_not_allowed'],
+    ['a path that leaves the prefix', { url: '/hooks/%2e%2E/admin', method: 'POST' }, 400, 'bad_request'],
+  ])('%s is answered as a problem', async (_what, head, status, code) => {
+    const reply = await relayTo(routes).handle(call(head));
+    expect(reply.status).toBe(status);
+    expect(JSON.parse(text(reply.body))).toMatchObject({ status, code, requestId: 'r-1' });
+    expect(reply.headers[0]).toEqual(['content-type', 'application/problem+json']);
+    if (status === 405) expect(reply.headers[1]).toEqual(['allow', 'POST, PUT']);
+  });
+
+  it('an upstream that is not on the list any more is not called', async () => {
+    const failing = relayTo([{ upstream: 'http://127.0.0.1:1' }], { allow: parseAllow('n8n:5678') }).handle(
+      call(),
+    );
+    await expect(failing).rejects.toMatchObject({
+      message: expect.stringMatching(/UPSTREAM_ALLOW/),
+      details: { execution: 'not_started' },
+    });
+  });
+});
+
+describe('a request for the orchestrator itself', () => {
+  it('is answered in this process, without any upstream', async () => {
+    const relay = relayTo([], {
+      self: async ({ head }) => ({ status: 200, headers: [], body: Buffer.from(head.url) }),
+    });
+    expect(text((await relay.handle(call({ target: 'self', url: '/health' }))).body)).toBe('/health');
+  });
+});

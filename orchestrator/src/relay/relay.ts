@@ -1,0 +1,159 @@
+import {
+  Failure,
+  matchRoute,
+  problemOf,
+  type RequestHead,
+  type Route,
+  type SiteConfig,
+} from '@clawdbot/protocol';
+import type { Logger } from '../log.ts';
+import type { UpstreamAllow } from './allow.ts';
+import { createAgent, exchange, type Reply } from './exchange.ts';
+import { toUpstream } from './headers.ts';
+
+/** One request of a customer, or of an admin for this orchestrator, with its whole body. */
+export interface RelayedCall {
+  readonly head: RequestHead;
+  readonly body: Uint8Array | null;
+  /** Aborted when nobody waits any more: the customer has left, or the socket is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers requests that are for the orchestrator itself, in this process. */
+export type SelfCall = (call: RelayedCall) => Promise<Reply>;
+
+export interface RelayOptions {
+  readonly settings: { configOf(siteId: string): SiteConfig | undefined };
+  readonly allow: UpstreamAllow;
+  readonly self: SelfCall;
+  readonly log: Logger;
+}
+
+export interface Relay {
+  /**
+   * Passes a request on and answers with the whole reply. What the site's config does not provide for is
+   * answered as a problem (404, 405); a request that got no answer rejects with a `Failure` whose `execution`
+   * says whether it may have been carried out.
+   */
+  handle(call: RelayedCall): Promise<Reply>;
+  /** Ends the connections to the upstreams; requests under way fail. */
+  close(): Promise<void>;
+}
+
+interface Target {
+  readonly origin: string;
+  /** The upstream's own path, without a slash at its end. */
+  readonly prefix: string;
+}
+
+export function createRelay({ settings, allow, self, log }: RelayOptions): Relay {
+  const agent = createAgent();
+  const targets = new WeakMap<Route, Target>();
+
+  /** Checked here too: the list may have been narrowed since the config was applied. */
+  function targetOf(route: Route): Target {
+    const known = targets.get(route);
+    if (known !== undefined) return known;
+    if (!allow.allows(route.upstream)) {
+      const message = `route ${route.path}: its upstream is not allowed on this VPS any more (UPSTREAM_ALLOW)`;
+      throw new Failure('upstream_failed', message, { execution: 'not_started' });
+    }
+    const { origin } = new URL(route.upstream);
+    const prefix = (/^https?:\/\/[^/]+(\/.*)?$/.exec(route.upstream)?.[1] ?? '').replace(/\/$/, '');
+    targets.set(route, { origin, prefix });
+    return { origin, prefix };
+  }
+
+  async function toSite(call: RelayedCall): Promise<Reply> {
+    const { head } = call;
+    const route = routeOf(settings.configOf(head.siteId ?? '')?.routes ?? [], head);
+    if (!('upstream' in route)) return route;
+    const { origin, prefix } = targetOf(route);
+    const { method, url } = head;
+    const request = { origin, path: prefix + url, method, headers: toUpstream(head), body: call.body };
+    return withDeadline(call, Math.min(head.deadlineMs, route.timeoutMs ?? head.deadlineMs), (signal) =>
+      exchange(agent, request, signal),
+    );
+  }
+
+  async function logged(call: RelayedCall, carryOut: () => Promise<Reply>): Promise<Reply> {
+    const { requestId, siteId, method, target } = call.head;
+    try {
+      const reply = await carryOut();
+      log.debug('relayed', { requestId, siteId, target, method, status: reply.status });
+      return reply;
+    } catch (error) {
+      const known = error instanceof Failure ? { code: error.code, reason: error.message } : { error };
+      log.warn('not relayed', { requestId, siteId, target, method, ...known });
+      throw error;
+    }
+  }
+
+  return {
+    handle: (call) =>
+      logged(call, () =>
+        call.head.target === 'upstream'
+          ? toSite(call)
+          : withDeadline(call, call.head.deadlineMs, (signal) => self({ ...call, signal })),
+      ),
+    close: () => agent.destroy(),
+  };
+}
+
+/** A path that the customer's URL parser would have resolved: sent on, it could leave the upstream's prefix. */
+const DOTS = /(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i;
+
+/** The request's route, or the answer that there is none. */
+function routeOf(routes: readonly Route[], { method, url, requestId }: RequestHead): Route | Reply {
+  const path = url.split('?', 1)[0] ?? url;
+  if (DOTS.test(path)) {
+    return refuse(
+      new Failure('bad_request', 'the path has "." or ".." parts: resolve them first'),
+      requestId,
+    );
+  }
+  const route = matchRoute(routes, method, path);
+  if (route !== undefined) return route;
+  const methods = allowedMethods(routes, path);
+  if (methods.length === 0) {
+    return refuse(new Failure('not_found', 'no route of this site covers this path'), requestId);
+  }
+  const failure = new Failure('method_not_allowed', `this path takes ${methods.join(', ')}`);
+  return refuse(failure, requestId, [['allow', methods.join(', ')]]);
+}
+
+/** Methods of the routes that cover the path, when none of them takes the request's own. */
+function allowedMethods(routes: readonly Route[], path: string): string[] {
+  const covering = routes.filter(
+    (route) => matchRoute([route], route.methods?.[0] ?? 'GET', path) !== undefined,
+  );
+  return [...new Set(covering.flatMap(({ methods }) => methods ?? []))];
+}
+
+function refuse(failure: Failure, requestId: string, headers: [string, string][] = []): Reply {
+  return {
+    status: failure.status,
+    headers: [['content-type', 'application/problem+json'], ...headers],
+    body: new TextEncoder().encode(JSON.stringify(problemOf(failure, requestId))),
+  };
+}
+
+/** Runs `work` with a signal that ends with the call, or at its deadline with a `Failure`. */
+async function withDeadline(
+  { signal }: RelayedCall,
+  ms: number,
+  work: (signal: AbortSignal) => Promise<Reply>,
+): Promise<Reply> {
+  const limit = new AbortController();
+  const late = new Failure('deadline_exceeded', `there was no answer within ${ms} ms`);
+  const timer = setTimeout(() => limit.abort(late), ms);
+  const leave = (): void => limit.abort(signal.reason);
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await work(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', leave);
+  }
+}

@@ -1,0 +1,165 @@
+import {
+  digestOf,
+  EMPTY_CONFIG,
+  explain,
+  Failure,
+  int,
+  type SiteConfig,
+  type SiteStatus,
+  type Sql,
+  type SqlRow,
+  siteConfig,
+  type UpdateConfig,
+} from '@clawdbot/protocol';
+import type { UpstreamAllow } from '../relay/allow.ts';
+
+/** What a site runs. */
+export interface Running {
+  readonly siteId: string;
+  readonly generation: number;
+  readonly digest: string;
+}
+
+export interface SettingsOptions {
+  readonly sql: Sql;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly allow: UpstreamAllow;
+}
+
+/** The sites' configs: what was pushed by the edge, passed the checks, and runs. */
+export interface Settings {
+  /**
+   * Applies a generation, or throws `Failure('config_refused')` and leaves what runs as it is. A generation
+   * that runs already is answered again, so that a command which was cut off may be repeated.
+   */
+  apply(body: UpdateConfig): Promise<{ generation: number; digest: string }>;
+  /** The config that runs; undefined for a site that was never given one. */
+  configOf(siteId: string): SiteConfig | undefined;
+  /** What runs, as `hello` tells it. */
+  running(): Running[];
+  /** What runs, was tried and failed last; undefined for a site that was never given a config. */
+  statusOf(siteId: string): SiteStatus | undefined;
+  statuses(): SiteStatus[];
+}
+
+interface Applied extends Running {
+  readonly config: SiteConfig;
+}
+
+export function createSettings({ sql, now, allow }: SettingsOptions): Settings {
+  // Read for each request that is relayed, so the table is only its durable copy.
+  const applied = new Map(load(sql).map((site) => [site.siteId, site]));
+
+  const refuse = (body: UpdateConfig, message: string): never => {
+    recordRefusal(sql, body, now(), message);
+    throw new Failure('config_refused', message);
+  };
+
+  return {
+    async apply(body) {
+      const current = applied.get(body.siteId);
+      if (current !== undefined && body.generation <= current.generation && body.digest === current.digest) {
+        return { generation: current.generation, digest: current.digest };
+      }
+      const fault = stale(body, current) ?? unsound(body) ?? outside(body.config, allow);
+      if (fault !== undefined) return refuse(body, fault);
+      record(sql, body, now());
+      applied.set(body.siteId, body);
+      return { generation: body.generation, digest: body.digest };
+    },
+    configOf: (siteId) => applied.get(siteId)?.config,
+    running: () =>
+      [...applied.values()].map(({ siteId, generation, digest }) => ({ siteId, generation, digest })),
+    statusOf: (siteId) => rows(sql, siteId).map(statusOf)[0],
+    statuses: () => rows(sql).map(statusOf),
+  };
+}
+
+function stale(body: UpdateConfig, current: Applied | undefined): string | undefined {
+  if (current === undefined || body.generation > current.generation) return undefined;
+  return `generation ${body.generation} is not newer than generation ${current.generation}, which runs: push a newer one`;
+}
+
+/** The edge checks all this too; an orchestrator trusts its own eyes. */
+function unsound(body: UpdateConfig): string | undefined {
+  const parsed = siteConfig.safeParse(body.config);
+  if (!parsed.success) return explain(parsed.error, 'config');
+  if (digestOf(body.config) === body.digest) return undefined;
+  return `the config does not have the digest ${body.digest}: push it again`;
+}
+
+function outside(config: SiteConfig, allow: UpstreamAllow): string | undefined {
+  const route = config.routes.find(({ upstream }) => !allow.allows(upstream));
+  if (route === undefined) return undefined;
+  return `route ${route.path}: the upstream ${route.upstream} is not allowed here; allowed are ${allow.text || 'none'} (UPSTREAM_ALLOW on the VPS)`;
+}
+
+function record(sql: Sql, { siteId, generation, digest, config }: UpdateConfig, at: number): void {
+  sql.run(
+    `INSERT INTO settings (site_id, generation, digest, config, applied_at, attempt_generation, attempt_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?2, ?5)
+     ON CONFLICT (site_id) DO UPDATE SET generation = ?2, digest = ?3, config = ?4, applied_at = ?5,
+       attempt_generation = ?2, attempt_at = ?5`,
+    siteId,
+    generation,
+    digest,
+    JSON.stringify(config),
+    at,
+  );
+}
+
+function recordRefusal(sql: Sql, { siteId, generation }: UpdateConfig, at: number, error: string): void {
+  sql.run(
+    `INSERT INTO settings (site_id, attempt_generation, attempt_at, failure_generation, failure_at, failure_error)
+       VALUES (?1, ?2, ?3, ?2, ?3, ?4)
+     ON CONFLICT (site_id) DO UPDATE SET attempt_generation = ?2, attempt_at = ?3,
+       failure_generation = ?2, failure_at = ?3, failure_error = ?4`,
+    siteId,
+    generation,
+    at,
+    error.slice(0, 2_000),
+  );
+}
+
+const rows = (sql: Sql, siteId?: string): SqlRow[] =>
+  siteId === undefined
+    ? sql.run(`SELECT * FROM settings ORDER BY site_id`)
+    : sql.run(`SELECT * FROM settings WHERE site_id = ?`, siteId);
+
+function load(sql: Sql): Applied[] {
+  return sql
+    .run(`SELECT site_id, generation, digest, config FROM settings WHERE config IS NOT NULL`)
+    .map((row) => {
+      const config = siteConfig.parse(JSON.parse(String(row['config'])));
+      return {
+        siteId: String(row['site_id']),
+        generation: int(row, 'generation'),
+        digest: String(row['digest']),
+        config,
+      };
+    });
+}
+
+const EMPTY_DIGEST = digestOf(EMPTY_CONFIG);
+
+function statusOf(row: SqlRow): SiteStatus {
+  const failure = attempt(row['failure_generation'], row['failure_at'], row['failure_error']);
+  const last = attempt(row['attempt_generation'], row['attempt_at']);
+  const failed = failure !== undefined && failure.at === last?.at && failure.generation === last.generation;
+  const lastAttempt = failed ? failure : last;
+  return {
+    siteId: String(row['site_id']),
+    generation: int(row, 'generation'),
+    digest: row['digest'] == null ? EMPTY_DIGEST : String(row['digest']),
+    ...(lastAttempt === undefined ? {} : { lastAttempt }),
+    ...(failure === undefined ? {} : { lastFailure: failure }),
+  };
+}
+
+type Column = SqlRow[string] | undefined;
+
+function attempt(generation: Column, at: Column, error?: Column): SiteStatus['lastAttempt'] {
+  if (typeof generation !== 'number' || typeof at !== 'number') return undefined;
+  return { generation, at, ...(typeof error === 'string' ? { error } : {}) };
+}

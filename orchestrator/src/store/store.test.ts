@@ -1,0 +1,88 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DATABASE_FILE, LeaseLost, openStore, type Store, StoreError } from './index.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+let dir: string;
+let file: string;
+let open: Store[];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'store-'));
+  file = join(dir, DATABASE_FILE);
+  open = [];
+});
+afterEach(() => {
+  for (const store of open) store.close();
+  rmSync(dir, { recursive: true });
+});
+
+function opened(): Store {
+  const store = openStore(dir);
+  open.push(store);
+  return store;
+}
+
+/** Opens and closes it once, so that everything is in the one file. */
+function made(): void {
+  openStore(dir).close();
+}
+
+describe('the store', () => {
+  it('is durable across a power cut: WAL with synchronous=FULL, and foreign keys checked', () => {
+    const { sql } = opened();
+    expect(sql.run('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+    expect(sql.run('PRAGMA synchronous')).toEqual([{ synchronous: 2 }]);
+    expect(sql.run('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  it('brings a database to the newest version once', () => {
+    made();
+    const { sql } = opened();
+    expect(sql.run('PRAGMA user_version')).toEqual([{ user_version: MIGRATIONS.length }]);
+  });
+
+  it('raises the generation at every boot', () => {
+    expect([opened().generation, opened().generation, opened().generation]).toEqual([1, 2, 3]);
+  });
+
+  it('commits nothing for a process that a newer one has followed, nor for a lone statement of it', () => {
+    const older = opened();
+    older.sql.run(`INSERT INTO meta VALUES ('before', '1')`);
+    const newer = opened();
+    expect(() => older.sql.run(`INSERT INTO meta VALUES ('late', '1')`)).toThrow(LeaseLost);
+    expect(() => older.sql.transaction(() => older.sql.run(`DELETE FROM meta`))).toThrow(LeaseLost);
+    expect(newer.sql.run(`SELECT key FROM meta ORDER BY key`)).toEqual([
+      { key: 'before' },
+      { key: 'generation' },
+    ]);
+    expect(older.sql.run(`SELECT count(*) AS n FROM meta`)).toEqual([{ n: 2 }]);
+  });
+
+  it('refuses a damaged database, names it and the way out, and leaves it byte for byte', () => {
+    made();
+    const bytes = readFileSync(file);
+    bytes.fill(0x5a, 4096, 4096 * 3);
+    writeFileSync(file, bytes);
+    expect(() => openStore(dir)).toThrow(StoreError);
+    expect(() => openStore(dir)).toThrow(new RegExp(`${file}.*clawctl restore`));
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+  });
+
+  it('refuses a file that is no database, and leaves it byte for byte', () => {
+    writeFileSync(file, 'this was the wrong disk'.repeat(200));
+    expect(() => openStore(dir)).toThrow(/damaged.*clawctl restore/);
+    expect(readFileSync(file, 'utf8')).toBe('this was the wrong disk'.repeat(200));
+  });
+
+  it('refuses a database of a newer version', () => {
+    made();
+    const db = new Sqlite(file);
+    db.pragma('user_version = 99');
+    db.close();
+    expect(() => openStore(dir)).toThrow(/version 99/);
+  });
+});
