@@ -1,0 +1,48 @@
+import type { Generator } from '../load/generator.ts';
+import type { Measurement } from '../load/job.ts';
+import type { Target } from './paths.ts';
+
+export const PATHS = ['product', 'direct', 'capnweb'] as const;
+export type PathName = (typeof PATHS)[number];
+export type Targets = Readonly<Record<PathName, Target>>;
+
+export const CONCURRENCIES = [1, 32, 256] as const;
+
+/** What one path did at one concurrency in one round. */
+export interface Sample extends Measurement {
+  readonly round: number;
+  readonly path: PathName;
+  readonly connections: number;
+}
+
+export interface Plan {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+/** Before each measurement: connections are opened, and a path that has slept is awake again. */
+const WARMUP_MS = 400;
+
+/**
+ * Every path at every concurrency, round by round: what else happens on the machine hits all paths alike. The
+ * order turns by one each round, so that no path is always the one behind another.
+ */
+export async function* measureRounds(
+  generator: Generator,
+  targets: Targets,
+  plan: Plan,
+): AsyncGenerator<Sample> {
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const connections of CONCURRENCIES) {
+      for (const path of turned(PATHS, round)) {
+        const job = { ...targets[path], connections, warmupMs: WARMUP_MS, measureMs: plan.seconds * 1_000 };
+        yield { round, path, connections, ...(await generator.measure(job)) };
+      }
+    }
+  }
+}
+
+export const turned = <T>(list: readonly T[], by: number): T[] => {
+  const at = by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+};

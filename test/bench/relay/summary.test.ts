@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { CONCURRENCIES, PATHS, type Sample, turned } from './rounds.ts';
+import { printable, summarise } from './summary.ts';
+
+/** Per round, what each path did per second: product, direct, capnweb. */
+function samplesOf(rates: [product: number, direct: number, capnweb: number][]): Sample[] {
+  return rates.flatMap((perPath, round) =>
+    CONCURRENCIES.flatMap((connections) =>
+      PATHS.map((path, at) => {
+        const repliesPerS = perPath[at] ?? 0;
+        return { round, path, connections, replies: repliesPerS, repliesPerS, p50Ms: 1, p99Ms: 2, errors: 0 };
+      }),
+    ),
+  );
+}
+
+test('ratios are taken within a round, then the median of them', () => {
+  // One slow round for all, one in which only the product was slow.
+  const rows = summarise(
+    samplesOf([
+      [80, 100, 40],
+      [8, 10, 4],
+      [20, 100, 40],
+    ]),
+  );
+  const product = rows.find(({ path, connections }) => path === 'product' && connections === 32);
+  expect(product?.repliesPerS).toEqual({ median: 20, min: 8, max: 80 });
+  expect(product?.timesDirect).toEqual({ median: 0.8, min: 0.2, max: 0.8 });
+  expect(product?.timesCapnweb).toEqual({ median: 2, min: 0.5, max: 2 });
+});
+
+test('the table has a line for every path at every concurrency', () => {
+  const lines = printable(summarise(samplesOf([[80, 100, 40]]))).split('\n');
+  expect(lines).toHaveLength(1 + CONCURRENCIES.length * PATHS.length);
+  expect(lines[1]).toMatch(/^ +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00$/);
+});
+
+test('each round begins with another path', () => {
+  expect([0, 1, 2, 3].map((round) => turned(['a', 'b', 'c'], round).join(''))).toEqual([
+    'abc',
+    'bca',
+    'cab',
+    'abc',
+  ]);
+});

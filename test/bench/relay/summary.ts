@@ -1,0 +1,69 @@
+import { ratios, type Spread, spread } from '../report/statistics.ts';
+import { table } from '../report/table.ts';
+import { CONCURRENCIES, PATHS, type PathName, type Sample } from './rounds.ts';
+
+/** One path at one concurrency over all rounds. */
+export interface Row {
+  readonly connections: number;
+  readonly path: PathName;
+  readonly repliesPerS: Spread;
+  readonly p50Ms: Spread;
+  readonly p99Ms: Spread;
+  /** Requests per second as a ratio to the other path's in the same round. */
+  readonly timesDirect: Spread;
+  readonly timesCapnweb: Spread;
+}
+
+export function summarise(samples: readonly Sample[]): Row[] {
+  return CONCURRENCIES.flatMap((connections) => PATHS.map((path) => rowOf(samples, path, connections)));
+}
+
+function rowOf(samples: readonly Sample[], path: PathName, connections: number): Row {
+  const of = (wanted: PathName, what: 'repliesPerS' | 'p50Ms' | 'p99Ms'): number[] =>
+    samples
+      .filter((sample) => sample.path === wanted && sample.connections === connections)
+      .toSorted((a, b) => a.round - b.round)
+      .map((sample) => sample[what]);
+  const rates = of(path, 'repliesPerS');
+  return {
+    connections,
+    path,
+    repliesPerS: spread(rates),
+    p50Ms: spread(of(path, 'p50Ms')),
+    p99Ms: spread(of(path, 'p99Ms')),
+    timesDirect: spread(ratios(rates, of('direct', 'repliesPerS'))),
+    timesCapnweb: spread(ratios(rates, of('capnweb', 'repliesPerS'))),
+  };
+}
+
+const TITLES = [
+  'concurrent',
+  'path',
+  'req/s',
+  '(min–max)',
+  'p50 ms',
+  'p99 ms',
+  '× direct',
+  '(min–max)',
+  '× capnweb',
+  '(min–max)',
+];
+
+/** The table that a person reads: medians, each with its range over the rounds. */
+export function printable(rows: readonly Row[]): string {
+  const lines = rows.map((row) => [
+    String(row.connections),
+    row.path,
+    ...withRange(row.repliesPerS, 0),
+    row.p50Ms.median.toFixed(2),
+    row.p99Ms.median.toFixed(2),
+    ...withRange(row.timesDirect, 2),
+    ...withRange(row.timesCapnweb, 2),
+  ]);
+  return table([TITLES, ...lines]);
+}
+
+const withRange = ({ median, min, max }: Spread, digits: number): [string, string] => [
+  median.toFixed(digits),
+  `${min.toFixed(digits)}–${max.toFixed(digits)}`,
+];

@@ -1,0 +1,35 @@
+/** `npm run sandbox -- stop|start|restart <part>`: asks the running sandbox, and waits until it is done. */
+import { resolve } from 'node:path';
+import { PART_NAMES } from '../parts.ts';
+import { readControl } from './file.ts';
+
+const VERBS = ['stop', 'start', 'restart'];
+const USAGE = `usage: npm run sandbox -- ${VERBS.join('|')} ${PART_NAMES.join('|')}`;
+/** Longer than a part may take to end and to come up again. */
+const TIMEOUT_MS = 60_000;
+
+function end(code: number, line: string): never {
+  (code === 0 ? console.log : console.error)(line);
+  process.exit(code);
+}
+
+async function ask(verb: string, part: string): Promise<{ ok: boolean; line: string }> {
+  const control = readControl(resolve('.sandbox'));
+  if (control === undefined) end(1, 'no sandbox is running here: start one with npm start');
+  try {
+    const response = await fetch(`${control.url}/${verb}/${part}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${control.token}` },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return { ok: response.ok, line: (await response.text()).trim() };
+  } catch (error) {
+    if (error instanceof DOMException) end(1, `${part}: not done within ${TIMEOUT_MS / 1_000} s`);
+    end(1, 'no sandbox is running here: start one with npm start');
+  }
+}
+
+const [verb = '', part = '', ...more] = process.argv.slice(2);
+if (!VERBS.includes(verb) || !PART_NAMES.some((name) => name === part) || more.length > 0) end(2, USAGE);
+const { ok, line } = await ask(verb, part);
+end(ok ? 0 : 1, line);

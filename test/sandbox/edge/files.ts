@@ -1,0 +1,47 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { z } from 'zod';
+import { type EdgeConfig, edgeCapnp } from './capnp.ts';
+import { requiredNodeModules } from './node-modules.ts';
+
+/** workerd and Miniflare are wrangler's own dependencies: the sandbox runs the very versions it brings. */
+const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler/package.json'));
+
+/** The workerd binary itself, whose process is the one to kill: the package's only export is its path. */
+const workerdBinary = (): string => z.object({ default: z.string() }).parse(fromWrangler('workerd')).default;
+
+const ADMIN_SOURCE = join(import.meta.dirname, 'admin.ts');
+const D1_WORKERS = ['d1/entry', 'd1/database', 'shared/index', 'shared/zod'];
+
+/** Bundles the edge Worker whose entry is `source`, as wrangler would, and the admin Worker, into `dir`. */
+export async function bundleEdge(dir: string, source: string): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  await build({
+    entryPoints: { worker: source, admin: ADMIN_SOURCE },
+    outdir: dir,
+    bundle: true,
+    format: 'esm',
+    target: 'es2024',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*', 'node:*'],
+    plugins: [requiredNodeModules],
+    define: { 'process.env.NODE_ENV': '"production"' },
+    sourcemap: 'inline',
+    logLevel: 'silent',
+  });
+}
+
+/** Writes workerd's config beside the bundle. @returns how to spawn the edge */
+export function writeEdge(dir: string, config: EdgeConfig): { command: string; args: string[] } {
+  for (const folder of [config.objectsDir, config.d1Dir]) mkdirSync(folder, { recursive: true });
+  const workers = join(dirname(fromWrangler.resolve('miniflare')), 'workers');
+  for (const name of D1_WORKERS) {
+    const [, file] = name.split('/');
+    copyFileSync(join(workers, `${name}.worker.js`), join(dir, `${file}.worker.js`));
+  }
+  const path = join(dir, 'edge.capnp');
+  writeFileSync(path, edgeCapnp(config), { mode: 0o600 }); // It holds the secret of the users' tokens.
+  return { command: workerdBinary(), args: ['serve', '--experimental', path] };
+}

@@ -1,0 +1,20 @@
+import type { SandboxFile } from './sandbox-file.ts';
+
+/** What a person who typed `npm start` sees once everything answers. */
+export const guide = (file: SandboxFile, seconds: string): string => `
+The sandbox is ready (${seconds} s). All of it is on this machine:
+
+  console        ${file.edgeUrl}            API and channel
+  relay          ${file.relayUrl}/s/${file.siteId}/…   customers' requests
+  orchestrator   ${file.orchestratorUrl}/health
+  deployed Workers are listed at ${file.workersUrl}
+  the demo site's upstream is ${file.upstreamUrl}
+
+Try, in another terminal:
+
+  curl ${file.relayUrl}/s/${file.siteId}/echo/hello
+  npx clawctl status
+  npm run sandbox -- stop orchestrator        (then: start orchestrator)
+
+Addresses and tokens: .sandbox/sandbox.json · logs: .sandbox/logs/ · Ctrl-C stops everything.
+`;

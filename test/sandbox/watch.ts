@@ -1,0 +1,59 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
+import type { Sandbox } from './sandbox.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** An editor saves in several steps, and several files at once. */
+const SETTLE_MS = 150;
+
+/** Whose code lies in which folders. */
+const SOURCES: Record<string, readonly string[]> = {
+  edge: ['edge-worker/src', 'protocol/src'],
+  orchestrator: ['orchestrator/src', 'protocol/src'],
+  upstream: ['test/sandbox/upstream'],
+  cloudflare: ['test/sandbox/cloudflare'],
+};
+
+/** Restarts a part when its code changes, until stopped. @returns how to stop */
+export function reloadOnChange(sandbox: Sandbox, say: (line: string) => void): () => void {
+  const changed = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  let reloading = Promise.resolve();
+  const settle = () => {
+    const parts = [...changed];
+    changed.clear();
+    reloading = reloading.then(() => reload(sandbox, parts, say));
+  };
+  const watchers = Object.entries(SOURCES).flatMap(([part, folders]) =>
+    folders.map(
+      (folder): FSWatcher =>
+        watch(join(ROOT, folder), { recursive: true }, (_, file) => {
+          if (file?.endsWith('.test.ts')) return;
+          changed.add(part);
+          clearTimeout(timer);
+          timer = setTimeout(settle, SETTLE_MS);
+        }),
+    ),
+  );
+  return () => {
+    clearTimeout(timer);
+    for (const watcher of watchers) watcher.close();
+  };
+}
+
+async function reload(sandbox: Sandbox, parts: readonly string[], say: (line: string) => void) {
+  for (const part of parts) {
+    try {
+      await reloadPart(sandbox, part);
+      say(`The ${part} runs the new code.`);
+    } catch (error) {
+      say(`The ${part} could not be reloaded: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+async function reloadPart(sandbox: Sandbox, part: string): Promise<void> {
+  if (part === 'edge') return sandbox.reloadEdge();
+  await sandbox.stopPart(part);
+  await sandbox.startPart(part);
+}

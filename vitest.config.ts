@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * - `node`: unit tests beside the source of everything that runs in Node.
+ * - `workerd`: the edge's tests, inside workerd (edge-worker/vitest.config.ts).
+ * - `e2e`: the whole system as real processes. It runs after the others and one file at a time, because it
+ *   measures how soon something is noticed.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          include: [
+            'protocol/src/**/*.test.ts',
+            'orchestrator/src/**/*.test.ts',
+            'test/sandbox/**/*.test.ts',
+          ],
+        },
+      },
+      './edge-worker/vitest.config.ts',
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+    coverage: { provider: 'istanbul', include: ['{protocol,orchestrator,edge-worker}/src/**/*.ts'] },
+  },
+});
