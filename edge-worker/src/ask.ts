@@ -7,8 +7,13 @@ const OBJECT_DEADLINE_MS = 10_000;
 
 /** Asks a Durable Object for something it does by itself, and throws its failure as ours. */
 export async function ask<T>(asked: Promise<Answer<T>>): Promise<T> {
+  return unwrap(await reach(asked));
+}
+
+/** Waits for a Durable Object no longer than is sensible, and says in our words what the platform throws. */
+export async function reach<T>(asked: Promise<T>, deadlineMs = OBJECT_DEADLINE_MS): Promise<T> {
   try {
-    return unwrap(await within(OBJECT_DEADLINE_MS, asked, late));
+    return await within(deadlineMs, asked, late);
   } catch (thrown) {
     throw objectFailure(thrown);
   }

@@ -9,7 +9,7 @@ interface Message {
 /**
  * Reads a whole body, or throws `too_large` as soon as it is known to be larger: by its declared length before
  * anything is read, by its bytes when it comes in chunks.
- * @returns null when there is no body
+ * @returns null when there is no body, or an empty one
  */
 export async function readBody({ headers, body }: Message, bytesMax: number): Promise<Uint8Array | null> {
   if (body === null) return null;
@@ -21,7 +21,7 @@ export async function readBody({ headers, body }: Message, bytesMax: number): Pr
     if (length > bytesMax) throw tooLarge(bytesMax); // Leaving the loop cancels the stream.
     chunks.push(chunk);
   }
-  return joined(chunks, length);
+  return length === 0 ? null : joined(chunks, length);
 }
 
 const tooLarge = (bytesMax: number) =>

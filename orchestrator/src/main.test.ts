@@ -155,6 +155,38 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
     expect(missing.stderr).toMatch(/^ORCHESTRATOR_ID .*\n$/);
   });
 
+  it('leaves the database to the process that runs when it is started twice by mistake', async () => {
+    const first = new Orchestrator();
+    const socket = await edge.welcomed(0);
+    const port = await until('the port', () => /"http":"http:[^"]*:(\d+)"/.exec(first.stdout)?.[1]);
+    env = { ...env, PORT: port };
+    expect(await new Orchestrator().exit()).toBe(2);
+    const command = {
+      type: 'cancel_command' as const,
+      commandId: 'cmd_vps-1_0000000000000000000001',
+      reason: '',
+    };
+    socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body: edgeCodec.encodeEntry(command) });
+    await socket.frame('ack');
+    expect((await first.get('/ready')).status).toBe(200);
+  });
+
+  it('halts, and stays up, when a newer process has opened its database', async () => {
+    const first = new Orchestrator();
+    const socket = await edge.welcomed(0);
+    new Orchestrator();
+    await edge.welcomed(1);
+    const command = {
+      type: 'cancel_command' as const,
+      commandId: 'cmd_vps-1_0000000000000000000001',
+      reason: '',
+    };
+    socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body: edgeCodec.encodeEntry(command) });
+    await until('the close', () => socket.closed === 4409);
+    expect(socket.frames.filter(({ type }) => type === 'ack')).toEqual([]);
+    expect((await first.get('/ready')).body['reason']).toMatch('newer process');
+  });
+
   it('exits at once at a second signal', async () => {
     const orchestrator = new Orchestrator();
     const socket = await edge.welcomed(0);

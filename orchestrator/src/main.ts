@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Inbox, Outbox, PROTOCOL_VERSIONS, type Status } from '@clawdbot/protocol';
 import manifest from '../package.json' with { type: 'json' };
-import type { Services } from './calls/index.ts';
 import { systemClock as clock } from './clock.ts';
 import { Runner } from './commands/index.ts';
 import { type Config, readConfig } from './config.ts';
@@ -14,31 +13,50 @@ import { type Orchestrator, runProcess } from './lifecycle.ts';
 import { Backoff, ControlLog, createDial, Link } from './link/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { createRelay } from './relay/index.ts';
+import { assertPortFree } from './port.ts';
+import { createRelay, type Relay } from './relay/index.ts';
 import { createSettings } from './settings/index.ts';
 import { createReporter, watchTunnel } from './status/index.ts';
-import { openStore, type Store } from './store/index.ts';
+import { openStore } from './store/index.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** What a stop gives to running commands and to open calls, at the same time. */
 const COMMANDS_GRACE_MS = 4_000;
 const CALLS_GRACE_MS = 7_000;
 
-/** Both halves of the control log, over the store. */
-function openLogs({ sql }: Store) {
-  const outbox = new Outbox({ sql, log: 'control', now: clock.now, newLogId: () => `log_${randomUUID()}` });
+const { now } = clock;
+const { version } = manifest;
+
+/** What lies under every room: the store with its logs, who we are, and what has been configured and deployed. */
+function layGround(config: Config, log: Logger) {
+  const store = openStore(config.dataDir);
+  const { sql } = store;
+  const outbox = new Outbox({ sql, log: 'control', now, newLogId: () => `log_${randomUUID()}` });
   const inbox = new Inbox(sql, 'control');
   const queues = (): Status['queues'] => {
     const { pending, dead } = inbox.depth();
     return { inbox: pending, outbox: outbox.depth, deadLetters: dead };
   };
-  return { outbox, inbox, queues };
+  return {
+    config,
+    log,
+    store,
+    sql,
+    outbox,
+    inbox,
+    queues,
+    identity: loadIdentity(config.keyFile),
+    settings: createSettings({ sql, now, allow: config.upstreamAllow }),
+    deployer: createDeployer({ sql, cloudflare: config.cloudflare, now }),
+    /** Aborted at the very end: whatever watches something stops. */
+    stopped: new AbortController(),
+  };
 }
+type Ground = ReturnType<typeof layGround>;
 
 /** Every dial signs a token of its own (PROTOCOL D3). */
 function createChannelDial({ orchestratorId, edgeUrl, access }: Config, identity: Identity, lane: number) {
-  const token = () =>
-    signChannelToken(identity, { orchestratorId, lane, now: clock.now(), jti: randomUUID() });
+  const token = () => signChannelToken(identity, { orchestratorId, lane, now: now(), jti: randomUUID() });
   const accessHeaders =
     access === undefined
       ? {}
@@ -47,150 +65,181 @@ function createChannelDial({ orchestratorId, edgeUrl, access }: Config, identity
   return createDial({ edgeUrl, lane, headers });
 }
 
-/** Joins the rooms: the link's entries go through inbox and dispatch to the commands, its calls to the relay. */
-async function start(config: Config, log: Logger): Promise<Orchestrator> {
-  const { orchestratorId, upstreamAllow: allow, lanes } = config;
-  const { now } = clock;
-  const store = openStore(config.dataDir);
-  const { sql, generation } = store;
-  const { outbox, inbox, queues } = openLogs(store);
-  const identity = loadIdentity(config.keyFile);
-  const instanceId = randomUUID();
-  const stopped = new AbortController();
+/**
+ * The rooms, and the doors between them. An entry goes link → inbox → dispatch → commands → deploy or settings,
+ * and what became of it back through the outbox; a call goes link → relay → upstream, or our own HTTP API.
+ */
+class Rooms {
+  readonly #ground: Ground;
+  readonly #control: ControlLog;
+  readonly #link: Link;
+  readonly #reporter: ReturnType<typeof createReporter>;
+  readonly #metrics: ReturnType<typeof createMetrics>;
+  readonly #runner: Runner;
+  readonly #entries: InboxLoop;
+  readonly #app: ReturnType<typeof createHttp>;
+  readonly #relay: Relay;
+  readonly #handleCall: Relay['handle'];
 
-  const settings = createSettings({ sql, now, allow });
-  const deployer = createDeployer({ sql, cloudflare: config.cloudflare, now });
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    const { outbox, inbox, log, settings, config } = ground;
+    this.#control = new ControlLog({ inbox, outbox, clock, log, onCommitted: () => this.#entries.wake() });
+    this.#link = this.#createLink();
+    this.#reporter = this.#createReporter();
+    this.#metrics = createMetrics({
+      queues: ground.queues,
+      rttMs: () => this.#link.rttMs,
+      callsOpen: () => this.#link.callsOpen,
+      channel: this.#link.state,
+    });
+    this.#runner = this.#createRunner();
+    this.#entries = this.#createInboxLoop();
+    this.#app = this.#createHttp();
+    this.#relay = createRelay({ settings, allow: config.upstreamAllow, self: createSelf(this.#app), log });
+    this.#handleCall = this.#metrics.countCalls((call) => this.#relay.handle(call));
+    this.#link.state.subscribe((state) => state.kind === 'refused' && this.#halt(new Error(state.reason)));
+  }
 
-  const control = new ControlLog({ inbox, outbox, clock, log, onCommitted: () => entries.wake() });
-  const services: Services = {
-    request: (call) => handleCall(call),
-    report: (siteId) => reporter.report(siteId),
-  };
-  const link = new Link({
-    dial: createChannelDial(config, identity, 0),
-    backoff: new Backoff({ random: Math.random, now }),
-    clock,
-    log,
-    control,
-    services,
-    status: () => reporter.status(),
-    hello: () => ({
-      type: 'hello',
-      protocol: [...PROTOCOL_VERSIONS],
+  async open(): Promise<Orchestrator> {
+    const { config, log, outbox, store } = this.#ground;
+    const listener = await listen(this.#app, config.port);
+    this.#runner.start();
+    this.#entries.wake();
+    const tasks = [() => outbox.compact(), () => this.#runner.prune()];
+    const upkeep = new Upkeep({ clock, log, tasks, onLeaseLost: this.#halt });
+    const linkOver = this.#link.runUntilStopped();
+    const { orchestratorId } = config;
+    log.info('the orchestrator runs', {
       orchestratorId,
-      lane: 0,
-      lanes,
-      generation,
-      instanceId,
-      version: manifest.version,
-      capabilities: [],
-      clockMs: now(),
-      logs: { control: control.positions() },
-      sites: settings.running(),
-    }),
-  });
-
-  const reporter = createReporter({
-    orchestratorId,
-    version: manifest.version,
-    lanes,
-    now,
-    startedAt: now(),
-    channel: () => link.state.value,
-    rttMs: () => link.rttMs,
-    queues,
-    workers: (siteId) => deployer.workers(siteId),
-    settings,
-    tunnel: watchTunnel({ signal: stopped.signal }),
-  });
-  const metrics = createMetrics({
-    queues,
-    rttMs: () => link.rttMs,
-    callsOpen: () => link.callsOpen,
-    channel: link.state,
-  });
+      version,
+      generation: store.generation,
+      http: listener.url,
+    });
+    return {
+      stop: async () => {
+        this.#entries.stop();
+        await Promise.all([this.#runner.stop(COMMANDS_GRACE_MS), this.#link.stop(CALLS_GRACE_MS)]);
+        await linkOver;
+        upkeep.stop();
+        this.#ground.stopped.abort();
+        await Promise.all([listener.close(), this.#relay.close()]);
+        store.close();
+      },
+    };
+  }
 
   /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
-  const halt = (error: Error): void => {
-    entries.stop();
-    runner.halt(error);
-    link.refuse(error.message);
+  readonly #halt = (error: Error): void => {
+    this.#entries.stop();
+    this.#runner.halt(error);
+    this.#link.refuse(error.message);
   };
-  link.state.subscribe((state) => state.kind === 'refused' && halt(new Error(state.reason)));
 
-  const runner = new Runner({
-    orchestratorId,
-    sql,
-    outbox,
-    handlers: metrics.countCommands({
-      deploy_worker: (body, context) => deployer.deploy(body, context),
-      update_config: (body) => settings.apply(body),
-    }),
-    clock,
-    random: randomBytes,
-    log,
-    blob: (ref, signal) => link.blob(ref, signal),
-    onChange: () => {
-      control.wake();
-      link.publishStatus();
-    },
-    onLeaseLost: halt,
-  });
-  const entries = new InboxLoop({
-    sql,
-    inbox,
-    dispatch: (entry, item) => dispatch(entry, item, { commands: runner }),
-    clock,
-    log,
-    onDispatched: () => runner.wake(),
-    onLeaseLost: halt,
-  });
+  #createLink(): Link {
+    const { config, identity, settings, store, log } = this.#ground;
+    const { orchestratorId, lanes } = config;
+    const instanceId = randomUUID();
+    return new Link({
+      dial: createChannelDial(config, identity, 0),
+      backoff: new Backoff({ random: Math.random, now }),
+      clock,
+      log,
+      control: this.#control,
+      services: {
+        request: (call) => this.#handleCall(call),
+        report: (siteId) => this.#reporter.report(siteId),
+      },
+      status: () => this.#reporter.status(),
+      hello: () => ({
+        type: 'hello',
+        protocol: [...PROTOCOL_VERSIONS],
+        orchestratorId,
+        lane: 0,
+        lanes,
+        generation: store.generation,
+        instanceId,
+        version,
+        capabilities: [],
+        clockMs: now(),
+        logs: { control: this.#control.positions() },
+        sites: settings.running(),
+      }),
+    });
+  }
 
-  const app = createHttp({
-    identity,
-    orchestratorId,
-    now,
-    reporter,
-    metrics,
-    deploy: (body, modules) => runner.submitLocal(body, modules),
-    commands: (limit) => listCommands(sql, limit),
-    log,
-  });
-  const relay = createRelay({ settings, allow, self: createSelf(app), log });
-  const handleCall = metrics.countCalls((call) => relay.handle(call));
+  #createReporter() {
+    const { config, queues, deployer, settings, stopped } = this.#ground;
+    return createReporter({
+      orchestratorId: config.orchestratorId,
+      version,
+      lanes: config.lanes,
+      now,
+      startedAt: now(),
+      channel: () => this.#link.state.value,
+      rttMs: () => this.#link.rttMs,
+      queues,
+      workers: (siteId) => deployer.workers(siteId),
+      settings,
+      tunnel: watchTunnel({ signal: stopped.signal }),
+    });
+  }
 
-  const listener = await listen(app, config.port);
-  runner.start();
-  entries.wake();
-  const upkeep = new Upkeep({
-    clock,
-    log,
-    tasks: [() => outbox.compact(), () => runner.prune()],
-    onLeaseLost: halt,
-  });
-  const linkOver = link.runUntilStopped();
-  log.info('the orchestrator runs', {
-    orchestratorId,
-    version: manifest.version,
-    generation,
-    http: listener.url,
-  });
+  #createRunner(): Runner {
+    const { config, sql, outbox, log, deployer, settings } = this.#ground;
+    return new Runner({
+      orchestratorId: config.orchestratorId,
+      sql,
+      outbox,
+      handlers: this.#metrics.countCommands({
+        deploy_worker: (body, context) => deployer.deploy(body, context),
+        update_config: (body) => settings.apply(body),
+      }),
+      clock,
+      random: randomBytes,
+      log,
+      blob: (ref, signal) => this.#link.blob(ref, signal),
+      onChange: () => {
+        this.#control.wake();
+        this.#link.publishStatus();
+      },
+      onLeaseLost: this.#halt,
+    });
+  }
 
-  return {
-    async stop() {
-      entries.stop();
-      await Promise.all([runner.stop(COMMANDS_GRACE_MS), link.stop(CALLS_GRACE_MS)]);
-      await linkOver;
-      upkeep.stop();
-      stopped.abort();
-      await Promise.all([listener.close(), relay.close()]);
-      store.close();
-    },
-  };
+  #createInboxLoop(): InboxLoop {
+    const { sql, inbox, log } = this.#ground;
+    return new InboxLoop({
+      sql,
+      inbox,
+      dispatch: (entry, item) => dispatch(entry, item, { commands: this.#runner }),
+      clock,
+      log,
+      onDispatched: () => this.#runner.wake(),
+      onLeaseLost: this.#halt,
+    });
+  }
+
+  #createHttp() {
+    const { identity, config, sql, log } = this.#ground;
+    return createHttp({
+      identity,
+      orchestratorId: config.orchestratorId,
+      now,
+      reporter: this.#reporter,
+      metrics: this.#metrics,
+      deploy: (body, modules) => this.#runner.submitLocal(body, modules),
+      commands: (limit) => listCommands(sql, limit),
+      log,
+    });
+  }
 }
 
 runProcess({
   readConfig: () => readConfig(process.env),
   createLogger: ({ logLevel, production, secrets }) => createLogger({ level: logLevel, production, secrets }),
-  start,
+  start: async (config, log) => {
+    await assertPortFree(config.port);
+    return new Rooms(layGround(config, log)).open();
+  },
 });

@@ -112,7 +112,7 @@ describe('who may do what', () => {
   test('an unknown path is 404, a wrong method 404 or 405, and both are problem+json', async () => {
     for (const [method, path] of [
       ['GET', '/api/v1/nonsense'],
-      ['DELETE', '/api/v1/orchestrator'],
+      ['DELETE', '/api/v1/sites'],
     ] as const) {
       const answer = await system().api(path, { method });
       expect([404, 405]).toContain(answer.status);

@@ -26,7 +26,7 @@ function goodEnv(): Record<string, string> {
   };
 }
 
-test.each([
+test.concurrent.each([
   ['ORCHESTRATOR_ID', undefined],
   ['ORCHESTRATOR_ID', 'Not An Id'],
   ['EDGE_URL', undefined],
@@ -36,7 +36,7 @@ test.each([
   ['KEY_FILE', '/nowhere/key.pem'],
   ['KEY_FILE', '/etc/hostname'],
   ['DATA_DIR', undefined],
-  ['DATA_DIR', '/proc/nowhere'],
+  ['DATA_DIR', '/dev/null/data'],
   ['PORT', 'many'],
   ['PORT', '70000'],
   ['LANES', '0'],

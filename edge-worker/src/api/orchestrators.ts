@@ -1,8 +1,9 @@
-import { Failure, type Orchestrator } from '@clawdbot/protocol';
+import type { Orchestrator } from '@clawdbot/protocol';
 import type { getOrchestratorRoute, listOrchestratorsRoute } from '@clawdbot/protocol/routes';
+import { reach } from '../ask.ts';
 import type { ChannelRpc, ChannelState } from '../channel/rpc.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
-import { within } from '../deadline.ts';
+import { failureOf } from '../problem.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiHandler } from './env.ts';
 
@@ -26,9 +27,9 @@ export const getOrchestrator: ApiHandler<typeof getOrchestratorRoute> = async (c
 
 async function describe(id: string, channel: Pick<ChannelRpc, 'describe'>): Promise<ChannelState> {
   try {
-    return await within(DESCRIBE_DEADLINE_MS, channel.describe(), silent);
+    return await reach(channel.describe(), DESCRIBE_DEADLINE_MS);
   } catch (error) {
-    const reason = `its channel object gave no answer: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `its channel object gave no answer: ${failureOf(error).message}`;
     return {
       id,
       presence: { state: 'away', reason },
@@ -40,5 +41,3 @@ async function describe(id: string, channel: Pick<ChannelRpc, 'describe'>): Prom
     };
   }
 }
-
-const silent = () => new Failure('deadline_exceeded', `none within ${DESCRIBE_DEADLINE_MS} ms`);

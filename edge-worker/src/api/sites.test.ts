@@ -92,6 +92,16 @@ describe('a site', () => {
     const { id } = await made({ id: fresh('shop') });
     await tenant.call('POST', `/sites/${id}/pause`);
     expect(await refused(await create({ id }))).toEqual([409, 'conflict']);
+    const call = {
+      requestId: 'r1',
+      target: 'upstream' as const,
+      siteId: id,
+      method: 'GET',
+      url: '/',
+      headers: [],
+    };
+    const asked = await channelOf(vps).relay({ ...call, body: null, deadlineMs: 1_000 });
+    expect(asked).toMatchObject({ ok: false, error: { code: 'site_paused' } });
     const other = await Tenant.create(fresh('vps'));
     expect(await refused(await other.call('POST', '/sites', { body: { id } }))).toEqual([409, 'conflict']);
     expect(await (await tenant.call('GET', `/sites/${id}`)).json()).toMatchObject({

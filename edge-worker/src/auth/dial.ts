@@ -1,5 +1,6 @@
 import { Failure, lane, SUBPROTOCOL } from '@clawdbot/protocol';
 import { z } from 'zod';
+import { reach } from '../ask.ts';
 import { CLAIMS_HEADER } from '../channel/rpc.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';
 import type { Services } from '../services.ts';
@@ -18,7 +19,8 @@ export async function dial(request: Request, services: Services, requestId: stri
   const findKey = (kid: string) => services.keys.byKid(kid, { db, background });
   const claims = await verifyChannel({ token, lane: number.data }, findKey, services.now());
   const channel = services.channel(claims.orchestratorId, claims.lane);
-  return channel.fetch(upgradeOf(request.url, requestId, { [CLAIMS_HEADER]: JSON.stringify(claims) }));
+  const upgrade = upgradeOf(request.url, requestId, { [CLAIMS_HEADER]: JSON.stringify(claims) });
+  return reach(channel.fetch(upgrade));
 }
 
 /** Throws `upgrade_required` on anything but a WebSocket upgrade that offers our subprotocol. */

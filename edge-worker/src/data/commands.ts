@@ -1,6 +1,7 @@
 import { type CommandSummary, commandError, commandState, commandType } from '@clawdbot/protocol';
 import type { CommandFilter } from '@clawdbot/protocol/routes';
 import { type Page, pageOf, parseTimeCursor, timeCursor } from './cursor.ts';
+import { queried } from './query.ts';
 
 interface Row {
   readonly id: string;
@@ -37,12 +38,14 @@ export async function listCommands(
     where.push('(created_at, id) < (?, ?)');
     params.push(at, id);
   }
-  const { results } = await db
-    .prepare(
-      `SELECT * FROM orc_commands WHERE ${where.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT ?`,
-    )
-    .bind(...params, filter.limit + 1)
-    .all<Row>();
+  const { results } = await queried(
+    db
+      .prepare(
+        `SELECT * FROM orc_commands WHERE ${where.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT ?`,
+      )
+      .bind(...params, filter.limit + 1)
+      .all<Row>(),
+  );
   return pageOf(results.map(summaryOf), filter.limit, ({ createdAt, id }) =>
     timeCursor({ at: createdAt, id }),
   );

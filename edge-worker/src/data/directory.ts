@@ -1,6 +1,5 @@
-import { Failure } from '@clawdbot/protocol';
-import { within } from '../deadline.ts';
 import { Cache, type Source } from './cache.ts';
+import { queried } from './query.ts';
 
 /** Where a site's requests go. */
 export interface SiteEntry {
@@ -19,7 +18,6 @@ export interface Asker {
 const TIMES = { freshMs: 10_000, idleMs: 5 * 60_000, absentMs: 2_000 };
 /** A few hundred bytes each, of the isolate's 128 MB. */
 const ENTRIES_MAX = 10_000;
-const D1_DEADLINE_MS = 5_000;
 
 /** The hot path's view of D1: which site a hostname is, and which orchestrator has a site. */
 export class Directory {
@@ -55,16 +53,8 @@ export class Directory {
 
 const source = <V>({ background }: Asker, load: () => Promise<V | undefined>): Source<V> => ({
   background,
-  load: () =>
-    within(D1_DEADLINE_MS, load(), d1Failed).catch((cause: unknown) => Promise.reject(asFailure(cause))),
+  load: () => queried(load()),
 });
-
-const d1Failed = (cause?: unknown) =>
-  new Failure('storage_failed', 'the directory of sites cannot be read right now; try again', {
-    retryAfterMs: 2_000,
-    cause,
-  });
-const asFailure = (cause: unknown) => (cause instanceof Failure ? cause : d1Failed(cause));
 
 interface SiteRow {
   readonly org_id: string;

@@ -1,7 +1,6 @@
-import { Failure } from '@clawdbot/protocol';
-import { within } from '../deadline.ts';
 import { Cache } from './cache.ts';
 import type { Asker } from './directory.ts';
+import { queried } from './query.ts';
 
 /** An orchestrator's public key, and what its holder may open. */
 export interface ChannelKey {
@@ -30,12 +29,9 @@ export class Keys {
   }
 
   byKid(kid: string, { db, background }: Asker): Promise<ChannelKey | undefined> {
-    return this.#cache.get(kid, { background, load: () => within(D1_DEADLINE_MS, load(db, kid), late) });
+    return this.#cache.get(kid, { background, load: () => queried(load(db, kid), D1_DEADLINE_MS) });
   }
 }
-
-const late = () =>
-  new Failure('storage_failed', 'the keys cannot be read right now; dial again', { retryAfterMs: 2_000 });
 
 const BY_KID = `
   SELECT k.orchestrator_id AS orchestratorId, o.org_id AS orgId, o.lanes, k.public_key AS publicKey, k.state

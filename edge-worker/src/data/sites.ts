@@ -2,6 +2,7 @@ import { Failure, type PatchSite, type Site } from '@clawdbot/protocol';
 import type { SiteFilter } from '@clawdbot/protocol/routes';
 import { z } from 'zod';
 import { type Page, pageOf } from './cursor.ts';
+import { queried } from './query.ts';
 
 interface Row {
   readonly id: string;
@@ -33,41 +34,44 @@ export class Sites {
   /** By id, behind `after`, with all the labels asked for. */
   async list({ limit, after = '', label = [] }: SiteFilter): Promise<Page<Site>> {
     const labels = [label].flat().map(splitLabel);
-    const { results } = await this.#db
-      .prepare(
-        `${SELECT} WHERE s.org_id = ? AND s.id > ?
+    const { results } = await queried(
+      this.#db
+        .prepare(
+          `${SELECT} WHERE s.org_id = ? AND s.id > ?
          ${labels.map(() => 'AND json_extract(s.labels, ?) = ?').join(' ')} ORDER BY s.id LIMIT ?`,
-      )
-      .bind(this.#orgId, after, ...labels.flat(), limit + 1)
-      .all<Row>();
+        )
+        .bind(this.#orgId, after, ...labels.flat(), limit + 1)
+        .all<Row>(),
+    );
     return pageOf(results.map(siteOf), limit, ({ id }) => id);
   }
 
   /** Throws `not_found` on one that is not there or not this organisation's: the caller cannot tell which. */
   async get(id: string): Promise<Site> {
-    const row = await this.#db
-      .prepare(`${SELECT} WHERE s.org_id = ? AND s.id = ?`)
-      .bind(this.#orgId, id)
-      .first<Row>();
+    const row = await queried(
+      this.#db.prepare(`${SELECT} WHERE s.org_id = ? AND s.id = ?`).bind(this.#orgId, id).first<Row>(),
+    );
     if (row === null) throw new Failure('not_found', `no site "${id}" in this organisation`);
     return siteOf(row);
   }
 
   /** Throws `conflict` when the id is taken, by whomever: it is unique everywhere. */
   async refuseTakenId(id: string): Promise<void> {
-    const taken = await this.#db.prepare('SELECT 1 FROM orc_sites WHERE id = ?').bind(id).first();
+    const taken = await queried(this.#db.prepare('SELECT 1 FROM orc_sites WHERE id = ?').bind(id).first());
     if (taken !== null) throw new Failure('conflict', `the site id "${id}" is taken; choose another`);
   }
 
   /** Throws `conflict` when a host name is another site's, whosesoever that is. */
   async refuseTakenHostnames(id: string, hostnames: readonly string[]): Promise<void> {
-    const taken = await this.#db
-      .prepare(
-        `SELECT hostname FROM orc_hostnames
+    const taken = await queried(
+      this.#db
+        .prepare(
+          `SELECT hostname FROM orc_hostnames
          WHERE site_id != ? AND hostname IN (SELECT value FROM json_each(?))`,
-      )
-      .bind(id, JSON.stringify(hostnames))
-      .first<string>('hostname');
+        )
+        .bind(id, JSON.stringify(hostnames))
+        .first<string>('hostname'),
+    );
     if (taken !== null) throw new Failure('conflict', `the host name "${taken}" is another site's`);
   }
 
@@ -130,9 +134,10 @@ export class Sites {
 
   async #write(statements: D1PreparedStatement[]): Promise<void> {
     try {
-      await this.#db.batch(statements);
-    } catch (cause) {
-      if (!/UNIQUE constraint failed/.test(String(cause))) throw cause;
+      await queried(this.#db.batch(statements));
+    } catch (thrown) {
+      const cause = thrown instanceof Failure ? thrown.details.cause : thrown;
+      if (!/UNIQUE constraint failed/.test(String(cause))) throw thrown;
       throw new Failure('conflict', 'the site id or a host name was taken just now; choose another');
     }
   }

@@ -1,8 +1,8 @@
 import { Failure } from '@clawdbot/protocol';
+import { reach } from '../ask.ts';
 import { upgradeOf } from '../auth/dial.ts';
 import { bearerOf, verifyUser } from '../auth/user.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
-import { within } from '../deadline.ts';
 import { CONTROL_LANE, type HubPort, type Services } from '../services.ts';
 import { DASHBOARD_HEADER, type DashboardClaims } from './rpc.ts';
 
@@ -25,9 +25,8 @@ export async function admitDashboard(
   const orchestrators = items.map(({ id }) => id);
   const claims: DashboardClaims = { sub: user.sub, exp: user.exp, orchestrators };
   const hub = services.hub(user.org_id);
-  const response = await hub.fetch(
-    upgradeOf(request.url, requestId, { [DASHBOARD_HEADER]: JSON.stringify(claims) }),
-  );
+  const upgrade = upgradeOf(request.url, requestId, { [DASHBOARD_HEADER]: JSON.stringify(claims) });
+  const response = await reach(hub.fetch(upgrade));
   services.background(Promise.all(orchestrators.map((id) => refresh(id, hub, services))));
   return response;
 }
@@ -44,7 +43,7 @@ async function refresh(orchestratorId: string, hub: HubPort, services: Services)
   const at = services.now();
   try {
     const described = services.channel(orchestratorId, CONTROL_LANE).describe();
-    const { presence, status } = await within(DESCRIBE_DEADLINE_MS, described, silent);
+    const { presence, status } = await reach(described, DESCRIBE_DEADLINE_MS);
     await hub.publish({ orchestratorId, presence, at, ...(status === undefined ? {} : { status }) });
   } catch (error) {
     console.warn(
@@ -57,5 +56,3 @@ async function refresh(orchestratorId: string, hub: HubPort, services: Services)
     );
   }
 }
-
-const silent = () => new Failure('deadline_exceeded', 'the channel object did not answer');

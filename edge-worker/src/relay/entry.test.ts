@@ -1,8 +1,13 @@
+import { createExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import type { BodyHead, RequestHead } from '@clawdbot/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Peer } from '../channel/channel.fixture.ts';
+import type { Directory } from '../data/directory.ts';
 import { edge, fresh, RELAY, Tenant } from '../edge.fixture.ts';
-import { splitSite } from './entry.ts';
+import { addressOf } from '../hosts.ts';
+import { servicesOf } from '../services.ts';
+import { relayBySite, splitSite } from './entry.ts';
 
 const vps = fresh('vps');
 const site = fresh('shop');
@@ -105,6 +110,17 @@ describe('a relayed request', () => {
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'not_found' });
   });
+});
+
+it('to a paused site does not reach its object', async () => {
+  const services = servicesOf(env, createExecutionContext());
+  const paused = { siteId: 'shop', orgId: 'org', orchestratorId: 'vps', paused: true };
+  const directory = { site: async () => paused } as unknown as Directory;
+  const channel = () => expect.unreachable('the object was asked');
+  const request = new Request(`${RELAY}/s/shop/`);
+  const arrival = { request, address: addressOf(request.url), requestId: 'r1' };
+  const response = await relayBySite(arrival, { ...services, directory, channel });
+  expect([response.status, await response.json()]).toMatchObject([503, { code: 'site_paused' }]);
 });
 
 describe('a relayed answer', () => {

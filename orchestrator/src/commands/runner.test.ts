@@ -334,6 +334,20 @@ describe('Runner: restarts', () => {
   });
 });
 
+describe('Runner: a store that refuses while the process stops', () => {
+  it('leaves the command open for the next process', async () => {
+    const first = await boot();
+    first.accept(deploy(1, 'a'));
+    await first.settle();
+    first.store.sql.run(`UPDATE log_state SET rows = ? WHERE direction = 'out'`, LOG_ENTRIES_MAX);
+    const stopped = first.runner.stop(5_000);
+    await first.end(1, (held) => held.succeed());
+    await stopped;
+    first.store.sql.run(`UPDATE log_state SET rows = 1 WHERE direction = 'out'`);
+    expect((await boot()).told()).toEqual(['1 running', '1 resumed']);
+  });
+});
+
 describe('Runner: a newer process owns the database', () => {
   it('commits nothing more, and stops what runs', async () => {
     const older = await boot();
@@ -347,6 +361,17 @@ describe('Runner: a newer process owns the database', () => {
     await newer.end(1, (held) => held.succeed());
     await newer.end(2, (held) => held.succeed());
     expect(newer.told().slice(4)).toEqual(['1 succeeded', '2 succeeded']);
+  });
+
+  it('commits nothing more once it was halted, although the database is still its own', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'));
+    await process.settle();
+    process.held.get(idOf(1))?.succeed();
+    process.runner.halt(new Error('the edge refused this process'));
+    process.accept(deploy(2, 'b'));
+    await process.settle();
+    expect(process.told()).toEqual(['1 running']);
   });
 
   it('loses its milestones too, and the command with them', async () => {

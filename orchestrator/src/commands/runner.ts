@@ -202,7 +202,7 @@ export class Runner {
   /** Never rejects. */
   async #run(command: OpenCommand, abort: AbortController): Promise<void> {
     const outcome = await this.#outcomeOf(command, abort.signal);
-    while (outcome !== undefined && !this.#halted(abort.signal) && !this.#committed(command, outcome)) {
+    while (outcome !== undefined && !this.#halted() && !this.#committed(command, outcome)) {
       // Stopping with a store that refuses: the command stays open, and is taken up at the next boot.
       if (this.#stop.signal.aborted) break;
       await pause(this.#options.clock, RETRY_MS, this.#stop.signal);
@@ -211,9 +211,10 @@ export class Runner {
     this.#options.clock.defer(() => this.wake());
   }
 
-  /** A process that stops in order still commits what ends within its grace. */
-  #halted(signal: AbortSignal): boolean {
-    return signal.aborted && !(signal.reason instanceof Cancelled);
+  /** Nothing more may be committed. A process that stops in order still commits what has come to its end. */
+  #halted(): boolean {
+    const { aborted, reason } = this.#stop.signal;
+    return aborted && !(reason instanceof Stopping);
   }
 
   async #outcomeOf(command: OpenCommand, signal: AbortSignal): Promise<Outcome | undefined> {

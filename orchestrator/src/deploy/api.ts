@@ -47,9 +47,11 @@ export interface Api {
 
 export type Fetch = typeof fetch;
 
-export function createApi(config: CloudflareConfig, patience: Patience, fetcher: Fetch): Api {
-  const { apiToken, accountId: account_id, baseUrl } = config;
-  const client = createClient({
+export const createApi = (config: CloudflareConfig, patience: Patience, fetcher: Fetch): Api =>
+  new CloudflareApi(connect(config, fetcher), config.accountId, patience);
+
+function connect({ apiToken, baseUrl }: CloudflareConfig, fetcher: Fetch) {
+  return createClient({
     apiToken,
     // The SDK would otherwise read these from the environment, and send another identity along.
     apiKey: null,
@@ -63,13 +65,75 @@ export function createApi(config: CloudflareConfig, patience: Patience, fetcher:
     logLevel: 'off',
     resources: [BaseDeployments, BaseSubdomain, BaseSubdomains],
   });
-  const { scripts, subdomains } = client.workers;
-  const path = (name: string): string => `/accounts/${account_id}/workers/scripts/${name}`;
+}
 
-  async function list(name: string, tag: string, signal: AbortSignal): Promise<Found> {
-    const query = { per_page: VERSIONS_LOOKED_AT };
+class CloudflareApi implements Api {
+  readonly #client: ReturnType<typeof connect>;
+  readonly #account: { readonly account_id: string };
+  readonly #patience: Patience;
+
+  constructor(client: ReturnType<typeof connect>, accountId: string, patience: Patience) {
+    this.#client = client;
+    this.#account = { account_id: accountId };
+    this.#patience = patience;
+  }
+
+  find(name: string, tag: string, signal: AbortSignal): Promise<Found> {
+    return patiently(() => this.#list(name, tag, signal), signal, this.#patience);
+  }
+
+  create(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string> {
+    // The answer names no version, so it is looked up by its tag in any case.
+    const version = async (): Promise<string | undefined> => versionIn(await this.find(name, tag, signal));
+    const put = async (): Promise<string> => {
+      await this.#client.put(this.#path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
+      return (await version()) ?? missing(name);
+    };
+    return patiently(put, signal, this.#patience, version);
+  }
+
+  addVersion(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string> {
+    const post = async (): Promise<string> => {
+      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      return uploaded.parse(await this.#client.post(`${this.#path(name)}/versions`, options)).result.id;
+    };
+    const version = async (): Promise<string | undefined> => versionIn(await this.find(name, tag, signal));
+    return patiently(post, signal, this.#patience, version);
+  }
+
+  async serve(name: string, versionId: string, message: string, signal: AbortSignal): Promise<string> {
+    const deployed = () => this.#deploymentOf(name, versionId, signal);
+    const already = await patiently(deployed, signal, this.#patience);
+    if (already !== undefined) return already;
+    const body = {
+      ...this.#account,
+      strategy: 'percentage' as const,
+      versions: [{ version_id: versionId, percentage: 100 }],
+      annotations: { 'workers/message': message },
+    };
+    const { deployments: api } = this.#client.workers.scripts;
+    const deploy = async () => (await api.create(name, body, { signal })).id;
+    return patiently(deploy, signal, this.#patience, deployed);
+  }
+
+  async publish(name: string, signal: AbortSignal): Promise<string> {
+    const { scripts, subdomains } = this.#client.workers;
+    const enable = () => scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal });
+    const { url } = served.parse(await patiently(enable, signal, this.#patience));
+    if (url !== undefined) return url;
+    const ask = () => subdomains.get(this.#account, { signal });
+    const { subdomain } = await patiently(ask, signal, this.#patience);
+    return `https://${name}.${subdomain}.workers.dev`;
+  }
+
+  #path(name: string): string {
+    return `/accounts/${this.#account.account_id}/workers/scripts/${name}`;
+  }
+
+  async #list(name: string, tag: string, signal: AbortSignal): Promise<Found> {
+    const options = { query: { per_page: VERSIONS_LOOKED_AT }, signal };
     try {
-      const { result } = versions.parse(await client.get(`${path(name)}/versions`, { query, signal }));
+      const { result } = versions.parse(await this.#client.get(`${this.#path(name)}/versions`, options));
       const found = result.items.find(({ annotations }) => annotations?.['workers/tag'] === tag);
       return { script: 'present', ...(found === undefined ? {} : { versionId: found.id }) };
     } catch (error) {
@@ -78,61 +142,12 @@ export function createApi(config: CloudflareConfig, patience: Patience, fetcher:
     }
   }
 
-  const api: Api = {
-    find: (name, tag, signal) => patiently(() => list(name, tag, signal), signal, patience),
-
-    create(name, tag, form, signal) {
-      // The answer names no version, so it is looked up by its tag in any case.
-      const version = async (): Promise<string | undefined> => versionIn(await api.find(name, tag, signal));
-      const put = async (): Promise<string> => {
-        await client.put(path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
-        return (await version()) ?? missing(name);
-      };
-      return patiently(put, signal, patience, version);
-    },
-
-    addVersion: (name, tag, form, signal) =>
-      patiently(
-        async () => {
-          const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
-          return uploaded.parse(await client.post(`${path(name)}/versions`, options)).result.id;
-        },
-        signal,
-        patience,
-        async () => versionIn(await api.find(name, tag, signal)),
-      ),
-
-    async serve(name, versionId, message, signal) {
-      const deployed = async (): Promise<string | undefined> => {
-        const { result } = deployments.parse(await client.get(`${path(name)}/deployments`, { signal }));
-        const whole = result.deployments.find(({ versions: [first] }) => servesAll(first, versionId));
-        return whole?.id;
-      };
-      const already = await patiently(deployed, signal, patience);
-      if (already !== undefined) return already;
-      const body = {
-        account_id,
-        strategy: 'percentage' as const,
-        versions: [{ version_id: versionId, percentage: 100 }],
-        annotations: { 'workers/message': message },
-      };
-      const deploy = async () => (await scripts.deployments.create(name, body, { signal })).id;
-      return patiently(deploy, signal, patience, deployed);
-    },
-
-    async publish(name, signal) {
-      const enable = () => scripts.subdomain.create(name, { account_id, enabled: true }, { signal });
-      const { url } = served.parse(await patiently(enable, signal, patience));
-      if (url !== undefined) return url;
-      const { subdomain } = await patiently(
-        () => subdomains.get({ account_id }, { signal }),
-        signal,
-        patience,
-      );
-      return `https://${name}.${subdomain}.workers.dev`;
-    },
-  };
-  return api;
+  async #deploymentOf(name: string, versionId: string, signal: AbortSignal): Promise<string | undefined> {
+    const { result } = deployments.parse(
+      await this.#client.get(`${this.#path(name)}/deployments`, { signal }),
+    );
+    return result.deployments.find(({ versions: [first] }) => servesAll(first, versionId))?.id;
+  }
 }
 
 const versionIn = (found: Found): string | undefined =>

@@ -121,8 +121,9 @@ async function upload(body: DeployWorker, context: CommandContext, api: Api): Pr
   if (found.script === 'present' && found.versionId !== undefined) return found.versionId;
   const modules = await pull(body, context);
   const form = (): FormData => uploadForm(body, modules);
-  const send = found.script === 'present' ? api.addVersion : api.create;
-  return send(name, commandId, form, context.signal);
+  return found.script === 'present'
+    ? api.addVersion(name, commandId, form, context.signal)
+    : api.create(name, commandId, form, context.signal);
 }
 
 /** One after the other: together they are at most 10 MB, and the channel has customers' requests to carry. */

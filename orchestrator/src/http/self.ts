@@ -5,7 +5,17 @@ import type { AppEnv } from './auth.ts';
 
 /** Only a name: nothing is dialled. */
 const ORIGIN = 'http://orchestrator';
+/** The edge writes the actor's name as URI text, since a header holds no other letters. */
 const ACTOR_HEADER = 'x-actor';
+
+function actorIn(headers: Headers): string {
+  const text = headers.get(ACTOR_HEADER) ?? 'unknown';
+  try {
+    return decodeURI(text);
+  } catch {
+    return text;
+  }
+}
 
 /** Answers what the edge asks of the orchestrator itself, in this process. */
 export function createSelf(app: Hono<AppEnv>): SelfCall {
@@ -15,7 +25,7 @@ export function createSelf(app: Hono<AppEnv>): SelfCall {
     const { method, requestId } = head;
     const carries = method !== 'GET' && method !== 'HEAD' && body !== null;
     const init = { method, headers, signal, ...(carries ? { body: new Uint8Array(body) } : {}) };
-    const edge = { requestId, actor: headers.get(ACTOR_HEADER) ?? 'unknown' };
+    const edge = { requestId, actor: actorIn(headers) };
     const answered = Promise.resolve(app.fetch(new Request(ORIGIN + head.url, init), { edge }));
     const response = await Promise.race([answered, abandoned(signal)]);
     const bytes = new Uint8Array(await response.arrayBuffer());

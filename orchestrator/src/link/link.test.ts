@@ -207,7 +207,7 @@ describe('Link: ends', () => {
       const { value } = link.state;
       return value.kind === 'open' && value.fence === 2;
     });
-    await until('the end of the silent socket', () => silent.closed !== undefined);
+    await until('the end of the silent socket', () => silent.closed === 1006);
   });
 
   it('F4: ends a socket whose message is beyond any limit, and dials again', async () => {
@@ -248,6 +248,16 @@ describe('Link: drains', () => {
     expect(old.closed).toBeUndefined();
     answers[0]?.({ status: 204 });
     expect(await old.frame('response')).toMatchObject({ id: 2, status: 204 });
+    await until('the end of the old socket', () => old.closed === 4412);
+  });
+
+  it('S10: an old socket with nothing open ends as soon as the new one is open', async () => {
+    started();
+    const old = await edge.welcomed(0);
+    old.send({ type: 'drain', reason: 'an edge deploy', retryAfterMs: 1 });
+    await edge.socket(1);
+    expect(old.closed).toBeUndefined();
+    await edge.welcomed(1);
     await until('the end of the old socket', () => old.closed === 4412);
   });
 

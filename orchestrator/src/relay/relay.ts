@@ -46,40 +46,22 @@ interface Target {
   readonly prefix: string;
 }
 
-export function createRelay({ settings, allow, self, log }: RelayOptions): Relay {
-  const agent = createAgent();
-  const targets = new WeakMap<Route, Target>();
+export const createRelay = (options: RelayOptions): Relay => new UpstreamRelay(options);
 
-  /** Checked here too: the list may have been narrowed since the config was applied. */
-  function targetOf(route: Route): Target {
-    const known = targets.get(route);
-    if (known !== undefined) return known;
-    if (!allow.allows(route.upstream)) {
-      const message = `route ${route.path}: its upstream is not allowed on this VPS any more (UPSTREAM_ALLOW)`;
-      throw new Failure('upstream_failed', message, { execution: 'not_started' });
-    }
-    const { origin } = new URL(route.upstream);
-    const prefix = (/^https?:\/\/[^/]+(\/.*)?$/.exec(route.upstream)?.[1] ?? '').replace(/\/$/, '');
-    targets.set(route, { origin, prefix });
-    return { origin, prefix };
+class UpstreamRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #agent = createAgent();
+  readonly #targets = new WeakMap<Route, Target>();
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
   }
 
-  async function toSite(call: RelayedCall): Promise<Reply> {
-    const { head } = call;
-    const route = routeOf(settings.configOf(head.siteId ?? '')?.routes ?? [], head);
-    if (!('upstream' in route)) return route;
-    const { origin, prefix } = targetOf(route);
-    const { method, url } = head;
-    const request = { origin, path: prefix + url, method, headers: toUpstream(head), body: call.body };
-    return withDeadline(call, Math.min(head.deadlineMs, route.timeoutMs ?? head.deadlineMs), (signal) =>
-      exchange(agent, request, signal),
-    );
-  }
-
-  async function logged(call: RelayedCall, carryOut: () => Promise<Reply>): Promise<Reply> {
+  async handle(call: RelayedCall): Promise<Reply> {
+    const { log } = this.#options;
     const { requestId, siteId, method, target } = call.head;
     try {
-      const reply = await carryOut();
+      const reply = await (target === 'upstream' ? this.#toSite(call) : this.#toSelf(call));
       log.debug('relayed', { requestId, siteId, target, method, status: reply.status });
       return reply;
     } catch (error) {
@@ -89,15 +71,38 @@ export function createRelay({ settings, allow, self, log }: RelayOptions): Relay
     }
   }
 
-  return {
-    handle: (call) =>
-      logged(call, () =>
-        call.head.target === 'upstream'
-          ? toSite(call)
-          : withDeadline(call, call.head.deadlineMs, (signal) => self({ ...call, signal })),
-      ),
-    close: () => agent.destroy(),
-  };
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  #toSelf(call: RelayedCall): Promise<Reply> {
+    return withDeadline(call, call.head.deadlineMs, (signal) => this.#options.self({ ...call, signal }));
+  }
+
+  async #toSite(call: RelayedCall): Promise<Reply> {
+    const { head, body } = call;
+    const { method, url, deadlineMs } = head;
+    const route = routeOf(this.#options.settings.configOf(head.siteId ?? '')?.routes ?? [], head);
+    if (!('upstream' in route)) return route;
+    const { origin, prefix } = this.#targetOf(route);
+    const request = { origin, path: prefix + url, method, headers: toUpstream(head), body };
+    const ms = Math.min(deadlineMs, route.timeoutMs ?? deadlineMs);
+    return withDeadline(call, ms, (signal) => exchange(this.#agent, request, signal));
+  }
+
+  /** Checked here too: the list may have been narrowed since the config was applied. */
+  #targetOf(route: Route): Target {
+    const known = this.#targets.get(route);
+    if (known !== undefined) return known;
+    if (!this.#options.allow.allows(route.upstream)) {
+      const message = `route ${route.path}: its upstream is not allowed on this VPS any more (UPSTREAM_ALLOW)`;
+      throw new Failure('upstream_failed', message, { execution: 'not_started' });
+    }
+    const { origin } = new URL(route.upstream);
+    const prefix = (/^https?:\/\/[^/]+(\/.*)?$/.exec(route.upstream)?.[1] ?? '').replace(/\/$/, '');
+    this.#targets.set(route, { origin, prefix });
+    return { origin, prefix };
+  }
 }
 
 /** A path that the customer's URL parser would have resolved: sent on, it could leave the upstream's prefix. */

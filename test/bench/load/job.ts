@@ -18,6 +18,8 @@ export const measurement = z.object({
   /** Complete and correct replies within the measured time. */
   replies: z.int(),
   repliesPerS: z.number(),
+  /** Correct replies of all the time, warm-up and last ones too. */
+  served: z.int(),
   p50Ms: z.number(),
   p99Ms: z.number(),
   /** Wrong, missing or crossed replies, those of the warm-up too. */

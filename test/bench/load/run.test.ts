@@ -21,12 +21,13 @@ const numberIn = (url = ''): string => url.split('?n=')[1] ?? '';
 
 test('correct replies are counted, and none is an error', async () => {
   const hosts = new Set<string | undefined>();
-  const { replies, errors, p50Ms, p99Ms } = await against((request, response) => {
+  const { replies, served, errors, p50Ms, p99Ms } = await against((request, response) => {
     hosts.add(request.headers.host);
     response.end(bodyOf(numberIn(request.url)));
   });
   expect(errors).toBe(0);
   expect(replies).toBeGreaterThan(4);
+  expect(served).toBeGreaterThan(replies);
   expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
   expect([...hosts]).toEqual(['somewhere']);
 });

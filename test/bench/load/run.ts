@@ -13,11 +13,13 @@ let requests = 0;
 export async function run(job: Job): Promise<Measurement> {
   const latencies: number[] = [];
   const errors: string[] = [];
+  let served = 0;
   const window = { from: performance.now() + job.warmupMs, to: 0 };
   window.to = window.from + job.measureMs;
   const events = {
     next: () => ++requests,
     replied: (sentAt: number) => {
+      served++;
       const now = performance.now();
       if (now >= window.from && now < window.to) latencies.push(now - sentAt);
     },
@@ -26,7 +28,7 @@ export async function run(job: Job): Promise<Measurement> {
   const connections = Array.from({ length: job.connections }, () => new Connection(job, events));
   await delay(job.warmupMs + job.measureMs);
   await endAll(connections);
-  return summary(latencies, job.measureMs, errors);
+  return { ...summary(latencies, job.measureMs, errors), served };
 }
 
 async function endAll(connections: readonly Connection[]): Promise<void> {
@@ -38,7 +40,7 @@ async function endAll(connections: readonly Connection[]): Promise<void> {
   clearTimeout(timer);
 }
 
-function summary(latencies: number[], measureMs: number, errors: string[]): Measurement {
+function summary(latencies: number[], measureMs: number, errors: string[]): Omit<Measurement, 'served'> {
   const sorted = Float64Array.from(latencies).sort();
   const [firstError] = errors;
   return {

@@ -7,12 +7,18 @@ import { ownSandbox } from '../sandbox.ts';
 import { node, type Own, start, workerd } from './processes.ts';
 
 /** Where a path begins, for whoever loads it. */
-export type Target = Pick<Job, 'port' | 'host' | 'path'>;
+type Address = Pick<Job, 'port' | 'host' | 'path'>;
+
+export interface Target {
+  readonly address: Address;
+  /** Whose CPU time the path costs, besides the origin's; `direct` has no Node process of its own. */
+  readonly pids: { readonly workerd: number; readonly node?: number };
+}
 
 /** The same on every path, so that each carries as many bytes. */
 const PATH = '/prices/latest';
 
-const urlOf = ({ port, path }: Target): string => `http://127.0.0.1:${port}${path}?n=0`;
+const urlOf = ({ port, path }: Address): string => `http://127.0.0.1:${port}${path}?n=0`;
 
 /** @returns the origin's own URL */
 export async function startOrigin(own: Own): Promise<string> {
@@ -26,18 +32,18 @@ export async function startOrigin(own: Own): Promise<string> {
 /** Worker → origin. */
 export async function startDirect(own: Own, origin: string): Promise<Target> {
   const port = await freePort();
-  const target = { port, host: `127.0.0.1:${port}`, path: PATH };
+  const address = { port, host: `127.0.0.1:${port}`, path: PATH };
   const worker = { entry: 'direct/worker.ts', port, vars: { ORIGIN: origin } };
   const launch = await workerd(join(own.dir, 'direct'), worker);
-  await start(own, { name: 'direct', ...launch, isUp: () => answers(urlOf(target)) });
-  return target;
+  const pid = await start(own, { name: 'direct', ...launch, isUp: () => answers(urlOf(address)) });
+  return { address, pids: { workerd: pid } };
 }
 
 /** Worker → object → socket → Node → origin, by Cap'n Web. */
 export async function startCapnweb(own: Own, origin: string): Promise<Target> {
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
-  const target = { port, host, path: PATH };
+  const address = { port, host, path: PATH };
   const object = { className: 'Tunnel', binding: 'TUNNEL' };
   const launch = await workerd(join(own.dir, 'capnweb'), {
     entry: 'capnweb/worker.ts',
@@ -45,20 +51,31 @@ export async function startCapnweb(own: Own, origin: string): Promise<Target> {
     vars: {},
     object,
   });
-  await start(own, { name: 'capnweb', ...launch, isUp: () => answers(urlOf(target), 'anything') });
+  const edge = await start(own, {
+    name: 'capnweb',
+    ...launch,
+    isUp: () => answers(urlOf(address), 'anything'),
+  });
   const env = { EDGE_URL: `ws://${host}`, ORIGIN: origin };
-  const isUp = () => answers(urlOf(target));
-  await start(own, { name: 'capnweb-peer', ...node('capnweb/peer.ts'), env, isUp });
-  return target;
+  const isUp = () => answers(urlOf(address));
+  const peer = await start(own, { name: 'capnweb-peer', ...node('capnweb/peer.ts'), env, isUp });
+  return { address, pids: { workerd: edge, node: peer } };
 }
 
 /** Worker → object → socket → orchestrator → origin: the sandbox's own edge and orchestrator, as they are. */
 export async function startProduct({ dir, cleanup }: Own, origin: string): Promise<Target> {
-  const { edgeUrl, adminToken, siteId, relayUrl } = await ownSandbox(dir, cleanup);
+  const { edgeUrl, adminToken, siteId, relayUrl, pids } = await ownSandbox(dir, cleanup);
   const operator = new Operator(edgeUrl, adminToken);
   const { generation, config } = await operator.config(siteId);
   const routes = [{ path: '/*', upstream: origin, offline: 'unavailable' }];
   await operator.configure(siteId, generation, { ...config, routes });
   const { host, port } = new URL(relayUrl);
-  return { host, port: Number(port), path: `/s/${siteId}${PATH}` };
+  const address = { host, port: Number(port), path: `/s/${siteId}${PATH}` };
+  return { address, pids: { workerd: pidOf(pids, 'edge'), node: pidOf(pids, 'orchestrator') } };
+}
+
+function pidOf(pids: Readonly<Record<string, number>>, part: string): number {
+  const pid = pids[part];
+  if (pid === undefined) throw new Error(`the ${part} does not run`);
+  return pid;
 }

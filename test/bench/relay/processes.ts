@@ -18,8 +18,11 @@ type Spec = Pick<PartSpec, 'name' | 'command' | 'args' | 'isUp'> & { readonly en
 /** Nothing here has anything to finish. */
 const GRACE_MS = 300;
 
-/** Starts a process and waits until it answers; one that dies makes the errors that fail the benchmark. */
-export async function start({ dir, cleanup }: Own, spec: Spec): Promise<void> {
+/**
+ * Starts a process and waits until it answers; one that dies makes the errors that fail the benchmark.
+ * @returns its pid
+ */
+export async function start({ dir, cleanup }: Own, spec: Spec): Promise<number> {
   const output = { file: join(dir, `${spec.name}.log`) };
   const events = {
     changed: () => undefined,
@@ -28,6 +31,8 @@ export async function start({ dir, cleanup }: Own, spec: Spec): Promise<void> {
   const part = new Part({ env: {}, ...spec, output, graceMs: GRACE_MS }, events);
   cleanup.add(() => part.stop());
   await part.start();
+  if (part.pid === undefined) throw new Error(`${spec.name} has ended`);
+  return part.pid;
 }
 
 export const node = (file: string) => ({

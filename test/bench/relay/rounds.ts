@@ -1,5 +1,6 @@
 import type { Generator } from '../load/generator.ts';
-import type { Measurement } from '../load/job.ts';
+import type { Job, Measurement } from '../load/job.ts';
+import { cpuMsOf } from '../report/cpu.ts';
 import type { Target } from './paths.ts';
 
 export const PATHS = ['product', 'direct', 'capnweb'] as const;
@@ -13,6 +14,10 @@ export interface Sample extends Measurement {
   readonly round: number;
   readonly path: PathName;
   readonly connections: number;
+  /** CPU time per reply, in µs: busy neighbours change it far less than they change the rate. */
+  readonly workerdUs: number;
+  /** NaN without a Node process besides the origin's. */
+  readonly nodeUs: number;
 }
 
 export interface Plan {
@@ -35,11 +40,28 @@ export async function* measureRounds(
   for (let round = 0; round < plan.rounds; round++) {
     for (const connections of CONCURRENCIES) {
       for (const path of turned(PATHS, round)) {
-        const job = { ...targets[path], connections, warmupMs: WARMUP_MS, measureMs: plan.seconds * 1_000 };
-        yield { round, path, connections, ...(await generator.measure(job)) };
+        const job = {
+          ...targets[path].address,
+          connections,
+          warmupMs: WARMUP_MS,
+          measureMs: plan.seconds * 1_000,
+        };
+        yield { round, path, connections, ...(await measure(generator, targets[path], job)) };
       }
     }
   }
+}
+
+async function measure(generator: Generator, { pids }: Target, job: Job) {
+  const { workerd, node = Number.NaN } = pids;
+  const before = { workerd: cpuMsOf(workerd), node: cpuMsOf(node) };
+  const measured = await generator.measure(job);
+  const usPerReply = (usedMs: number) => (usedMs * 1_000) / measured.served;
+  return {
+    ...measured,
+    workerdUs: usPerReply(cpuMsOf(workerd) - before.workerd),
+    nodeUs: usPerReply(cpuMsOf(node) - before.node),
+  };
 }
 
 export const turned = <T>(list: readonly T[], by: number): T[] => {

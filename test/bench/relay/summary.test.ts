@@ -8,7 +8,19 @@ function samplesOf(rates: [product: number, direct: number, capnweb: number][]):
     CONCURRENCIES.flatMap((connections) =>
       PATHS.map((path, at) => {
         const repliesPerS = perPath[at] ?? 0;
-        return { round, path, connections, replies: repliesPerS, repliesPerS, p50Ms: 1, p99Ms: 2, errors: 0 };
+        return {
+          round,
+          path,
+          connections,
+          replies: repliesPerS,
+          repliesPerS,
+          p50Ms: 1,
+          p99Ms: 2,
+          served: 9,
+          errors: 0,
+          workerdUs: 300,
+          nodeUs: 90,
+        };
       }),
     ),
   );
@@ -32,7 +44,9 @@ test('ratios are taken within a round, then the median of them', () => {
 test('the table has a line for every path at every concurrency', () => {
   const lines = printable(summarise(samplesOf([[80, 100, 40]]))).split('\n');
   expect(lines).toHaveLength(1 + CONCURRENCIES.length * PATHS.length);
-  expect(lines[1]).toMatch(/^ +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00$/);
+  expect(lines[1]).toMatch(
+    /^ +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00 +300 +90$/,
+  );
 });
 
 test('each round begins with another path', () => {

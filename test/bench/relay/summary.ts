@@ -9,17 +9,21 @@ export interface Row {
   readonly repliesPerS: Spread;
   readonly p50Ms: Spread;
   readonly p99Ms: Spread;
+  readonly workerdUs: Spread;
+  readonly nodeUs: Spread;
   /** Requests per second as a ratio to the other path's in the same round. */
   readonly timesDirect: Spread;
   readonly timesCapnweb: Spread;
 }
+
+type Quantity = 'repliesPerS' | 'p50Ms' | 'p99Ms' | 'workerdUs' | 'nodeUs';
 
 export function summarise(samples: readonly Sample[]): Row[] {
   return CONCURRENCIES.flatMap((connections) => PATHS.map((path) => rowOf(samples, path, connections)));
 }
 
 function rowOf(samples: readonly Sample[], path: PathName, connections: number): Row {
-  const of = (wanted: PathName, what: 'repliesPerS' | 'p50Ms' | 'p99Ms'): number[] =>
+  const of = (wanted: PathName, what: Quantity): number[] =>
     samples
       .filter((sample) => sample.path === wanted && sample.connections === connections)
       .toSorted((a, b) => a.round - b.round)
@@ -31,6 +35,8 @@ function rowOf(samples: readonly Sample[], path: PathName, connections: number):
     repliesPerS: spread(rates),
     p50Ms: spread(of(path, 'p50Ms')),
     p99Ms: spread(of(path, 'p99Ms')),
+    workerdUs: spread(of(path, 'workerdUs')),
+    nodeUs: spread(of(path, 'nodeUs')),
     timesDirect: spread(ratios(rates, of('direct', 'repliesPerS'))),
     timesCapnweb: spread(ratios(rates, of('capnweb', 'repliesPerS'))),
   };
@@ -47,6 +53,8 @@ const TITLES = [
   '(min–max)',
   '× capnweb',
   '(min–max)',
+  'CPU µs: workerd',
+  'Node',
 ];
 
 /** The table that a person reads: medians, each with its range over the rounds. */
@@ -59,6 +67,8 @@ export function printable(rows: readonly Row[]): string {
     row.p99Ms.median.toFixed(2),
     ...withRange(row.timesDirect, 2),
     ...withRange(row.timesCapnweb, 2),
+    row.workerdUs.median.toFixed(0),
+    Number.isNaN(row.nodeUs.median) ? '' : row.nodeUs.median.toFixed(0),
   ]);
   return table([TITLES, ...lines]);
 }
