@@ -32,5 +32,5 @@ VOLUME /var/lib/clawdbot
 # No EXPOSE: the HTTP API listens on loopback only. Whether the process lives, not whether the channel is open
 # (that is /ready): restarting it would not bring the edge back.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "orchestrator/src/main.ts"]

@@ -9,7 +9,7 @@ import type { HubRpc } from './hub/rpc.ts';
 interface TakesUpgrades {
   fetch(request: Request): Promise<Response>;
 }
-export type ChannelPort = ChannelRpc & TakesUpgrades;
+type ChannelPort = ChannelRpc & TakesUpgrades;
 export type HubPort = HubRpc & TakesUpgrades;
 
 export interface JwtConfig {

@@ -22,7 +22,7 @@ export interface Layout {
   readonly runnerToken: string;
 }
 
-export interface Urls {
+interface Urls {
   readonly edge: string;
   readonly relay: string;
   readonly orchestrator: string;

@@ -18,7 +18,8 @@ const WORKERD_GRACE_MS = 300;
 const ORCHESTRATOR_GRACE_MS = 15_000;
 const NODE_GRACE_MS = 2_000;
 
-const ROOT = join(import.meta.dirname, '../..');
+/** The repository, without a slash at its end. */
+export const ROOT = join(import.meta.dirname, '../..');
 const node = (file: string) => ({ command: process.execPath, args: [join(ROOT, file)] });
 
 /** What a process needs of ours, and nothing else: a developer's own CLOUDFLARE_API_TOKEN stays out. */

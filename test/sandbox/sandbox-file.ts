@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -31,11 +31,24 @@ export type SandboxFile = z.infer<typeof sandboxFile>;
 const pathIn = (dir: string): string => join(dir, 'sandbox.json');
 
 /** By a rename, so that a reader never sees half of it. */
-export function publish(dir: string, file: SandboxFile): void {
-  const path = pathIn(dir);
-  writeFileSync(`${path}.new`, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
+function write(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }
 
+export const publish = (dir: string, file: SandboxFile): void => write(pathIn(dir), file);
+
 /** Not running, or not yet: there is no file then. */
 export const unpublish = (dir: string): void => rmSync(pathIn(dir), { force: true });
+
+const pids = z.record(z.string(), z.int());
+export type Pids = z.infer<typeof pids>;
+const pidsIn = (dir: string): string => join(dir, 'pids.json');
+
+/** The supervisor's own notes, kept from the first process on: what a killed one has left running. */
+export const notePids = (dir: string, running: Pids): void => write(pidsIn(dir), running);
+
+export function notedPids(dir: string): Pids {
+  const path = pidsIn(dir);
+  return existsSync(path) ? pids.parse(JSON.parse(readFileSync(path, 'utf8'))) : {};
+}

@@ -1,14 +1,15 @@
 import { join, resolve } from 'node:path';
-import { runnerConfig } from './cloudflare/runner/config.ts';
+import { runnerConfig } from './cloudflare/index.ts';
 import { type Control, ControlServer, isRunning } from './control/server.ts';
 import { EdgeDatabase } from './edge/database.ts';
 import { bundleEdge, writeEdge } from './edge/files.ts';
 import { type EdgeSettings, readSettings } from './edge/settings.ts';
 import { describe, edgeVars, type Layout, layOut } from './layout.ts';
-import { type PartName, partSpecs } from './parts.ts';
+import { type PartName, partSpecs, ROOT } from './parts.ts';
 import { USUAL_PORTS } from './ports.ts';
+import { endLeftovers } from './processes/leftovers.ts';
 import { Part, type PartSpec } from './processes/part.ts';
-import { publish, type SandboxFile, unpublish } from './sandbox-file.ts';
+import { notedPids, notePids, type Pids, publish, type SandboxFile, unpublish } from './sandbox-file.ts';
 import { configureDemo, Operator } from './seed/demo-site.ts';
 import { migrate } from './seed/migrations.ts';
 import { DEMO, OTHER, register } from './seed/tenants.ts';
@@ -37,6 +38,8 @@ export class Sandbox implements Control {
   static async prepare(options: SandboxOptions): Promise<Sandbox> {
     const dir = resolve(options.dir);
     if (await isRunning(dir)) throw new Error(`a sandbox is already running in ${dir}`);
+    const left = endLeftovers(notedPids(dir), [ROOT, dir]);
+    if (left.length > 0) options.say?.(`Ended what an earlier sandbox had left: ${left.join(', ')}.`);
     unpublish(dir);
     const wanted = options.ports === 'usual' ? USUAL_PORTS : {};
     const layout = await layOut(dir, wanted);
@@ -73,8 +76,7 @@ export class Sandbox implements Control {
 
   /** As `.sandbox/sandbox.json` has it. */
   get file(): SandboxFile {
-    const pids = [...this.#parts].flatMap(([name, { pid }]) => (pid === undefined ? [] : [[name, pid]]));
-    return { ...this.#about, pids: Object.fromEntries(pids) };
+    return { ...this.#about, pids: this.#pids() };
   }
 
   /** Starts every part, in the order in which they need each other, and waits until all of it answers. */
@@ -144,7 +146,13 @@ export class Sandbox implements Control {
     return part;
   }
 
+  #pids(): Pids {
+    const running = [...this.#parts].flatMap(([name, { pid }]) => (pid === undefined ? [] : [[name, pid]]));
+    return Object.fromEntries(running);
+  }
+
   #publish(): void {
+    notePids(this.layout.dir, this.#pids());
     if (this.#published) publish(this.layout.dir, this.file);
   }
 }

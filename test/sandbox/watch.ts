@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from './parts.ts';
 import type { Sandbox } from './sandbox.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 /** An editor saves in several steps, and several files at once. */
 const SETTLE_MS = 150;
 

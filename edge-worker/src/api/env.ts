@@ -5,7 +5,7 @@ import type { Address } from '../hosts.ts';
 import type { Services } from '../services.ts';
 
 /** What a request on the console brings with it. */
-export interface Visit {
+interface Visit {
   readonly services: Services;
   readonly address: Address;
   readonly requestId: string;

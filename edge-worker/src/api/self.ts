@@ -40,7 +40,7 @@ export async function toItself(c: ApiContext): Promise<Response> {
 }
 
 /** Takes `orchestrator=…` out of the query; everything else stays as it was sent. */
-export function splitChoice(url: string): { url: string; orchestratorId: string | undefined } {
+function splitChoice(url: string): { url: string; orchestratorId: string | undefined } {
   const [path = '', ...query] = url.split('?');
   const pairs = query.join('?').split('&');
   const choice = pairs.find((pair) => pair.startsWith('orchestrator='));

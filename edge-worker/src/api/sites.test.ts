@@ -170,6 +170,22 @@ describe('pausing', () => {
   });
 });
 
+describe('a host name', () => {
+  const codeAt = async (hostname: string) =>
+    (await (await edge(`https://${hostname}/`)).json<Problem>()).code;
+
+  it('leads to its site from the moment it is given, and no longer than it is', async () => {
+    const hostname = `${fresh('shop')}.example.net`;
+    expect(await codeAt(hostname)).toBe('not_found');
+    const { id } = await made({ id: fresh('shop'), hostnames: [hostname] });
+    await tenant.call('POST', `/sites/${id}/pause`);
+    expect(await codeAt(hostname)).toBe('site_paused');
+    expect(await codeAt(`${hostname}.:8443`)).toBe('site_paused');
+    await tenant.call('PATCH', `/sites/${id}`, { body: { hostnames: [] } });
+    expect(await codeAt(hostname)).toBe('not_found');
+  });
+});
+
 describe('the list of sites', () => {
   it('goes on behind its cursor, by id, to the end', async () => {
     const ids = [fresh('shop'), fresh('shop'), fresh('shop')].sort();

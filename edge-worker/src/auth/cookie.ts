@@ -2,7 +2,7 @@
  * The dashboard's session cookie, over HTTPS and on a developer's loopback. It is ours alone: the relay passes
  * it on in neither direction.
  */
-export const SESSION_COOKIES: readonly string[] = ['__Host-orc_session', 'orc_session'];
+const SESSION_COOKIES: readonly string[] = ['__Host-orc_session', 'orc_session'];
 
 // A comma too: workerd joins repeated Cookie headers with one.
 const SESSION_PAIR = new RegExp(`(^|[;,])\\s*(?:${SESSION_COOKIES.join('|')})=[^;,]*`, 'g');

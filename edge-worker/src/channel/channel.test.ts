@@ -533,7 +533,7 @@ describe('D1', () => {
     await expect
       .poll(() =>
         runInDurableObject(
-          channelOf(vps),
+          stubOf(vps),
           (_object, ctx) =>
             ctx.storage.sql.exec('SELECT COUNT(*) AS n FROM commands WHERE version > projected').one()['n'],
         ),

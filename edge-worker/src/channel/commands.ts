@@ -99,7 +99,11 @@ export class Commands {
     return taken(this.#row(command.id));
   }
 
-  /** Moves a command on. A final one stays as it is. @returns whether it moved */
+  /**
+   * Moves a command on. A final one stays as it is. `at` is the clock of whoever saw the change; where clocks
+   * differ, a history still never goes back in time.
+   * @returns whether it moved
+   */
   move(
     id: string,
     to: CommandState,
@@ -108,16 +112,24 @@ export class Commands {
   ): boolean {
     const row = this.#row(id);
     if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
+    const when = Math.max(at, int(row, 'updated_at'));
     this.#sql.run(
       `UPDATE commands SET state = ?, result = ?, error = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
       to,
       jsonOrNull(outcome.result),
       jsonOrNull(outcome.error),
-      at,
+      when,
       id,
     );
-    this.#note(id, 'state', to, at, outcome.reason);
+    this.#note(id, 'state', to, when, outcome.reason);
     return true;
+  }
+
+  /** It runs; and so it was delivered, whose acknowledgement may be on its way still. */
+  begun(id: string, at: number): void {
+    const [queued] = this.#sql.run(`SELECT 1 FROM commands WHERE id = ? AND state = 'queued'`, id);
+    if (queued !== undefined) this.move(id, 'delivered', at);
+    this.move(id, 'running', at);
   }
 
   milestone(id: string, milestone: string, at: number, detail: string | undefined): void {

@@ -167,7 +167,7 @@ export class Control {
     const { commands, blobs } = this.#parts;
     switch (body.type) {
       case 'command_progress':
-        if (body.milestone === 'running') commands.move(body.commandId, 'running', body.at);
+        if (body.milestone === 'running') commands.begun(body.commandId, body.at);
         else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
         return undefined;
       case 'command_result':

@@ -2,6 +2,7 @@ import {
   API_CALLS_PER_WINDOW,
   API_WINDOW_S,
   BODY_CHUNK_BYTES_MAX,
+  CALL_DEADLINE_MS,
   CALLS_OPEN_MAX,
   type Entry,
   Failure,
@@ -71,7 +72,8 @@ export class Lane implements LanePort {
   }
 
   relay(call: RelayCall): Promise<RelayReply> {
-    const deadlineMs = call.siteId === undefined ? call.deadlineMs : this.#routeDeadline(call.siteId, call);
+    const ownMs = call.siteId === undefined ? CALL_DEADLINE_MS : this.#routeDeadline(call.siteId, call);
+    const deadlineMs = Math.min(ownMs, call.deadlineMs);
     return this.#reachable().relay(call, deadlineMs);
   }
 
@@ -227,7 +229,7 @@ export class Lane implements LanePort {
     return fence;
   }
 
-  /** The deadline for a site's request: its route's, within the caller's. Throws when no route takes it. */
+  /** The deadline of a site's request is its route's. Throws when no route takes it. */
   #routeDeadline(siteId: string, call: RelayCall): number {
     const site = this.#parts.configs.site(siteId);
     if (site.paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
@@ -235,7 +237,7 @@ export class Lane implements LanePort {
     const route = matchRoute(site.config.routes, call.method, path);
     if (route === undefined)
       throw new Failure('not_found', `no route of this site takes ${call.method} ${path}`);
-    return Math.min(call.deadlineMs, route.timeoutMs ?? call.deadlineMs);
+    return route.timeoutMs ?? CALL_DEADLINE_MS;
   }
 
   /** Throws `Failure('orchestrator_away')` when nobody is there to answer. */

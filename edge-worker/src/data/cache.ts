@@ -1,4 +1,4 @@
-export interface CacheTimes {
+interface CacheTimes {
   /** Until this age an entry is served as it is; older, it is served and loaded anew behind the answer … */
   readonly freshMs: number;
   /** … unless nobody has asked for it this long: then it is loaded first. 0: nothing stale is ever served. */

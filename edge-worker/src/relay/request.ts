@@ -1,4 +1,10 @@
-import { CALL_DEADLINE_MS, Failure, HEADER_BYTES_MAX, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
+import {
+  CALL_DEADLINE_MS,
+  CALL_DEADLINE_MS_MAX,
+  Failure,
+  HEADER_BYTES_MAX,
+  RELAY_BODY_BYTES_MAX,
+} from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
 import type { HeaderList, RelayCall } from '../channel/rpc.ts';
 import { within } from '../deadline.ts';
@@ -20,7 +26,10 @@ export interface Passage {
 const URL_CHARS_MAX = 16_384;
 const HEADERS_MAX = 500;
 
-/** The request as it crosses the channel, its body read whole. */
+/**
+ * The request as it crosses the channel, its body read whole. The deadline is the last resort: the object knows
+ * the route's own, and the orchestrator answers when that has passed.
+ */
 export async function callOf(
   request: Request,
   passage: Passage,
@@ -30,8 +39,8 @@ export async function callOf(
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
-  const body = await within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
-  return { requestId, method: request.method, url, headers, body, deadlineMs: CALL_DEADLINE_MS };
+  const body = request.body === null ? null : await bodyOf(request);
+  return { requestId, method: request.method, url, headers, body, deadlineMs: CALL_DEADLINE_MS_MAX };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
@@ -52,6 +61,9 @@ function refuseTooMany(headers: HeaderList): void {
   if (headers.length <= HEADERS_MAX && bytes <= HEADER_BYTES_MAX) return;
   throw new Failure('too_large', 'the headers are larger than is taken here');
 }
+
+const bodyOf = (request: Request) =>
+  within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
 
 const slowBody = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });

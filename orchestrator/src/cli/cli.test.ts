@@ -352,5 +352,6 @@ describe('the launcher', () => {
     const failed = run(['status']);
     expect(failed).toMatchObject({ status: 1, stdout: '' });
     expect(failed.stderr).toMatch(/^clawctl: there is no edge to talk to[^\n]*\n$/);
-  });
+    // Two processes that start from nothing, on a machine that may be busy.
+  }, 20_000);
 });

@@ -2,7 +2,7 @@ import type { DeployResult, DeployWorker, UpdateConfig, updateConfigResult } fro
 import type { z } from 'zod';
 import type { Logger } from '../log.ts';
 
-export type UpdateConfigResult = z.infer<typeof updateConfigResult>;
+type UpdateConfigResult = z.infer<typeof updateConfigResult>;
 
 /** What a handler may use of the orchestrator while it carries out one command. */
 export interface CommandContext {
@@ -28,4 +28,20 @@ export interface CommandContext {
 export interface Handlers {
   deploy_worker(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
   update_config(body: UpdateConfig, context: CommandContext): Promise<UpdateConfigResult>;
+}
+
+/** Calls the handler of a command's type; one that throws at once rejects like any other. */
+export async function carryOut(
+  handlers: Handlers,
+  body: DeployWorker | UpdateConfig,
+  context: CommandContext,
+): Promise<DeployResult | UpdateConfigResult> {
+  switch (body.type) {
+    case 'deploy_worker':
+      return handlers.deploy_worker(body, context);
+    case 'update_config':
+      return handlers.update_config(body, context);
+    default:
+      return body satisfies never;
+  }
 }

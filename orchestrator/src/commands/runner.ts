@@ -12,7 +12,7 @@ import type { BlobRef } from '../calls/index.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
-import type { CommandContext, Handlers, UpdateConfigResult } from './handler.ts';
+import { type CommandContext, carryOut, type Handlers } from './handler.ts';
 import { LocalCommands } from './local.ts';
 import { Cancelled, cancelled, expired, failed, type Outcome, Stopping } from './outcome.ts';
 import { Reports } from './reports.ts';
@@ -219,7 +219,7 @@ export class Runner {
 
   async #outcomeOf(command: OpenCommand, signal: AbortSignal): Promise<Outcome | undefined> {
     try {
-      const result = await this.#handle(command, signal);
+      const result = await carryOut(this.#options.handlers, command.body, this.#contextOf(command, signal));
       return { state: 'succeeded', result: json.parse(result) };
     } catch (error) {
       if (error instanceof LeaseLost) this.#leaseLost(error);
@@ -229,23 +229,6 @@ export class Runner {
       }
       return outcome;
     }
-  }
-
-  #handle(command: OpenCommand, signal: AbortSignal): Promise<DeployResult | UpdateConfigResult> {
-    const { handlers } = this.#options;
-    const { body } = command;
-    const context = this.#contextOf(command, signal);
-    // Through a promise, so that one that throws at once is no different.
-    return Promise.resolve().then((): Promise<DeployResult | UpdateConfigResult> => {
-      switch (body.type) {
-        case 'deploy_worker':
-          return handlers.deploy_worker(body, context);
-        case 'update_config':
-          return handlers.update_config(body, context);
-        default:
-          return body satisfies never;
-      }
-    });
   }
 
   #contextOf(command: OpenCommand, signal: AbortSignal): CommandContext {

@@ -38,7 +38,7 @@ export interface UnreadableCommand extends CommandRow {
 }
 
 /** What must not be touched by two commands at once: a Worker, or a site's config. */
-export const keyOf = (body: CommandBody): string =>
+const keyOf = (body: CommandBody): string =>
   body.type === 'deploy_worker' ? `worker ${body.name}` : `site ${body.siteId}`;
 
 /** The `commands` table. What it writes belongs to the caller's transaction. */

@@ -27,9 +27,7 @@ const uploaded = z.object({ result: z.object({ id: z.string() }) });
 const served = z.object({ url: z.url().optional() });
 
 /** What of a Worker's versions is known at Cloudflare: `absent` when there is no such Worker. */
-export type Found =
-  | { readonly script: 'absent' }
-  | { readonly script: 'present'; readonly versionId?: string };
+type Found = { readonly script: 'absent' } | { readonly script: 'present'; readonly versionId?: string };
 
 /** The few calls that a deployment is made of, each repeated until it went through or cannot. */
 export interface Api {

@@ -1,6 +1,6 @@
 import { type DeployWorker, Failure, type Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
 import { createLogger } from '../log.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
@@ -33,6 +33,9 @@ let cloudflare: ReturnType<typeof fakeCloudflare>;
 let waits: number[];
 let milestones: string[];
 let stop: AbortController;
+
+// The SDK takes a while to load on a busy machine: not on the first test's time.
+beforeAll(() => import('./api.ts'), 20_000);
 
 beforeEach(() => {
   sql = createSql(new Sqlite(':memory:'));
@@ -196,7 +199,7 @@ describe('trouble on the way', () => {
   });
 
   it('hands on what Cloudflare said when it refuses, once, and marks the Worker failed', async () => {
-    const answer = () => refusal(400, 10_021, 'Uncaught SyntaxError: Unexpected token');
+    const answer = () => refusal(400, 10_021, 'Uncaught SyntaxError:\n  Unexpected token');
     cloudflare.fail({ on: 'PUT script', when: 'before', answer });
     await expect(deployer().deploy(body(), context())).rejects.toMatchObject({
       code: 'cloudflare_refused',

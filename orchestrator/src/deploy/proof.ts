@@ -5,7 +5,7 @@ import type { Patience } from './retry.ts';
 type Proof = DeployResult['proof'];
 
 /** The header in which a Worker says which version of it answered; our templates do. */
-export const VERSION_HEADER = 'worker-version';
+const VERSION_HEADER = 'worker-version';
 /** Pauses before each look: a new address takes a moment until it is known everywhere. */
 const PAUSES_MS = [0, 250, 500, 1_000, 2_000, 4_000];
 const LOOK_TIMEOUT_MS = 5_000;

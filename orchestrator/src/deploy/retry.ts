@@ -23,7 +23,8 @@ const RETRY_AFTER_MAX_MS = 330_000;
 /** What Cloudflare says, its code with it: `Uncaught SyntaxError … (code 10021)`. */
 function saying(error: APIError): string {
   const all = error.errors.map(({ code, message }) => `${message ?? 'no message'} (code ${code})`);
-  return all.length > 0 ? all.join('; ') : error.message;
+  // Compilers speak in lines; a failure is one sentence, in logs too.
+  return (all.length > 0 ? all.join('; ') : error.message).replaceAll(/\s*\n\s*/g, ' ');
 }
 
 function retryAfter(headers: Headers | undefined): { retryAfterMs?: number } {
@@ -45,7 +46,7 @@ function answered(error: APIError): Failure {
 }
 
 /** What an SDK call threw, as one of our errors; anything that is no answer of Cloudflare's stays what it is. */
-export function failureOf(error: unknown): unknown {
+function failureOf(error: unknown): unknown {
   if (error instanceof APIUserAbortError || !(error instanceof APIError)) return error;
   if (error instanceof APIConnectionTimeoutError) {
     return new Failure('cloudflare_unavailable', 'Cloudflare did not answer in time', { cause: error });

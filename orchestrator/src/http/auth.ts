@@ -6,7 +6,7 @@ import { type Identity, verifyLocalToken } from '../identity.ts';
 import type { RateLimit } from './limit.ts';
 
 /** A request that came over the channel: the edge has checked who asks, and that they are an admin. */
-export interface FromEdge {
+interface FromEdge {
   readonly requestId: string;
   /** The verified token's `sub`, for the log. */
   readonly actor: string;

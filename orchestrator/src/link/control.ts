@@ -1,4 +1,15 @@
-import type { Entry, FrameSender, FrameToEdge, Inbox, Outbox, Positions, Welcome } from '@clawdbot/protocol';
+import {
+  type Entry,
+  type FrameSender,
+  type FrameToEdge,
+  type FrameToOrchestrator,
+  type Inbox,
+  type LogName,
+  type Outbox,
+  type Positions,
+  ProtocolError,
+  type Welcome,
+} from '@clawdbot/protocol';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 
@@ -73,6 +84,13 @@ export class ControlLog {
   }
 }
 
+type Ack = Extract<FrameToOrchestrator, { type: 'ack' }>;
+
+/** `hello` offers the control log alone. */
+function checkLog(log: LogName): void {
+  if (log !== 'control') throw new ProtocolError('malformed', `no ${log} log was offered`);
+}
+
 /** One session's view of the control log. */
 export class ControlStream {
   readonly #options: ControlLogOptions;
@@ -95,12 +113,14 @@ export class ControlStream {
 
   /** Entries of one turn are committed together, and acknowledged once: a commit costs an fsync. */
   take(entry: Entry): void {
+    checkLog(entry.log);
     this.#received.push(entry);
     if (this.#received.length === 1) this.#options.clock.defer(() => this.#commit());
   }
 
   /** The edge has committed everything up to `applied`. */
-  acknowledged(applied: number): void {
+  acknowledged({ log, applied }: Ack): void {
+    checkLog(log);
     this.#guarded(() => {
       this.#options.outbox.acknowledge(applied);
       this.pump();

@@ -389,6 +389,15 @@ describe('PROTOCOL: the control log', () => {
     expect(edge.take('ack')).toHaveLength(1);
   });
 
+  it.each([
+    { type: 'entry', log: 'queue', seq: 1, at: 1, body: '{}' } as const,
+    { type: 'ack', log: 'queue', applied: 1 } as const,
+  ])('F2: a log that hello did not offer is malformed', (frame) => {
+    open();
+    send(frame);
+    expect(edge.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('queue') });
+  });
+
   it('L3: a store that fails ends the session without an acknowledgement', () => {
     open();
     sql.run('DROP TABLE log_inbox');

@@ -58,6 +58,14 @@ type Phase =
   | Open
   | { readonly kind: 'ended' };
 
+/** What the edge may say before the session is open. */
+const BEFORE_WELCOME: ReadonlySet<FrameToOrchestrator['type']> = new Set([
+  'welcome',
+  'drain',
+  'error',
+  'probe',
+]);
+
 /**
  * The protocol on one socket, from `hello` to the close. It sees a `Wire` and a clock, never a socket: whoever
  * owns the socket hands on what arrives, in order, and says when it is gone.
@@ -174,6 +182,9 @@ export class Session {
   }
 
   #on(frame: FrameToOrchestrator): void {
+    if (this.#phase.kind === 'greeting' && !BEFORE_WELCOME.has(frame.type)) {
+      throw new ProtocolError('malformed', `${frame.type} before welcome`);
+    }
     switch (frame.type) {
       case 'welcome':
         this.#welcome(frame);
@@ -188,23 +199,20 @@ export class Session {
         this.#complaint(frame);
         return;
       case 'entry':
-        if (frame.log !== 'control') throw new ProtocolError('malformed', `no ${frame.log} log was offered`);
-        this.#stream(frame.type).take(frame);
+        this.#open()?.stream.take(frame);
         return;
       case 'ack':
-        if (frame.log !== 'control') throw new ProtocolError('malformed', `no ${frame.log} log was offered`);
-        this.#stream(frame.type).acknowledged(frame.applied);
+        this.#open()?.stream.acknowledged(frame);
         return;
       case 'request':
-        this.#stream(frame.type);
         this.#incoming.request(frame);
         return;
       case 'get_status':
-        this.#stream(frame.type);
         this.#incoming.getStatus(frame);
         return;
       case 'end':
-        frame.id % 2 === 0 ? this.#incoming.end(frame.id) : this.#blobs.end(frame.id);
+        if (frame.id % 2 === 0) this.#incoming.end(frame.id);
+        else this.#blobs.end(frame.id);
         return;
       case 'cancel':
         this.#incoming.cancel(frame.id, frame.reason);
@@ -251,12 +259,6 @@ export class Session {
     }
     this.#retryAfterMs = error.retryAfterMs ?? this.#retryAfterMs;
     this.#options.log.warn('the edge complains', { code: error.code, detail: error.message });
-  }
-
-  #stream(type: string): ControlStream {
-    const open = this.#open();
-    if (open === undefined) throw new ProtocolError('malformed', `${type} before welcome`);
-    return open.stream;
   }
 
   /** Says what is wrong, then closes as malformed. */

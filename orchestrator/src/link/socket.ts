@@ -15,7 +15,7 @@ const MESSAGE_BYTES_MAX = TEXT_MESSAGE_BYTES_MAX + 64 * 1024;
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Who takes what arrives on a socket, in order. */
-export interface Receiver {
+interface Receiver {
   receiveText(text: string): void;
   receiveBytes(bytes: Uint8Array): void;
   closed(code: number, reason: string): void;
@@ -27,7 +27,7 @@ export interface Socket {
   listen(receiver: Receiver): void;
 }
 
-export type Dialled = { readonly socket: Socket } | { readonly verdict: Verdict };
+type Dialled = { readonly socket: Socket } | { readonly verdict: Verdict };
 
 /** One dial of the edge. Never rejects; an aborted `signal` ends it with a verdict. */
 export type Dial = (signal: AbortSignal) => Promise<Dialled>;

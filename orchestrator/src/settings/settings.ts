@@ -14,7 +14,7 @@ import {
 import type { UpstreamAllow } from '../relay/allow.ts';
 
 /** What a site runs. */
-export interface Running {
+interface Running {
   readonly siteId: string;
   readonly generation: number;
   readonly digest: string;

@@ -33,7 +33,7 @@ export interface StatusSources {
 }
 
 /** Whether work can be taken; `reason` says why not. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
 /** Everything this orchestrator says of itself, in each of its shapes. */
 export interface Reporter {

@@ -6,7 +6,7 @@ export interface Finding {
 }
 
 /** A check's answer; a throw is "not ok", with its message. */
-export type Answer = string | { readonly skipped: string };
+type Answer = string | { readonly skipped: string };
 export interface Check {
   readonly name: string;
   readonly run: (signal: AbortSignal) => Promise<Answer>;
