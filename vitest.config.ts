@@ -15,7 +15,7 @@ export default defineConfig({
           include: [
             'protocol/src/**/*.test.ts',
             'orchestrator/src/**/*.test.ts',
-            'test/sandbox/**/*.test.ts',
+            'test/{sandbox,bench}/**/*.test.ts',
           ],
         },
       },

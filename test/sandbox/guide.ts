@@ -1,7 +1,7 @@
 import type { SandboxFile } from './sandbox-file.ts';
 
 /** What a person who typed `npm start` sees once everything answers. */
-export const guide = (file: SandboxFile, seconds: string): string => `
+export const guide = (file: SandboxFile, seconds: string, logs: string): string => `
 The sandbox is ready (${seconds} s). All of it is on this machine:
 
   console        ${file.edgeUrl}            API and channel
@@ -16,5 +16,5 @@ Try, in another terminal:
   npx clawctl status
   npm run sandbox -- stop orchestrator        (then: start orchestrator)
 
-Addresses and tokens: .sandbox/sandbox.json · logs: .sandbox/logs/ · Ctrl-C stops everything.
+Addresses and tokens: .sandbox/sandbox.json · logs: ${logs} · Ctrl-C stops everything.
 `;

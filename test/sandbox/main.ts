@@ -38,7 +38,7 @@ if (npm !== undefined) setInterval(() => process.ppid !== npm && void stop(0), 5
 try {
   say('Starting the sandbox …');
   await sandbox.start();
-  say(guide(sandbox.file, process.uptime().toFixed(1)));
+  say(guide(sandbox.file, process.uptime().toFixed(1), dev ? 'below' : '.sandbox/logs/'));
   if (dev) stopWatching = reloadOnChange(sandbox, say);
 } catch (error) {
   if (!stopping) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
+  type CommandTaken,
   deployPayload,
   explain,
   type Json,
@@ -79,6 +80,12 @@ export interface DeployOptions {
   readonly main?: string;
   readonly compatDate: string;
   readonly var: readonly string[];
+  readonly detach?: true;
+}
+
+export interface SetConfigOptions {
+  readonly replace?: true;
+  readonly detach?: true;
 }
 
 function varsOf(pairs: readonly string[]): Record<string, string> {
@@ -104,7 +111,15 @@ export async function deploy(desk: Desk, path: string, options: DeployOptions): 
   if (!payload.success) throw new CliError(explain(payload.error));
   const siteId = await desk.edge.siteOr(options.site);
   const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload: payload.data });
-  desk.io.err(`${taken.commandId} ${taken.state}`);
+  await follow(desk, taken, options.detach === true);
+}
+
+/** Waits for a command's end, or with `detach` only says what was taken: it is done when it can be. */
+async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
+  const generation = taken.generation === undefined ? '' : `, generation ${taken.generation}`;
+  const line = `${taken.commandId} ${taken.state}${generation}`;
+  if (detach) return show(desk, taken, () => line);
+  desk.io.err(line);
   const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
   show(desk, ended, () => asJson(ended.result));
 }
@@ -148,18 +163,21 @@ function running({ generation, digest, running: runs }: SiteConfigState): string
 }
 
 /** Sends a merge patch, or with `replace` the whole config, and waits until it runs or is refused. */
-export async function setConfig(desk: Desk, siteId: string, file: string, replace: boolean): Promise<void> {
+export async function setConfig(
+  desk: Desk,
+  siteId: string,
+  file: string,
+  options: SetConfigOptions,
+): Promise<void> {
   const change = await readJson(file, desk.io);
   const { generation } = await desk.edge.config(siteId);
   const payload = updateConfigPayload.safeParse({
     base: generation,
-    ...(replace ? { config: change } : { patch: change }),
+    ...(options.replace === true ? { config: change } : { patch: change }),
   });
   if (!payload.success) throw new CliError(explain(payload.error));
   const taken = await desk.edge.submit({ action: 'update_config', siteId, payload: payload.data });
-  desk.io.err(`${taken.commandId} ${taken.state}, generation ${taken.generation ?? '?'}`);
-  const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
-  show(desk, ended, () => asJson(ended.result));
+  await follow(desk, taken, options.detach === true);
 }
 
 async function readJson(file: string, io: Io): Promise<Json> {

@@ -184,6 +184,17 @@ describe('deploy', () => {
     expect(JSON.parse(out)).toEqual({ url: 'https://x' });
   });
 
+  it('detached, says what was taken and asks no further', async () => {
+    const root = folder({ 'index.js': '' });
+    const { out, seen, error } = await clawctl(
+      ['deploy', root, '--site', 's', '--name', 'n', '--detach'],
+      edge({}),
+    );
+    expect(error).toBeUndefined();
+    expect(out).toBe(`${ID} queued`);
+    expect(seen.map(({ method }) => method)).toEqual(['POST']);
+  });
+
   it('takes one file, and names the Worker after it', async () => {
     const root = folder({ 'Lead_Form.v2.js': 'export default {}' });
     const { seen } = await clawctl(['deploy', join(root, 'Lead_Form.v2.js'), '--site', 's'], edge({}));

@@ -50,6 +50,7 @@ export function createProgram(io: Io): Command {
     .option('--main <path>', 'the main module; else index.js, src/index.js …')
     .option('--compat-date <date>', 'compatibility date', COMPATIBILITY_DATE)
     .option('--var <NAME=value>', 'a variable; may be repeated', collect, [])
+    .option('--detach', 'do not wait: it is done when the orchestrator is there')
     .description('deploy a Worker, and wait for the end')
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
   addCommands(program, desk);
@@ -86,8 +87,9 @@ function addConfig(program: Command, desk: () => actions.Desk): void {
     .argument('<site>')
     .argument('[file]', 'a JSON merge patch (RFC 7396); "-" is standard input', '-')
     .option('--replace', 'the file is the whole config')
+    .option('--detach', 'do not wait: it is done when the orchestrator is there')
     .description('change the config, and wait until it runs or is refused')
-    .action((site: string, file: string, { replace }: { replace?: true }) =>
-      actions.setConfig(desk(), site, file, replace === true),
+    .action((site: string, file: string, options: actions.SetConfigOptions) =>
+      actions.setConfig(desk(), site, file, options),
     );
 }

@@ -26,6 +26,7 @@ export const commandTaken = z.object({
   state: z.string(),
   generation: z.int().optional(),
 });
+export type CommandTaken = z.infer<typeof commandTaken>;
 
 /** A key the caller chose, so that a repeat is known from a new request. */
 export const idempotencyKey = z

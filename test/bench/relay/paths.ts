@@ -58,7 +58,7 @@ export async function startCapnweb(own: Own, origin: string): Promise<Target> {
   });
   const env = { EDGE_URL: `ws://${host}`, ORIGIN: origin };
   const isUp = () => answers(urlOf(address));
-  const peer = await start(own, { name: 'capnweb-peer', ...node('capnweb/peer.ts'), env, isUp });
+  const peer = await start(own, { name: 'capnweb-peer', ...node('capnweb/peer/main.ts'), env, isUp });
   return { address, pids: { workerd: edge, node: peer } };
 }
 

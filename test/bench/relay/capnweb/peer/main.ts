@@ -1,9 +1,9 @@
 /** The Node end of the Cap'n Web path, with the orchestrator's own HTTP client. */
 import { RpcSession, RpcTarget } from 'capnweb';
 import { WebSocket } from 'ws';
-import { createAgent, exchange } from '../../../../orchestrator/src/relay/exchange.ts';
-import type { Answer, Call, Relay } from './contract.ts';
-import { SocketTransport } from './transport.ts';
+import { createAgent, exchange } from '../../../../../orchestrator/src/relay/exchange.ts';
+import type { Answer, Call, Relay } from '../contract.ts';
+import { SocketTransport } from '../transport.ts';
 
 const { EDGE_URL = '', ORIGIN = '' } = process.env;
 const REDIAL_MS = 50;
