@@ -31,11 +31,14 @@ const command = (more: Partial<Command> = {}): Command => ({
   milestones: [],
   ...more,
 });
-const taken: Answer = () => ({
-  success: true,
-  data: { commandId: ID, state: 'queued', generation: 8 },
-  timestamp: '2026-01-01T00:00:00Z',
-});
+const takenWith =
+  (more: { generation?: number }): Answer =>
+  () => ({
+    success: true,
+    data: { commandId: ID, state: 'queued', ...more },
+    timestamp: '2026-01-01T00:00:00Z',
+  });
+const taken = takenWith({});
 const siteOf = (id: string) => ({
   id,
   orgId: 'org-1',
@@ -266,7 +269,7 @@ describe('config', () => {
   const state = { siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG };
   const edge = {
     'GET /api/v1/sites/site-1/config': [() => state],
-    'POST /api/v1/orchestrator': [taken],
+    'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
     [`GET /api/v1/commands/${ID}`]: [() => command({ type: 'update_config', result: { generation: 8 } })],
   };
 
