@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { temporaryDir } from '../sandbox/fixture.ts';
+import { afterAll, expect, test } from 'vitest';
 import { loadKey } from '../sandbox/identity.ts';
 
 const MAIN = join(import.meta.dirname, '../../orchestrator/src/main.ts');
@@ -15,16 +16,16 @@ function run(env: Record<string, string>): Promise<{ code: number | string | und
   return promise;
 }
 
-function goodEnv(): Record<string, string> {
-  const dir = temporaryDir();
-  return {
-    ORCHESTRATOR_ID: 'vps-1',
-    EDGE_URL: 'http://127.0.0.1:9',
-    KEY_FILE: loadKey(dir, 'vps-1').file,
-    DATA_DIR: join(dir, 'data'),
-    PORT: '0',
-  };
-}
+const dir = mkdtempSync(join(tmpdir(), 'environment-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const goodEnv = (): Record<string, string> => ({
+  ORCHESTRATOR_ID: 'vps-1',
+  EDGE_URL: 'http://127.0.0.1:9',
+  KEY_FILE: loadKey(dir, 'vps-1').file,
+  DATA_DIR: join(dir, 'data'),
+  PORT: '0',
+});
 
 test.concurrent.each([
   ['ORCHESTRATOR_ID', undefined],
