@@ -126,7 +126,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     } catch (error) {
       console.error('the alarm failed', error);
     }
-    await this.#settle();
+    await this.#followUp();
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
@@ -193,7 +193,12 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return value;
   }
 
+  /** Relayed answers change nothing in the control plane, and must not pay for looking. */
   async #settle(): Promise<void> {
+    if (this.#parts.commands.takeChanged()) await this.#followUp();
+  }
+
+  async #followUp(): Promise<void> {
     if (this.#parts.projector.behind) this.ctx.waitUntil(this.#project());
     await this.#wakeAt(this.#parts.control.nextExpiry());
   }

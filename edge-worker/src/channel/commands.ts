@@ -50,6 +50,8 @@ export class Commands {
   readonly #sql: Sql;
   readonly #orchestratorId: string;
   readonly #now: () => number;
+  /** What an instance before this one left to follow up is not known. */
+  #changed = true;
 
   constructor(sql: Sql, orchestratorId: string, now: () => number) {
     this.#sql = sql;
@@ -77,9 +79,17 @@ export class Commands {
     return taken(row);
   }
 
+  /** Has a command changed since this was last asked? Only then are expiries and projections looked at. */
+  takeChanged(): boolean {
+    const changed = this.#changed;
+    this.#changed = false;
+    return changed;
+  }
+
   /** In the caller's transaction, with its log entry. */
   insert(command: NewCommand): Taken {
     const now = this.#now();
+    this.#changed = true;
     this.#sql.run(
       `INSERT INTO commands (id, type, site_id, state, seq, generation, idempotency_key, request_digest, created_by,
          created_at, updated_at, expires_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -113,6 +123,7 @@ export class Commands {
     const row = this.#row(id);
     if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
     const when = Math.max(at, int(row, 'updated_at'));
+    this.#changed = true;
     this.#sql.run(
       `UPDATE commands SET state = ?, result = ?, error = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
       to,

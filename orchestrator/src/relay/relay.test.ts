@@ -222,10 +222,9 @@ describe('an upstream that fails', () => {
     });
   });
 
-  it.each([
-    ['the call’s deadline', { deadlineMs: 50 }, {}],
-    ['the route’s timeout', { deadlineMs: 60_000 }, { timeoutMs: 50 }],
-  ])('is given up at %s, and its connection destroyed', async (_what, head, route) => {
+  it('is given up at the route’s timeout, and its connection destroyed', async () => {
+    const route = { timeoutMs: 50 };
+    const head = { deadlineMs: 60_000 };
     const gone = Promise.withResolvers<void>();
     const origin = await upstream((_request, response) => void response.on('close', () => gone.resolve()));
     await expect(relayTo([{ upstream: origin, ...route }]).handle(call(head))).rejects.toMatchObject({

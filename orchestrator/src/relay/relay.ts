@@ -15,7 +15,7 @@ import { toUpstream } from './headers.ts';
 export interface RelayedCall {
   readonly head: RequestHead;
   readonly body: Uint8Array | null;
-  /** Aborted when nobody waits any more: the customer has left, or the socket is gone. */
+  /** Aborted when nobody waits any more: the deadline has passed, the customer has left, the socket is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -76,7 +76,7 @@ class UpstreamRelay implements Relay {
   }
 
   #toSelf(call: RelayedCall): Promise<Reply> {
-    return withDeadline(call, call.head.deadlineMs, (signal) => this.#options.self({ ...call, signal }));
+    return this.#options.self(call);
   }
 
   async #toSite(call: RelayedCall): Promise<Reply> {
@@ -86,8 +86,10 @@ class UpstreamRelay implements Relay {
     if (!('upstream' in route)) return route;
     const { origin, prefix } = this.#targetOf(route);
     const request = { origin, path: prefix + url, method, headers: toUpstream(head), body };
-    const ms = Math.min(deadlineMs, route.timeoutMs ?? deadlineMs);
-    return withDeadline(call, ms, (signal) => exchange(this.#agent, request, signal));
+    const { timeoutMs = deadlineMs } = route;
+    // The call's own signal ends at its deadline; a timer of ours is for a route that is stricter.
+    if (timeoutMs >= deadlineMs) return exchange(this.#agent, request, call.signal);
+    return withDeadline(call, timeoutMs, (signal) => exchange(this.#agent, request, signal));
   }
 
   /** Checked here too: the list may have been narrowed since the config was applied. */
@@ -150,8 +152,8 @@ async function withDeadline(
   work: (signal: AbortSignal) => Promise<Reply>,
 ): Promise<Reply> {
   const limit = new AbortController();
-  const late = new Failure('deadline_exceeded', `there was no answer within ${ms} ms`);
-  const timer = setTimeout(() => limit.abort(late), ms);
+  const late = () => new Failure('deadline_exceeded', `there was no answer within ${ms} ms`);
+  const timer = setTimeout(() => limit.abort(late()), ms);
   const leave = (): void => limit.abort(signal.reason);
   if (signal.aborted) leave();
   signal.addEventListener('abort', leave, { once: true });

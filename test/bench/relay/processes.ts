@@ -1,10 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { z } from 'zod';
 import { readSettings } from '../../sandbox/edge/settings.ts';
 import { Part, type PartSpec } from '../../sandbox/processes/part.ts';
+import { workerdBinary } from '../../sandbox/processes/workerd.ts';
 import type { Cleanup } from '../cleanup.ts';
 
 export interface Own {
@@ -39,12 +38,6 @@ export const node = (file: string) => ({
   command: process.execPath,
   args: [join(import.meta.dirname, file)],
 });
-
-/** The binary that wrangler brings, which is the edge's too: the package's only export is its path. */
-export function workerdBinary(): string {
-  const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler/package.json'));
-  return z.object({ default: z.string() }).parse(fromWrangler('workerd')).default;
-}
 
 export interface WorkerSpec {
   /** Relative to this folder. */

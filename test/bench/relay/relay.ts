@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { workerdBinary } from '../../sandbox/processes/workerd.ts';
 import { type Cleanup, withCleanup } from '../cleanup.ts';
 import { Generator } from '../load/generator.ts';
 import { numbers } from '../options.ts';
 import { type Machine, machine } from '../report/machine.ts';
 import { writeResults } from '../report/results.ts';
 import { startCapnweb, startDirect, startOrigin, startProduct } from './paths.ts';
-import { type Own, workerdBinary } from './processes.ts';
+import type { Own } from './processes.ts';
 import { measureRounds, PATHS, type Plan, type Sample, type Targets } from './rounds.ts';
 import { printable, summarise } from './summary.ts';
 

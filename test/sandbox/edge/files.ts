@@ -1,16 +1,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
-import { z } from 'zod';
+import { fromWrangler, workerdBinary } from '../processes/workerd.ts';
 import { type EdgeConfig, edgeCapnp } from './capnp.ts';
 import { requiredNodeModules } from './node-modules.ts';
-
-/** workerd and Miniflare are wrangler's own dependencies: the sandbox runs the very versions it brings. */
-const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler/package.json'));
-
-/** The workerd binary itself, whose process is the one to kill: the package's only export is its path. */
-const workerdBinary = (): string => z.object({ default: z.string() }).parse(fromWrangler('workerd')).default;
 
 const ADMIN_SOURCE = join(import.meta.dirname, 'admin.ts');
 const D1_WORKERS = ['d1/entry', 'd1/database', 'shared/index', 'shared/zod'];

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
-import { z } from 'zod';
+import { workerdBinary } from '../../processes/workerd.ts';
 
 export interface RunnerOptions {
   /** A folder of its own: the config and the bundled Worker are written there, afresh at every call. */
@@ -13,12 +12,6 @@ export interface RunnerOptions {
   apiInternalUrl: string;
   /** The secret that `main.ts` has as `RUNNER_TOKEN`. */
   token: string;
-}
-
-/** The binary that wrangler brings: the package's only export is its path, and it has no types. */
-function workerdBinary(): string {
-  const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler/package.json'));
-  return z.object({ default: z.string() }).parse(fromWrangler('workerd')).default;
 }
 
 /** JSON's string escapes are all valid in a Cap'n Proto text literal, except \u: keep values ASCII. */
