@@ -7,6 +7,7 @@ export * from './codec.ts';
 export * from './commands.ts';
 export * from './errors.ts';
 export * from './frames/index.ts';
+export * from './headers.ts';
 export * from './ids.ts';
 export * from './limits.ts';
 export * from './log/index.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { eventually } from './harness/eventually.ts';
+import { eventually } from '../eventually.ts';
 import { withSystem } from './harness/system.ts';
 
 const system = withSystem();

@@ -1,6 +1,6 @@
 import { encodeChunk, TEXT_MESSAGE_BYTES_MAX } from '@clawdbot/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from './harness/eventually.ts';
+import { eventually } from '../eventually.ts';
 import { otherOrchestrator } from './harness/other.ts';
 import type { Impostor, RawChannel } from './harness/raw-channel.ts';
 import { type Asking, withSystem } from './harness/system.ts';

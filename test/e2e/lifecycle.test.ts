@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { temporaryDir } from '../sandbox/fixture.ts';
 import { type SandboxFile, sandboxFile } from '../sandbox/sandbox-file.ts';
-import { eventually } from './harness/eventually.ts';
 
 const SANDBOX = join(import.meta.dirname, '../sandbox');
 

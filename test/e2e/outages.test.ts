@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually, timed } from '../eventually.ts';
 import { Part } from '../sandbox/processes/part.ts';
 import { answers } from '../sandbox/processes/polling.ts';
 import { BlackHole } from './harness/black-hole.ts';
-import { eventually, timed } from './harness/eventually.ts';
 import { type System, withSystem } from './harness/system.ts';
 
 const system = withSystem();

@@ -1,10 +1,10 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { choosePorts } from '../sandbox/ports.ts';
 import { Part } from '../sandbox/processes/part.ts';
 import { answers } from '../sandbox/processes/polling.ts';
-import { eventually } from './harness/eventually.ts';
 import { otherOrchestrator } from './harness/other.ts';
 import type { Impostor } from './harness/raw-channel.ts';
 import { withSystem } from './harness/system.ts';

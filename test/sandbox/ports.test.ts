@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { freePorts, temporaryDir } from './fixture.ts';
-import { choosePorts, hasLoopbackV6, listenOnLoopback, shut } from './ports.ts';
+import { shut } from './listen.ts';
+import { choosePorts, hasLoopbackV6, listenOnLoopback } from './ports.ts';
 
 async function take(port: number) {
   const servers = await listenOnLoopback(port, (_, response) => void response.end('taken'));

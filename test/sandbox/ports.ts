@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { listen, shut } from './listen.ts';
 
 /**
  * Below Linux's ephemeral range (32768–60999, net.ipv4.ip_local_port_range): no outgoing connection takes a
@@ -24,21 +25,6 @@ export async function listenOnLoopback(port: number, listener: RequestListener):
     await shut(v4);
     throw error;
   }
-}
-
-function listen(host: string, port: number, listener: RequestListener): Promise<Server> {
-  const { promise, resolve, reject } = Promise.withResolvers<Server>();
-  const server = createServer({ requestTimeout: 0 }, listener);
-  server.once('error', reject);
-  server.listen(port, host, () => resolve(server));
-  return promise;
-}
-
-export function shut(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  server.closeAllConnections();
-  return promise;
 }
 
 /** A container may have no IPv6: then 127.0.0.1 alone is loopback. */

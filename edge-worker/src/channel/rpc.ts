@@ -2,6 +2,7 @@ import type {
   Command,
   CommandState,
   DeployPayload,
+  HeaderList,
   Orchestrator,
   SiteConfigState,
   StatusReport,
@@ -16,8 +17,6 @@ import type {
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: WireError };
-
-export type HeaderList = [name: string, value: string][];
 
 /** One HTTP request with its whole body, on its way to a site's upstream or to the orchestrator itself. */
 export interface RelayCall {

@@ -1,23 +1,10 @@
+import { endToEnd, type HeaderList } from '@clawdbot/protocol';
 import { setsSession, withoutSession } from '../auth/cookie.ts';
-import type { HeaderList } from '../channel/rpc.ts';
-
-/** RFC 9110 §7.6.1, and those that only a connection's two ends may settle. */
-const HOP_BY_HOP: readonly string[] = [
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
 
 /** Ours to say, or to work out again on the other side; a customer's own is dropped. */
-const OURS: readonly string[] = [
+const OURS: ReadonlySet<string> = new Set([
   'content-length',
+  'expect',
   'forwarded',
   'host',
   'traceparent',
@@ -26,30 +13,21 @@ const OURS: readonly string[] = [
   'x-actor',
   'x-real-ip',
   'x-request-id',
-];
+]);
 const OUR_PREFIXES: readonly string[] = ['cf-', 'x-forwarded-', 'x-orchestrator-'];
 
-const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...OURS]);
-const NOT_RETURNED = new Set([...HOP_BY_HOP, 'x-request-id']);
-
-/** The headers that a Connection header makes hop-by-hop. */
-const namedBy = (connection: string | null | undefined): string[] =>
-  (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+const isOurs = (name: string): boolean =>
+  OURS.has(name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
 
 /**
  * A customer's headers as they may go on, lower case. workerd has joined repeated ones with ", " already,
  * which means the same for every request header (RFC 9110 §5.3).
  */
 export function forwardable(headers: Headers): HeaderList {
-  const named = new Set(namedBy(headers.get('connection')));
-  const kept: HeaderList = [];
-  for (const [name, value] of headers) {
-    if (NOT_FORWARDED.has(name) || named.has(name)) continue;
-    if (OUR_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+  return endToEnd([...headers], isOurs).flatMap(([name, value]): HeaderList => {
     const passed = name === 'cookie' ? withoutSession(value) : value;
-    if (passed !== undefined) kept.push([name, passed]);
-  }
-  return kept;
+    return passed === undefined ? [] : [[name, passed]];
+  });
 }
 
 /** W3C Trace Context §3.2.2: version ff and ids of zeros are invalid, and only a later version may be longer. */
@@ -71,15 +49,10 @@ const pair = (name: string, value: string): HeaderList => [[name, value]];
 
 /** An upstream's headers as the customer may have them; repeated ones, such as Set-Cookie, stay apart. */
 export function returnable(headers: HeaderList, keepLength: boolean): Headers {
-  const connection = headers.filter(([name]) => name.toLowerCase() === 'connection');
-  const named = new Set(connection.flatMap(([, value]) => namedBy(value)));
+  const isDropped = (name: string) => name === 'x-request-id' || (name === 'content-length' && !keepLength);
   const kept = new Headers();
-  for (const [given, value] of headers) {
-    const name = given.toLowerCase();
-    if (NOT_RETURNED.has(name) || named.has(name)) continue;
-    if (name === 'content-length' && !keepLength) continue;
-    if (name === 'set-cookie' && setsSession(value)) continue;
-    kept.append(given, value);
+  for (const [name, value] of endToEnd(headers, isDropped)) {
+    if (name.toLowerCase() !== 'set-cookie' || !setsSession(value)) kept.append(name, value);
   }
   return kept;
 }

@@ -3,10 +3,11 @@ import {
   CALL_DEADLINE_MS_MAX,
   Failure,
   HEADER_BYTES_MAX,
+  type HeaderList,
   RELAY_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
-import type { HeaderList, RelayCall } from '../channel/rpc.ts';
+import type { RelayCall } from '../channel/rpc.ts';
 import { within } from '../deadline.ts';
 import type { Address } from '../hosts.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';

@@ -1,6 +1,12 @@
-import { Failure, HEADER_BYTES_MAX, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
+import {
+  endToEnd,
+  Failure,
+  HEADER_BYTES_MAX,
+  type HeaderList,
+  RELAY_BODY_BYTES_MAX,
+} from '@clawdbot/protocol';
 import { Agent, type Dispatcher } from 'undici';
-import { endToEnd, type HeaderList, pairs } from './headers.ts';
+import { pairs } from './headers.ts';
 
 /** An answer with its whole body. */
 export interface Reply {
@@ -95,7 +101,7 @@ class Gathering implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     const raw = controller.rawHeaders;
-    this.#headers = Array.isArray(raw) ? endToEnd(pairs(raw)) : [];
+    this.#headers = Array.isArray(raw) ? endToEnd(pairs(raw), () => false) : [];
     if (status > 599 || this.#headers.length > HEADERS_MAX) {
       this.#end(this.#failure(`answered with status ${status} and ${this.#headers.length} headers`));
     } else if (this.#announced() > RELAY_BODY_BYTES_MAX) this.#tooLarge();

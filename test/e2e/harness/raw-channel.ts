@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FrameToOrchestrator, type Hello, orchestratorCodec, SUBPROTOCOL } from '@clawdbot/protocol';
 import WebSocket from 'ws';
 import { type Identity, signChannelToken } from '../../../orchestrator/src/identity.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../../eventually.ts';
 
 /** What became of an upgrade. */
 export type Dialled =

@@ -11,10 +11,10 @@ import {
   siteConfigState,
 } from '@clawdbot/protocol';
 import { afterAll, beforeAll, beforeEach, onTestFailed } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { logTail } from '../../sandbox/processes/log-tail.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxFile } from '../../sandbox/sandbox-file.ts';
-import { eventually } from './eventually.ts';
 
 export interface Answer {
   readonly status: number;

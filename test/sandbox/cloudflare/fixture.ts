@@ -104,23 +104,3 @@ export async function deployed(url: string, name: string, form: FormData): Promi
 /** The text that a Worker answers. */
 export const textAt = async (url: string, init?: RequestInit): Promise<string> =>
   (await fetch(url, init)).text();
-
-const WAIT_MS = 10_000;
-const POLL_MS = 20;
-
-/** Asks until the answer holds; a wait that expires fails, with the last answer. */
-export async function until<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + WAIT_MS;
-  let last: unknown;
-  while (Date.now() < deadline) {
-    try {
-      const answer = await ask();
-      if (holds(answer)) return answer;
-      last = answer;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  throw new Error(`did not hold within ${WAIT_MS} ms: ${String(last)}`);
-}

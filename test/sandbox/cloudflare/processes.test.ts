@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../../eventually.ts';
 import {
   ACCOUNT,
   answering,
@@ -15,7 +16,6 @@ import {
   TOKEN,
   temporaryDir,
   textAt,
-  until,
   uploadForm,
 } from './fixture.ts';
 import { runnerConfig } from './runner/config.ts';
@@ -46,7 +46,8 @@ async function supervised() {
     token,
   });
   const answers = (url: string) =>
-    until(
+    eventually(
+      'the Worker answers',
       () => fetch(url),
       () => true,
     );

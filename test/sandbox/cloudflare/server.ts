@@ -1,9 +1,9 @@
 import type { Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { listen, shut } from '../listen.ts';
 import { createApp } from './api/app.ts';
 import { type BudgetOptions, CLOUDFLARE_BUDGET } from './api/budget.ts';
 import { type AccountOptions, Platform } from './platform.ts';
-import { listen, shut } from './serve/listen.ts';
 import { Runner } from './serve/runner.ts';
 
 export interface ServerOptions extends AccountOptions {

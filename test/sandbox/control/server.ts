@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { shut } from '../ports.ts';
+import { shut } from '../listen.ts';
 import { answers } from '../processes/polling.ts';
 import { readControl, removeControl, writeControl } from './file.ts';
 

@@ -3,7 +3,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freePorts, temporaryDir } from '../fixture.ts';
-import { listenOnLoopback, shut } from '../ports.ts';
+import { shut } from '../listen.ts';
+import { listenOnLoopback } from '../ports.ts';
 import { ReceivedLog } from './received.ts';
 import { demoSite } from './site.ts';
 

@@ -1,4 +1,4 @@
-import type { HeaderList } from '../../../../orchestrator/src/relay/headers.ts';
+import type { HeaderList } from '@clawdbot/protocol';
 
 /** One HTTP request with its whole body, as a call of Cap'n Web: bytes are one of its own types. */
 export interface Call {

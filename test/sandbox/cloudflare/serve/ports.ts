@@ -1,5 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
-import { listen, shut } from './listen.ts';
+import { listen, shut } from '../../listen.ts';
 
 /**
  * Below Linux's ephemeral range (32768–60999, net.ipv4.ip_local_port_range): a port kept for a Worker is

@@ -1,0 +1,33 @@
+/** Names and values in the order they came, repeated ones apart. */
+export type HeaderList = [name: string, value: string][];
+
+/** Of one connection, never passed on: RFC 9110 §7.6.1, and the older ones that proxies still meet. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Names that `Connection` declares to be of this connection too. */
+const declared = (headers: HeaderList): Set<string> =>
+  new Set(
+    headers
+      .filter(([name]) => name.toLowerCase() === 'connection')
+      .flatMap(([, value]) => value.split(','))
+      .map((name) => name.trim().toLowerCase()),
+  );
+
+/** The headers that go on to the next hop, but for those that `dropped` names (in lower case). */
+export function endToEnd(headers: HeaderList, dropped: (name: string) => boolean): HeaderList {
+  const own = declared(headers);
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !HOP_BY_HOP.has(lower) && !own.has(lower) && !dropped(lower);
+  });
+}
