@@ -12,7 +12,13 @@ import { VERSION } from './version.ts';
 /** What answers on the console's host, and nowhere else. */
 export const consoleApp = new Hono<ConsoleEnv>()
   .onError(onError)
-  .notFound((c) => onError(new Failure('not_found', 'nothing answers at this path of the console'), c))
+  .notFound((c) => {
+    // The first mistake of everyone: the sandbox's two hosts differ by their names alone.
+    const hint = c.req.path.startsWith('/s/')
+      ? `: customers’ requests are answered on ${c.env.services.hosts.relay}`
+      : '';
+    return onError(new Failure('not_found', `nothing answers at this path of the console${hint}`), c);
+  })
   .get('/health', (c) => {
     const health: z.infer<typeof edgeHealth> = { status: 'healthy', version: VERSION };
     return c.json(health);

@@ -138,6 +138,9 @@ export const cancelCommand = z.object({
   reason: z.string().max(500),
 });
 
+/** The site is no longer this orchestrator's: its config goes, and what is still to be done for it is cancelled. */
+export const removeSite = z.object({ type: z.literal('remove_site'), siteId });
+
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });
 

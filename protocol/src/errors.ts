@@ -119,5 +119,11 @@ function complaint(issue: z.core.$ZodIssue): { path: PropertyKey[]; expected: st
   const [key] = issue.code === 'unrecognized_keys' ? issue.keys : [];
   if (key !== undefined) return { path: [...issue.path, key], expected: 'expected no such member' };
   const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
-  return { path: issue.path, expected: inner ?? issue.message };
+  return {
+    path: issue.path,
+    expected: (inner ?? issue.message).replace(/^Invalid input: /, '').replace(MISSING, '$1; it is missing'),
+  };
 }
+
+/** What zod says of a member that is not there. */
+const MISSING = /^(expected .*), received undefined$/;

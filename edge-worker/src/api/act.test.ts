@@ -228,6 +228,7 @@ it('the API describes itself, with every route', async () => {
     '/orchestrator',
     '/orchestrators',
     '/orchestrators/{id}',
+    '/orchestrators/{id}/release',
     '/sites',
     '/sites/{id}',
     '/sites/{id}/config',

@@ -1,9 +1,11 @@
-import type {
-  Json,
-  OrchestratorRequest,
-  OrchestratorResponse,
-  StatusReport,
-  UserClaims,
+import {
+  type DeployPayload,
+  Failure,
+  type Json,
+  type OrchestratorRequest,
+  type OrchestratorResponse,
+  type StatusReport,
+  type UserClaims,
 } from '@clawdbot/protocol';
 import type { actRoute } from '@clawdbot/protocol/routes';
 import { ask } from '../ask.ts';
@@ -34,6 +36,7 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
     case 'get_status':
       return c.json(success(c, await liveStatus(c, site.orchestratorId, site.id)), 200);
     case 'deploy_worker':
+      refuseUnbuilt(request.payload);
       return c.json(success(c, await ask(channel.deploy({ ...submission, payload: request.payload }))), 202);
     case 'update_config':
       return c.json(
@@ -45,6 +48,26 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
 
 function requireRole({ action }: OrchestratorRequest, user: UserClaims): void {
   if (action !== 'get_status') requireAdmin(user);
+}
+
+/** What the payload may name and this version cannot do yet is refused here, not after it was taken. */
+function refuseUnbuilt({ strategy, routes = [], secrets = {} }: DeployPayload): void {
+  if (strategy?.type === 'gradual') {
+    throw new Failure(
+      'bad_request',
+      'payload.strategy: this version deploys at once only ({ "type": "immediate" })',
+    );
+  }
+  if (routes.length > 0) {
+    throw new Failure('bad_request', "payload.routes: this version deploys to the Worker's own address only");
+  }
+  const [name] = Object.keys(secrets);
+  if (name !== undefined) {
+    throw new Failure(
+      'bad_request',
+      `payload.secrets.${name}: this version has no secret store: use wrangler secret put`,
+    );
+  }
 }
 
 const optionalKey = (idempotencyKey: string | undefined) =>

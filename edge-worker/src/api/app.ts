@@ -5,7 +5,7 @@ import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { limitedBody, limitedForAct, refuseInvalid, signedIn } from './gate.ts';
-import { getOrchestrator, listOrchestrators } from './orchestrators.ts';
+import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
 import { toItself } from './self.ts';
 import * as sites from './sites.ts';
 
@@ -26,6 +26,7 @@ export function apiApp(): ApiApp {
 
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);
+  api.openapi(routes.releaseOrchestratorRoute, releaseOrchestrator);
 
   api.openapi(routes.createSiteRoute, sites.createSite);
   api.openapi(routes.listSitesRoute, sites.listSites);

@@ -1,6 +1,11 @@
 import type { Orchestrator } from '@clawdbot/protocol';
-import type { getOrchestratorRoute, listOrchestratorsRoute } from '@clawdbot/protocol/routes';
+import type {
+  getOrchestratorRoute,
+  listOrchestratorsRoute,
+  releaseOrchestratorRoute,
+} from '@clawdbot/protocol/routes';
 import { reach } from '../ask.ts';
+import { requireAdmin } from '../auth/user.ts';
 import type { ChannelRpc, ChannelState } from '../channel/rpc.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
 import { failureOf } from '../problem.ts';
@@ -21,6 +26,16 @@ export const getOrchestrator: ApiHandler<typeof getOrchestratorRoute> = async (c
   const { org_id: orgId } = c.var.user;
   const { id, lanes } = await new Orchestrators(services.db, orgId).get(c.req.valid('param').id);
   const state = await describe(id, services.channel(id, CONTROL_LANE));
+  const known: Orchestrator = { ...state, orgId, lanes };
+  return c.json(known, 200);
+};
+
+export const releaseOrchestrator: ApiHandler<typeof releaseOrchestratorRoute> = async (c) => {
+  requireAdmin(c.var.user);
+  const { services } = c.env;
+  const { org_id: orgId } = c.var.user;
+  const { id, lanes } = await new Orchestrators(services.db, orgId).get(c.req.valid('param').id);
+  const state = await reach(services.channel(id, CONTROL_LANE).release(), DESCRIBE_DEADLINE_MS);
   const known: Orchestrator = { ...state, orgId, lanes };
   return c.json(known, 200);
 };

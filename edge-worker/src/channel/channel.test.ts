@@ -253,13 +253,56 @@ describe('calls', () => {
     await next;
   });
 
-  it('routes decide: no route 404, a paused site 503, another site 404', async () => {
+  it('a paused site is 503, an unknown one 404; which route takes a request the orchestrator says', async () => {
     await site();
-    await Peer.connect(vps);
-    expect(errorOf(await channelOf(vps).relay(get())).code).toBe('not_found');
+    const peer = await Peer.connect(vps);
+    const answered = channelOf(vps).relay(get());
+    const { id } = await peer.next('request');
+    peer.send({ type: 'response', id, status: 404, headers: [], body: { kind: 'none' } });
+    expect(value(await answered).status).toBe(404);
     expect(errorOf(await channelOf(vps).relay({ ...get(), siteId: 'unknown' })).code).toBe('not_found');
     value(await channelOf(vps).putSite('shop', { paused: true, orgId: 'org-1' }));
     expect(errorOf(await channelOf(vps).relay(get())).code).toBe('site_paused');
+  });
+});
+
+describe('a lost database', () => {
+  it('L5: an orchestrator with a new log gets what is not finished and every config, and nothing that is', async () => {
+    await routed();
+    const first = await Peer.connect(vps);
+    const config = await first.next('entry');
+    const { commandId: done } = value(await channelOf(vps).deploy(deployment('export default 1')));
+    await first.next('entry');
+    const { commandId: open } = value(await channelOf(vps).deploy(deployment('export default 2')));
+    const last = await first.next('entry');
+    first.send({ type: 'ack', log: 'control', applied: last.seq });
+    const result = { type: 'command_result', commandId: done, at: 1, state: 'succeeded' };
+    first.send({ type: 'entry', log: 'control', seq: 1, at: 1, body: JSON.stringify(result) });
+    await first.next('ack');
+    first.close(1001, 'lost');
+    await expect.poll(async () => (await channelOf(vps).describe()).presence.state).toBe('away');
+
+    const empty = {
+      instanceId: 'process-b',
+      logs: { control: { logId: 'log-new-one', oldest: 1, last: 0, applied: 0 } },
+    };
+    const refused = await Peer.dial(vps);
+    if (refused instanceof Response) throw new Error('refused too early');
+    refused.send({ ...helloOf(vps), ...empty });
+    expect(await refused.closed()).toMatchObject({ code: 4409 });
+    await channelOf(vps).release();
+
+    const peer = await Peer.dial(vps);
+    if (peer instanceof Response) throw new Error('refused');
+    peer.send({ ...helloOf(vps), ...empty });
+    const { logs } = await peer.next('welcome');
+    expect(logs.control.oldest).toBe(last.seq + 1);
+    const again = [await peer.next('entry'), await peer.next('entry')];
+    expect(again.map(({ seq }) => seq)).toEqual([last.seq + 1, last.seq + 2]);
+    expect(again.map(({ body }) => JSON.parse(body))).toMatchObject([
+      { type: 'deploy_worker', commandId: open },
+      { type: 'update_config', generation: 1, config: JSON.parse(config.body).config },
+    ]);
   });
 });
 
@@ -469,6 +512,21 @@ describe('config', () => {
     expect(value(await channelOf(vps).command(first.commandId))).toMatchObject({
       state: 'cancelled',
       history: [{ state: 'queued' }, { state: 'cancelled', reason: 'superseded' }],
+    });
+  });
+});
+
+describe('a deleted site', () => {
+  it('is taken from the orchestrator too, so that its successor starts afresh', async () => {
+    await routed();
+    const peer = await Peer.connect(vps);
+    await peer.next('entry');
+    value(await channelOf(vps).removeSite('shop'));
+    expect(JSON.parse((await peer.next('entry')).body)).toEqual({ type: 'remove_site', siteId: 'shop' });
+    await routed();
+    expect(JSON.parse((await peer.next('entry')).body)).toMatchObject({
+      type: 'update_config',
+      generation: 1,
     });
   });
 });

@@ -186,6 +186,11 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return this.#parts.lane.describe();
   }
 
+  async release(): Promise<ChannelState> {
+    this.#parts.lane.release();
+    return this.#parts.lane.describe();
+  }
+
   /** What a change in the control plane brings with it: send, write behind, watch the clock. */
   async #changed<T>(value: T): Promise<T> {
     this.#parts.lane.pump();

@@ -175,6 +175,18 @@ export class Commands {
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
   }
 
+  /** Commands that the orchestrator has, as far as is known, and has not finished. */
+  unfinished(): { id: string; seq: number; type: CommandType }[] {
+    return this.#sql
+      .run(`SELECT id, seq, type FROM commands WHERE state IN ('delivered', 'running') ORDER BY seq`)
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
+  }
+
+  /** The command's entry is another one now. */
+  moveTo(id: string, seq: number): void {
+    this.#sql.run(`UPDATE commands SET seq = ? WHERE id = ?`, seq, id);
+  }
+
   /** Queued commands behind position `offered` whose time is up. */
   expired(offered: number): { id: string; seq: number }[] {
     return this.#sql

@@ -62,10 +62,24 @@ export class Configs {
     this.#cache.delete(siteId);
   }
 
-  remove(siteId: string): void {
+  /** @returns whether the site was known */
+  remove(siteId: string): boolean {
     this.#sql.run(`DELETE FROM configs WHERE site_id = ?`, siteId);
-    this.#sql.run(`DELETE FROM sites WHERE site_id = ?`, siteId);
+    const gone = this.#sql.run(`DELETE FROM sites WHERE site_id = ? RETURNING site_id`, siteId);
     this.#cache.delete(siteId);
+    return gone.length > 0;
+  }
+
+  /** Every site's current config; sites that were never configured have none. */
+  all(): { siteId: string; generation: number; digest: string; config: SiteConfig }[] {
+    return this.#sql
+      .run(`SELECT c.* FROM sites s JOIN configs c ON c.site_id = s.site_id AND c.generation = s.generation`)
+      .map((row) => ({
+        siteId: text(row, 'site_id'),
+        generation: int(row, 'generation'),
+        digest: text(row, 'digest'),
+        config: siteConfig.parse(JSON.parse(text(row, 'config'))),
+      }));
   }
 
   /**

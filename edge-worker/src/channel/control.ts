@@ -1,5 +1,6 @@
 import {
   type Command,
+  type CommandType,
   digestOf,
   type EntryToOrchestrator,
   edgeCodec,
@@ -108,8 +109,45 @@ export class Control {
     sql.transaction(() => {
       for (const queued of commands.queued(siteId))
         this.#withdraw(queued, 'cancelled', 'the site was deleted');
-      configs.remove(siteId);
+      if (configs.remove(siteId))
+        this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
     });
+  }
+
+  /**
+   * The orchestrator's database is a new one (PROTOCOL L5): what it had and has not finished is given to it anew,
+   * and so is the config of every site. What is finished stays finished.
+   */
+  resync(): void {
+    const { sql, commands, configs } = this.#parts;
+    sql.transaction(() => {
+      for (const open of commands.unfinished()) this.#giveAnew(open);
+      for (const { siteId, generation, digest, config } of configs.all()) {
+        if (commands.queued(siteId, 'update_config').length > 0) continue; // Its newest config is on its way.
+        const asked = { siteId, actor: 'resync', requestDigest: digest, expiresInMs: undefined };
+        this.#queue({ ...asked, type: 'update_config', generation }, (envelope) => ({
+          type: 'update_config',
+          ...envelope,
+          generation,
+          digest,
+          config,
+        }));
+      }
+    });
+  }
+
+  /** A deployment is sent again under its id; a config edit is not, since the whole config is. */
+  #giveAnew({ id, seq, type }: { id: string; seq: number; type: CommandType }): void {
+    const { commands, outbox, blobs, now } = this.#parts;
+    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
+    if (body !== undefined) {
+      commands.moveTo(id, outbox.append(body));
+      return;
+    }
+    commands.move(id, 'cancelled', now(), {
+      reason: 'superseded: the orchestrator came back with an empty database',
+    });
+    blobs.release(id);
   }
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */

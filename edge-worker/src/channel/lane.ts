@@ -117,6 +117,17 @@ export class Lane implements LanePort {
     return site === undefined ? undefined : { generation: site.generation, digest: site.digest };
   }
 
+  /**
+   * Forgets the newest process: its database was lost, and one with an empty database may connect. A process
+   * that still runs dials again and has the orchestrator back.
+   */
+  release(): void {
+    const { meta } = this.#parts;
+    meta.set('generation', 0);
+    meta.set('instance', null);
+    this.#current()?.close('drained', 'the orchestrator was released: dial again');
+  }
+
   /** A socket has ended. */
   ended(session: Session, reason: string): void {
     session.end(reason);
@@ -189,11 +200,14 @@ export class Lane implements LanePort {
   }
 
   #welcome(protocol: number, sessionId: string, fence: number, hello: Hello): Welcome {
-    const { inbox, outbox, now } = this.#parts;
+    const { inbox, outbox, control, now } = this.#parts;
     const theirs = hello.logs.control;
     const { applied, resync } = inbox.follow(theirs.logId, theirs.oldest);
     if (resync !== undefined) console.warn(`resync: ${resync}`);
-    outbox.resume(theirs.peerLogId === outbox.logId ? theirs.applied : 0);
+    const known = theirs.peerLogId === outbox.logId;
+    // Before anything was acknowledged there is nothing that a new database could lack.
+    if (!known && outbox.acked > 0) control.resync();
+    outbox.resume(known ? theirs.applied : outbox.acked);
     return {
       type: 'welcome',
       protocol,
@@ -208,7 +222,15 @@ export class Lane implements LanePort {
         callsOpen: CALLS_OPEN_MAX,
       },
       apiBudget: { calls: API_CALLS_PER_WINDOW, windowS: API_WINDOW_S },
-      logs: { control: { ...outbox.position(), peerLogId: theirs.logId, applied } },
+      // Who does not follow this log yet begins behind what is acknowledged: that was done, or is done anew.
+      logs: {
+        control: {
+          ...outbox.position(),
+          ...(known ? {} : { oldest: outbox.acked + 1 }),
+          peerLogId: theirs.logId,
+          applied,
+        },
+      },
     };
   }
 
@@ -229,15 +251,15 @@ export class Lane implements LanePort {
     return fence;
   }
 
-  /** The deadline of a site's request is its route's. Throws when no route takes it. */
+  /**
+   * The deadline of a site's request: its route's. Whether any route takes it is for the orchestrator to say, by
+   * the config that runs there: the desired one may have been refused.
+   */
   #routeDeadline(siteId: string, call: RelayCall): number {
     const site = this.#parts.configs.site(siteId);
     if (site.paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
     const path = call.url.split('?', 1)[0] ?? call.url;
-    const route = matchRoute(site.config.routes, call.method, path);
-    if (route === undefined)
-      throw new Failure('not_found', `no route of this site takes ${call.method} ${path}`);
-    return route.timeoutMs ?? CALL_DEADLINE_MS;
+    return matchRoute(site.config.routes, call.method, path)?.timeoutMs ?? CALL_DEADLINE_MS;
   }
 
   /** Throws `Failure('orchestrator_away')` when nobody is there to answer. */

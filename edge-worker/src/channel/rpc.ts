@@ -85,6 +85,8 @@ export interface ChannelRpc {
   config(siteId: string): Promise<Answer<SiteConfigState>>;
 
   describe(): Promise<ChannelState>;
+  /** Lets a process with an empty database take the orchestrator over. */
+  release(): Promise<ChannelState>;
 }
 
 /** The header in which the Worker hands an upgrade's verified claims to the object, as JSON. */

@@ -71,7 +71,7 @@ const hostname = z
   .max(253)
   .regex(
     /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
-    'expected a host name',
+    'expected a host name: lower case, with a dot, without scheme or port',
   );
 const hostnames = z.array(hostname).max(50);
 

@@ -97,6 +97,16 @@ export const getOrchestratorRoute = createRoute({
   responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
 });
 
+export const releaseOrchestratorRoute = createRoute({
+  method: 'post',
+  path: '/orchestrators/{id}/release',
+  description:
+    'Forgets the newest process: its database was lost, and one with an empty database may connect.',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
 const siteParams = z.object({ id: siteId });
 
 /** `?label=tier:gold`, repeatable: a site must have them all. */

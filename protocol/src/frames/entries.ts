@@ -4,6 +4,7 @@ import {
   commandError,
   deployWorker,
   finalState,
+  removeSite,
   updateConfig,
   withdrawn,
 } from '../commands.ts';
@@ -68,6 +69,7 @@ export const ENTRIES_TO_ORCHESTRATOR = {
   deploy_worker: deployWorker,
   update_config: updateConfig,
   cancel_command: cancelCommand,
+  remove_site: removeSite,
   withdrawn,
   webhook,
 } as const;

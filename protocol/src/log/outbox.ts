@@ -150,6 +150,17 @@ export class Outbox {
     return int(this.#state(), 'offered');
   }
 
+  /** How far the peer has ever acknowledged. */
+  get acked(): number {
+    return int(this.#state(), 'acked');
+  }
+
+  /** The body of an entry that is still kept. */
+  body(seq: number): string | undefined {
+    const [row] = this.#sql.run(`SELECT body FROM log_outbox WHERE log = ? AND seq = ?`, this.#log, seq);
+    return row === undefined ? undefined : text(row, 'body');
+  }
+
   /** Entries written and not acknowledged. */
   get depth(): number {
     const state = this.#state();
