@@ -12,6 +12,7 @@ export class ManualClock implements Clock {
   #deferred: (() => void)[] = [];
 
   readonly now = (): number => this.#now;
+  readonly monotonic = this.now;
 
   readonly after = (ms: number, task: () => void): (() => void) => {
     const timer = { at: this.#now + ms, task };

@@ -4,6 +4,8 @@ import type { Defer } from '@clawdbot/protocol';
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds with their fractions, from no fixed point: measures what `now`, which may be set, cannot. */
+  monotonic(): number;
   /** Runs `task` once after `ms`. @returns the function that cancels it; harmless when called late */
   after(ms: number, task: () => void): () => void;
   /** Runs `task` after the events of this turn. */
@@ -12,6 +14,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(ms, task) {
     const timer = setTimeout(task, ms);
     return () => clearTimeout(timer);
@@ -20,6 +23,7 @@ export const systemClock: Clock = {
     setImmediate(task);
   },
 };
+
 /** Resolves after `ms`, or as soon as `signal` is aborted. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

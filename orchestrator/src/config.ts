@@ -1,4 +1,5 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { orchestratorId } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { loadIdentity } from './identity.ts';
@@ -73,6 +74,7 @@ function secureOrigin(text: string, refuse: Refuse): string {
 function keyFile(path: string, refuse: Refuse): string {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return refuse(`names a file that does not exist (${path})`);
+  if (!stat.isFile()) return refuse(`is not a file (${path})`);
   // As ssh does: whoever reads this key is this orchestrator.
   if ((stat.mode & 0o077) !== 0) return refuse(`names a file that others can read (run: chmod 600 ${path})`);
   try {
@@ -83,9 +85,24 @@ function keyFile(path: string, refuse: Refuse): string {
   return path;
 }
 
+const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** One by one, because below /proc Node's recursive `mkdirSync` never comes back. */
+function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process that starts has made it meanwhile.
+    if (!isFolder(path)) throw error;
+  }
+}
+
 function dataDir(path: string, refuse: Refuse): string {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     return refuse(`cannot be written (${error instanceof Error ? error.message : error})`);
@@ -188,17 +205,29 @@ const configOf = (all: Variables): Config => ({
   secrets: [all.CLOUDFLARE_API_TOKEN, all.CF_ACCESS_CLIENT_SECRET].filter((secret) => secret !== undefined),
 });
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the environment; makes the data folder if there is none.
  * Throws `ConfigError` for the first variable that is missing or bad.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export const readConfig = (env: Environment): Config => configOf(read(variables, env));
+
+const signer = variables.pick({ ORCHESTRATOR_ID: true, KEY_FILE: true });
+
+/** Who signs, and with which key: all that a token needs of the environment. Throws `ConfigError`. */
+export function readSigner(env: Environment): Pick<Config, 'orchestratorId' | 'keyFile'> {
+  const { ORCHESTRATOR_ID, KEY_FILE } = read(signer, env);
+  return { orchestratorId: ORCHESTRATOR_ID, keyFile: KEY_FILE };
+}
+
+function read<T extends z.ZodType>(schema: T, env: Environment): z.output<T> {
   // docker compose passes a variable that nobody set as an empty one.
   const given = Object.fromEntries(
     Object.entries(env).filter(([, text]) => text !== undefined && text !== ''),
   );
-  const parsed = variables.safeParse(given);
-  if (parsed.success) return configOf(parsed.data);
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new ConfigError(`${issue?.path.join('.')} ${issue?.message}`.replaceAll(/\s*\n\s*/g, ' '));
 }

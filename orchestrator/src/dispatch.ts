@@ -1,9 +1,13 @@
 import { type EntryToOrchestrator, Failure, type InboxItem } from '@clawdbot/protocol';
 import type { Runner } from './commands/index.ts';
+import type { Settings } from './settings/index.ts';
 
 /** Where each type of entry goes. */
 export interface Rooms {
-  readonly commands: Pick<Runner, 'accept' | 'cancel'>;
+  readonly commands: Pick<Runner, 'accept' | 'cancel' | 'cancelSite'>;
+  readonly settings: Pick<Settings, 'remove'>;
+  /** The status has changed. Called inside the transaction: it acts a turn later. */
+  readonly publishStatus: () => void;
 }
 
 /**
@@ -18,6 +22,12 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       return;
     case 'cancel_command':
       rooms.commands.cancel(entry.commandId, entry.reason);
+      return;
+    case 'remove_site':
+      // A config that waits or runs must not bring back what is deleted here.
+      rooms.commands.cancelSite(entry.siteId, 'the site was deleted');
+      rooms.settings.remove(entry.siteId);
+      rooms.publishStatus();
       return;
     case 'withdrawn':
       return; // It only holds the place of an entry that was never sent.

@@ -29,7 +29,7 @@ const { version } = manifest;
 
 /** What lies under every room: the store with its logs, who we are, and what has been configured and deployed. */
 function layGround(config: Config, log: Logger) {
-  const store = openStore(config.dataDir);
+  const store = openStore(config.dataDir, config.orchestratorId);
   const { sql } = store;
   const outbox = new Outbox({ sql, log: 'control', now, newLogId: () => `log_${randomUUID()}` });
   const inbox = new Inbox(sql, 'control');
@@ -37,6 +37,8 @@ function layGround(config: Config, log: Logger) {
     const { pending, dead } = inbox.depth();
     return { inbox: pending, outbox: outbox.depth, deadLetters: dead };
   };
+  const settings = createSettings({ sql, now, allow: config.upstreamAllow });
+  const siteVars = (siteId: string) => settings.configOf(siteId)?.worker.vars ?? {};
   return {
     config,
     log,
@@ -46,8 +48,8 @@ function layGround(config: Config, log: Logger) {
     inbox,
     queues,
     identity: loadIdentity(config.keyFile),
-    settings: createSettings({ sql, now, allow: config.upstreamAllow }),
-    deployer: createDeployer({ sql, cloudflare: config.cloudflare, now }),
+    settings,
+    deployer: createDeployer({ sql, cloudflare: config.cloudflare, now, siteVars }),
     /** Aborted at the very end: whatever watches something stops. */
     stopped: new AbortController(),
   };
@@ -84,7 +86,14 @@ class Rooms {
   constructor(ground: Ground) {
     this.#ground = ground;
     const { outbox, inbox, log, settings, config } = ground;
-    this.#control = new ControlLog({ inbox, outbox, clock, log, onCommitted: () => this.#entries.wake() });
+    this.#control = new ControlLog({
+      inbox,
+      outbox,
+      clock,
+      log,
+      onCommitted: () => this.#entries.wake(),
+      onEmptied: () => this.#link.publishStatus(),
+    });
     this.#link = this.#createLink();
     this.#reporter = this.#createReporter();
     this.#metrics = createMetrics({
@@ -193,7 +202,7 @@ class Rooms {
       outbox,
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
-        update_config: (body) => settings.apply(body),
+        update_config: (body, { signal }) => settings.apply(body, signal),
       }),
       clock,
       random: randomBytes,
@@ -208,11 +217,12 @@ class Rooms {
   }
 
   #createInboxLoop(): InboxLoop {
-    const { sql, inbox, log } = this.#ground;
+    const { sql, inbox, log, settings } = this.#ground;
+    const publishStatus = () => this.#link.publishStatus();
     return new InboxLoop({
       sql,
       inbox,
-      dispatch: (entry, item) => dispatch(entry, item, { commands: this.#runner }),
+      dispatch: (entry, item) => dispatch(entry, item, { commands: this.#runner, settings, publishStatus }),
       clock,
       log,
       onDispatched: () => this.#runner.wake(),

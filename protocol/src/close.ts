@@ -25,7 +25,7 @@ export const CLOSE = {
   staleLog: {
     code: 4411,
     after: 'fatal',
-    meaning: 'this database is older than what it acknowledged: run clawctl restore',
+    meaning: 'this database is older than what it acknowledged',
   },
   drained: { code: 4412, after: 'retry', meaning: 'the drain is over' },
   tooLarge: { code: 4413, after: 'retry', meaning: 'a message was larger than the limit that welcome names' },

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { runnerConfig } from './cloudflare/index.ts';
-import { type Control, ControlServer, isRunning } from './control/server.ts';
+import { type Control, ControlServer, howToEnd, isRunning } from './control/server.ts';
 import { EdgeDatabase } from './edge/database.ts';
 import { bundleEdge, writeEdge } from './edge/files.ts';
 import { type EdgeSettings, readSettings } from './edge/settings.ts';
@@ -37,7 +37,7 @@ export class Sandbox implements Control {
   /** Prepares the folder; nothing runs yet. Fails when a sandbox already runs in it. */
   static async prepare(options: SandboxOptions): Promise<Sandbox> {
     const dir = resolve(options.dir);
-    if (await isRunning(dir)) throw new Error(`a sandbox is already running in ${dir}`);
+    if (await isRunning(dir)) throw new Error(`a sandbox is already running in ${dir}: ${howToEnd(dir)}`);
     const left = endLeftovers(notedPids(dir), [ROOT, dir]);
     if (left.length > 0) options.say?.(`Ended what an earlier sandbox had left: ${left.join(', ')}.`);
     unpublish(dir);

@@ -48,7 +48,7 @@ export function admit(hello: Hello, incumbent: Incumbent): Admission {
   if (logId === incumbent.logId && last < incumbent.applied) {
     return refuse(
       'staleLog',
-      `its log ends at ${last} but ${incumbent.applied} were acknowledged: run clawctl restore`,
+      `its log ends at ${last} but ${incumbent.applied} were acknowledged: an old copy of its database`,
     );
   }
   return { admit: true, protocol };

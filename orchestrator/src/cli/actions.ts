@@ -60,7 +60,7 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
     connectedSince === undefined ? 'not connected' : `connected for ${duration(at - connectedSince)}`;
   const failure = site.lastFailure;
   const lines = [
-    `orchestrator ${id} ${version}: up for ${duration(uptimeS * 1_000)}, ${connected}${rttMs === undefined ? '' : `, ${Math.round(rttMs)} ms away`}`,
+    `orchestrator ${id} ${version}: up for ${duration(uptimeS * 1_000)}, ${connected}${rttMs === undefined ? '' : `, ${rttMs} ms away`}`,
     `  memory ${Math.round(memory.rssBytes / 1_048_576)} MB; queues: inbox ${queues.inbox}, outbox ${queues.outbox}, dead letters ${queues.deadLetters}; tunnel ${tunnel.state}`,
     `site ${siteId}: config generation ${site.generation} (${site.digest.slice(0, 12)})`,
     ...(failure === undefined
@@ -150,6 +150,17 @@ export async function cancel(desk: Desk, id: string): Promise<void> {
   show(desk, cancelled, () => `${id} is ${cancelled.state}`);
 }
 
+/** Lets a process with an empty database take an orchestrator's place. Throws `CliError` unless it was confirmed. */
+export async function release(desk: Desk, id: string, confirmed: boolean): Promise<void> {
+  if (!confirmed) {
+    throw new CliError(
+      `this forgets the newest process of ${id}, and with it what only its lost database knew: say --yes if you mean it`,
+    );
+  }
+  const released = await desk.edge.release(id);
+  show(desk, released, () => `${id} is released: one with an empty database may connect`);
+}
+
 export async function getConfig(desk: Desk, siteId: string): Promise<void> {
   const state = await desk.edge.config(siteId);
   if (!desk.json) desk.io.err(`generation ${state.generation}, ${running(state)}`);
@@ -181,10 +192,22 @@ export async function setConfig(
 }
 
 async function readJson(file: string, io: Io): Promise<Json> {
+  const text = file === '-' ? await io.readStdin() : readText(file);
   try {
-    return json.parse(JSON.parse(file === '-' ? await io.readStdin() : readFileSync(file, 'utf8')));
+    return json.parse(JSON.parse(text));
   } catch (error) {
     throw new CliError(`${file === '-' ? 'standard input' : file} is no JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw new CliError(`${file} cannot be read: ${absent ? 'no such file' : messageOf(error)}`, {
       cause: error,
     });
   }

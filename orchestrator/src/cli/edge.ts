@@ -4,6 +4,7 @@ import {
   commandSummary,
   commandTaken,
   listOf,
+  type Orchestrator,
   type OrchestratorRequest,
   orchestrator,
   orchestratorResponse,
@@ -40,6 +41,8 @@ export class Edge {
 
   orchestrators = () => this.#get('/orchestrators?limit=200', listOf(orchestratorSummary));
   orchestrator = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}`, orchestrator);
+  release = (id: string): Promise<Orchestrator> =>
+    this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
   sites = () => this.#get('/sites?limit=200', listOf(site));
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
   commands = (limit: number) => this.#get(`/commands?limit=${limit}`, listOf(commandSummary));
@@ -56,15 +59,14 @@ export class Edge {
     return this.#data(commandTaken, request);
   }
 
-  /** The site to use when none was named: the sandbox's, or the only one there is. */
+  /** The site to use when none was named: the only one there is. */
   async siteOr(named: string | undefined): Promise<string> {
-    const known = named ?? this.#settings.siteId;
-    if (known !== undefined) return known;
+    if (named !== undefined) return named;
     const { items } = await this.sites();
     const [only, second] = items;
     if (only !== undefined && second === undefined) return only.id;
     if (only === undefined) throw new CliError('there is no site yet: make one first');
-    throw new CliError(`there are several sites: name one of ${items.map(({ id }) => id).join(', ')}`);
+    throw new CliError(`there are several sites: name one of ${items.map(({ id }) => id).join(', ')} with --site`);
   }
 
   async #data<T extends z.ZodType>(schema: T, request: OrchestratorRequest): Promise<z.output<T>> {

@@ -22,6 +22,10 @@ export class CliError extends Error {
 /** A value as indented JSON, as `--json` prints it. */
 export const asJson = (value: unknown): string => JSON.stringify(value, null, 2);
 
+/** A complaint as standard error has it: for people, or with `--json` for programs, in one line either way. */
+export const asComplaint = (sentence: string, json: boolean): string =>
+  json ? JSON.stringify({ error: sentence }) : `clawctl: ${sentence}`;
+
 /** Columns, as wide as their widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

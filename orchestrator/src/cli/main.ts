@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CliError, type Io } from './io.ts';
+import { asComplaint, CliError, type Io } from './io.ts';
 import { createProgram } from './program.ts';
 
 const io: Io = {
@@ -16,10 +16,11 @@ const io: Io = {
   err: (line) => void process.stderr.write(`${line}\n`),
 };
 
+const program = createProgram(io);
 try {
-  await createProgram(io).parseAsync();
+  await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CliError)) throw error;
-  io.err(`clawctl: ${error.message}`);
+  io.err(asComplaint(error.message, program.opts()['json'] === true));
   process.exitCode = 1;
 }

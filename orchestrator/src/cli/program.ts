@@ -3,8 +3,9 @@ import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
 import { doctor } from './doctor/doctor.ts';
 import { Edge } from './edge.ts';
-import type { Io } from './io.ts';
+import { asComplaint, type Io } from './io.ts';
 import { findSettings } from './settings.ts';
+import { TOKEN_MINUTES, token } from './token.ts';
 
 /** The newest date that this version's own tests deploy with. */
 const COMPATIBILITY_DATE = '2026-11-01';
@@ -28,7 +29,10 @@ export function createProgram(io: Io): Command {
     .showHelpAfterError()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
-      writeErr: (text) => io.err(text.trimEnd()),
+      // With --json a complaint is all that is written there: no usage behind it.
+      writeErr: (text) => globals().json !== true && io.err(text.trimEnd()),
+      outputError: (text, write) =>
+        globals().json === true ? io.err(asComplaint(text.trim().replace(/^error: /, ''), true)) : write(text),
     });
   const globals = (): Globals => program.opts<Globals>();
   const desk = (): actions.Desk => ({
@@ -56,10 +60,36 @@ export function createProgram(io: Io): Command {
   addCommands(program, desk);
   addConfig(program, desk);
   program
+    .command('release')
+    .argument('<orchestrator>')
+    .option('--yes', 'it is meant')
+    .description(
+      'forget the newest process of an orchestrator whose database was lost, so that one with an empty database may connect',
+    )
+    .action((id: string, { yes }: { yes?: true }) => actions.release(desk(), id, yes === true));
+  addOnVps(program, io, () => globals().json === true);
+  return program;
+}
+
+/** What needs no edge, but the orchestrator's environment. */
+function addOnVps(program: Command, io: Io, json: () => boolean): void {
+  program
     .command('doctor')
     .description('on the VPS: look at everything an orchestrator needs')
-    .action(() => doctor(io, globals().json === true));
-  return program;
+    .action(() => doctor(io, json()));
+  program
+    .command('token')
+    .description(
+      `on the VPS: print a token for this orchestrator’s own HTTP API, good for ${TOKEN_MINUTES} minutes`,
+    )
+    .addHelpText(
+      'after',
+      `
+It is signed with KEY_FILE for ORCHESTRATOR_ID, both from the environment or the sandbox around.
+
+  curl -H "Authorization: Bearer $(clawctl token)" http://127.0.0.1:3000/metrics`,
+    )
+    .action(() => token(io, json()));
 }
 
 function addCommands(program: Command, desk: () => actions.Desk): void {

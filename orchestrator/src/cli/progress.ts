@@ -1,10 +1,13 @@
-import { type Command, isFinal } from '@clawdbot/protocol';
+import { type Command, isFinal, type Presence } from '@clawdbot/protocol';
 import type { Edge } from './edge.ts';
 import { CliError, type Io } from './io.ts';
 
 const POLL_MS = 250;
 /** A deployment that meets Cloudflare's rate limit waits five minutes by itself. */
 const WAIT_MS_MAX = 10 * 60_000;
+
+/** An orchestrator that is there takes a command within a second: past this it is worth a word why nothing moves. */
+const QUEUED_MS = 2_000;
 
 interface Step {
   readonly at: number;
@@ -25,7 +28,9 @@ const steps = ({ history, milestones }: Command): Step[] =>
 
 /** Waits until a command has ended, with a line for each step. Throws `CliError` unless it succeeded. */
 export async function outcomeOf(commandId: string, edge: Edge, io: Io): Promise<Command> {
-  const deadline = io.now() + WAIT_MS_MAX;
+  const begun = io.now();
+  const deadline = begun + WAIT_MS_MAX;
+  let explained = false;
   const shown = new Set<string>();
   while (io.now() < deadline) {
     const command = await edge.command(commandId);
@@ -35,9 +40,29 @@ export async function outcomeOf(commandId: string, edge: Edge, io: Io): Promise<
       shown.add(key);
     }
     if (isFinal(command.state)) return succeeded(command);
+    if (!explained && command.state === 'queued' && io.now() - begun >= QUEUED_MS) {
+      explained = true;
+      io.err(await whyQueued(command, edge));
+    }
     await io.wait(POLL_MS);
   }
   throw new CliError(`${commandId} has not ended yet: look again with "clawctl commands ${commandId}"`);
+}
+
+/** Why nothing happens, as far as the edge knows, and what Ctrl-C does. */
+async function whyQueued({ id, orchestratorId }: Command, edge: Edge): Promise<string> {
+  const presence = await edge.orchestrator(orchestratorId).then(
+    (known) => known.presence,
+    () => undefined,
+  );
+  return `waiting: ${standing(presence)}; Ctrl-C leaves the command queued, "clawctl commands cancel ${id}" withdraws it`;
+}
+
+function standing(presence: Presence | undefined): string {
+  if (presence === undefined || presence.state === 'online')
+    return 'the orchestrator has not taken the command yet';
+  const state = presence.state === 'never' ? 'has never connected' : `is ${presence.state}`;
+  return `the orchestrator ${state}${presence.reason === undefined ? '' : ` (${presence.reason})`}`;
 }
 
 function succeeded(command: Command): Command {

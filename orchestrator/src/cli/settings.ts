@@ -7,8 +7,6 @@ import { CliError, type Io } from './io.ts';
 export interface Settings {
   readonly url: string;
   readonly token: string;
-  /** The site that is meant when none is named. */
-  readonly siteId: string | undefined;
 }
 
 /** What `npm start` writes; only what is needed here. */
@@ -16,7 +14,6 @@ const sandboxFile = z.object({
   edgeUrl: z.string(),
   orchestratorUrl: z.string(),
   orchestratorId: z.string(),
-  siteId: z.string(),
   adminToken: z.string(),
   cloudflareApiUrl: z.string(),
   cloudflareAccountId: z.string(),
@@ -55,6 +52,23 @@ function parseSandbox(text: string): z.infer<typeof sandboxFile> {
   }
 }
 
+/** The orchestrator's environment: this process's, or that of the sandbox around. */
+export function environmentOf(env: Io['env'], sandbox: Sandbox | undefined): Io['env'] {
+  if (env['ORCHESTRATOR_ID'] !== undefined || env['EDGE_URL'] !== undefined || sandbox === undefined)
+    return env;
+  const { folder, orchestratorId } = sandbox;
+  return {
+    ORCHESTRATOR_ID: orchestratorId,
+    EDGE_URL: sandbox.edgeUrl,
+    KEY_FILE: join(folder, 'keys', `${orchestratorId}.pem`),
+    DATA_DIR: join(folder, 'orchestrator'),
+    PORT: new URL(sandbox.orchestratorUrl).port,
+    CLOUDFLARE_API_TOKEN: sandbox.cloudflareApiToken,
+    CLOUDFLARE_ACCOUNT_ID: sandbox.cloudflareAccountId,
+    CLOUDFLARE_BASE_URL: sandbox.cloudflareApiUrl,
+  };
+}
+
 const HOW = 'set CLAWCTL_URL and CLAWCTL_TOKEN (or --url and --token), or run this inside a running sandbox';
 
 /** From the options, then the environment, then the sandbox. Never one's token with another's address. */
@@ -64,14 +78,14 @@ export function findSettings(
 ): Settings {
   const url = options.url ?? io.env['CLAWCTL_URL'];
   const token = options.token ?? io.env['CLAWCTL_TOKEN'];
-  if (url !== undefined && token !== undefined) return { url: origin(url), token, siteId: undefined };
+  if (url !== undefined && token !== undefined) return { url: origin(url), token };
   if (url !== undefined)
     throw new CliError(`there is no token for ${url}: set CLAWCTL_TOKEN, or give --token`);
   if (token !== undefined)
     throw new CliError('there is a token, but no address: set CLAWCTL_URL, or give --url');
   const sandbox = findSandbox(io.cwd);
   if (sandbox === undefined) throw new CliError(`there is no edge to talk to: ${HOW}`);
-  return { url: origin(sandbox.edgeUrl), token: sandbox.adminToken, siteId: sandbox.siteId };
+  return { url: origin(sandbox.edgeUrl), token: sandbox.adminToken };
 }
 
 function origin(text: string): string {

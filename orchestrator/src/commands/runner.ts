@@ -96,6 +96,11 @@ export class Runner {
     this.#table.requestCancel(commandId, reason);
   }
 
+  /** Asks for all open commands of a site to be stopped, as `cancel` does for one. */
+  cancelSite(siteId: string, reason: string): void {
+    this.#table.requestCancelOfSite(siteId, reason);
+  }
+
   /** Runs a deployment that was given on this machine; the edge does not hear of it. Throws `Failure`. */
   async submitLocal(
     body: Omit<DeployWorker, 'commandId'>,

@@ -115,6 +115,15 @@ export class CommandTable {
     );
   }
 
+  /** Asks for all open commands of a site to be stopped. */
+  requestCancelOfSite(siteId: string, reason: string): void {
+    this.#sql.run(
+      `UPDATE commands SET cancel_reason = COALESCE(cancel_reason, ?) WHERE site_id = ? AND state <> 'done'`,
+      reason,
+      siteId,
+    );
+  }
+
   /** Those whose stop was asked for and that have not ended: id and reason. */
   cancelRequests(): Map<string, string> {
     const rows = this.#sql.run(

@@ -20,6 +20,8 @@ export interface DeployerOptions extends Partial<Patience> {
   readonly cloudflare: CloudflareConfig | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** `worker.vars` of the site's config. */
+  readonly siteVars: (siteId: string) => Readonly<Record<string, string>>;
   readonly fetcher?: Fetch;
 }
 
@@ -27,7 +29,8 @@ export interface DeployerOptions extends Partial<Patience> {
 export interface Deployer {
   /**
    * Uploads the modules as a version, gives it all traffic, and looks whether it answers. With the same command
-   * again it finds the version by its tag and goes on from there: one command makes one version at most.
+   * again it finds the version by its tag and goes on from there: one command makes one version at most. The
+   * Worker's variables are those of the site's config as it runs now, and over them the command's own.
    * Throws `Failure`, with what Cloudflare said in its sentence.
    */
   deploy(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
@@ -43,7 +46,7 @@ interface Parts extends Patience {
   readonly api: () => Promise<Api>;
 }
 
-export function createDeployer({ sql, cloudflare, now, ...given }: DeployerOptions): Deployer {
+export function createDeployer({ sql, cloudflare, now, siteVars, ...given }: DeployerOptions): Deployer {
   const records = new Records(sql, now);
   const patience: Patience = {
     wait: given.wait ?? waitFor,
@@ -52,7 +55,8 @@ export function createDeployer({ sql, cloudflare, now, ...given }: DeployerOptio
   const fetcher = given.fetcher ?? fetch;
   const parts: Parts = { ...patience, records, fetcher, api: () => connect(cloudflare, patience, fetcher) };
   return {
-    deploy: (body, context) => deploy(body, context, parts),
+    deploy: (body, context) =>
+      deploy({ ...body, vars: { ...siteVars(body.siteId), ...body.vars } }, context, parts),
     workers: (siteId) => records.workers(siteId),
   };
 }
@@ -107,7 +111,7 @@ async function carryOut(
   }
   const deploymentId = await api.serve(name, versionId, `clawdbot ${commandId}`, signal);
   const url = await api.publish(name, signal);
-  records.deployed(commandId, deploymentId, () => context.progress('deployed', url));
+  records.deployed(body, { versionId, deploymentId, url }, () => context.progress('deployed', url));
   const proof = await prove(url, versionId, signal, parts);
   const result = { deploymentId, versionId, url, proof };
   records.succeeded(body, result, () => context.progress('checked', proof));

@@ -66,12 +66,20 @@ export class Records {
     });
   }
 
-  deployed(commandId: string, deploymentId: string, said: () => void): void {
+  /** From here on this version serves, whatever becomes of the command. */
+  deployed({ commandId, name }: DeployWorker, served: Omit<DeployResult, 'proof'>, said: () => void): void {
     this.#sql.transaction(() => {
       this.#sql.run(
         `UPDATE deployments SET state = 'deployed', deployment_id = ? WHERE command_id = ?`,
-        deploymentId,
+        served.deploymentId,
         commandId,
+      );
+      this.#sql.run(
+        `UPDATE workers SET url = ?, version_id = ?, deployment_id = ?, proof = 'accepted' WHERE name = ?`,
+        served.url,
+        served.versionId,
+        served.deploymentId,
+        name,
       );
       said();
     });
@@ -97,11 +105,16 @@ export class Records {
     });
   }
 
-  /** The Worker keeps the version it had, if it had one: that one still serves. */
+  /** The Worker keeps the version it had, and is deployed: that one still serves. Without one it has failed. */
   failed({ commandId, name }: DeployWorker): void {
     this.#sql.transaction(() => {
       this.#end(commandId, 'failed');
-      this.#sql.run(`UPDATE workers SET state = 'failed', at = ? WHERE name = ?`, this.#now(), name);
+      this.#sql.run(
+        `UPDATE workers SET state = CASE WHEN version_id IS NULL THEN 'failed' ELSE 'deployed' END, at = ?
+         WHERE name = ?`,
+        this.#now(),
+        name,
+      );
     });
   }
 

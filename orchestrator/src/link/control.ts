@@ -20,6 +20,8 @@ export interface ControlLogOptions {
   readonly log: Logger;
   /** Entries were committed to the inbox. */
   readonly onCommitted: () => void;
+  /** The edge has acknowledged all there is. Called while its frame is handled: act a turn later. */
+  readonly onEmptied: () => void;
 }
 
 /** What a session does when its log cannot go on. */
@@ -63,7 +65,7 @@ export class ControlLog {
     const followed = edge.peerLogId === outbox.logId;
     if (followed && edge.applied > last) {
       throw new OlderCopy(
-        `the edge has ${edge.applied} entries of this database, which has ${last}: it is an older copy; run "clawctl restore"`,
+        `the edge has ${edge.applied} entries of this database, which has ${last}: it is an older copy; put the newest copy back, or start with an empty DATA_DIR and have an admin run "clawctl release <orchestrator>"`,
       );
     }
     const { resync } = inbox.follow(edge.logId, edge.oldest);
@@ -122,8 +124,10 @@ export class ControlStream {
   acknowledged({ log, applied }: Ack): void {
     checkLog(log);
     this.#guarded(() => {
-      this.#options.outbox.acknowledge(applied);
+      const { outbox, onEmptied } = this.#options;
+      const fresh = outbox.acknowledge(applied) <= applied;
       this.pump();
+      if (fresh && outbox.depth === 0) onEmptied();
     });
   }
 

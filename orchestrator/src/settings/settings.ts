@@ -31,9 +31,12 @@ export interface SettingsOptions {
 export interface Settings {
   /**
    * Applies a generation, or throws `Failure('config_refused')` and leaves what runs as it is. A generation
-   * that runs already is answered again, so that a command which was cut off may be repeated.
+   * that runs already is answered again, so that a command which was cut off may be repeated; any other rejects
+   * with the reason of a signal that is aborted already.
    */
-  apply(body: UpdateConfig): Promise<{ generation: number; digest: string }>;
+  apply(body: UpdateConfig, signal: AbortSignal): Promise<{ generation: number; digest: string }>;
+  /** Forgets the site, in the caller's transaction: a later config of it may begin at generation 1 again. */
+  remove(siteId: string): void;
   /** The config that runs; undefined for a site that was never given one. */
   configOf(siteId: string): SiteConfig | undefined;
   /** What runs, as `hello` tells it. */
@@ -57,16 +60,22 @@ export function createSettings({ sql, now, allow }: SettingsOptions): Settings {
   };
 
   return {
-    async apply(body) {
+    async apply(body, signal) {
       const current = applied.get(body.siteId);
       if (current !== undefined && body.generation <= current.generation && body.digest === current.digest) {
         return { generation: current.generation, digest: current.digest };
       }
+      signal.throwIfAborted();
       const fault = stale(body, current) ?? unsound(body) ?? outside(body.config, allow);
       if (fault !== undefined) return refuse(body, fault);
       record(sql, body, now());
       applied.set(body.siteId, body);
       return { generation: body.generation, digest: body.digest };
+    },
+    remove(siteId) {
+      sql.run(`DELETE FROM settings WHERE site_id = ?`, siteId);
+      // A transaction that fails after this is tried again.
+      applied.delete(siteId);
     },
     configOf: (siteId) => applied.get(siteId)?.config,
     running: () =>

@@ -29,18 +29,19 @@ export interface Store {
 }
 
 /**
- * Opens `<dataDir>/orchestrator.db`: checks it without writing, migrates it, and takes it over from any other
- * process by raising the generation. Throws `StoreError`.
+ * Opens `<dataDir>/orchestrator.db`: checks without writing that it is whole and this orchestrator's own, migrates
+ * it, and takes it over from any other process by raising the generation. Throws `StoreError`.
  */
-export function openStore(dataDir: string): Store {
+export function openStore(dataDir: string, orchestratorId: string): Store {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = join(dataDir, DATABASE_FILE);
-  if (existsSync(file)) refuseDamaged(file);
+  if (existsSync(file)) refuseForeign(ownerIn(file, orchestratorId), orchestratorId);
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     makeDurable(db);
     const unguarded = createSql(db);
     migrate(unguarded);
+    own(unguarded, orchestratorId);
     const generation = raiseGeneration(unguarded);
     return {
       sql: createSql(db, () => holdLease(unguarded, generation)),
@@ -53,24 +54,46 @@ export function openStore(dataDir: string): Store {
   }
 }
 
-/** Reads all of an existing database over a connection that cannot write. */
-function refuseDamaged(file: string): void {
+/**
+ * Reads all of an existing database over a connection that cannot write.
+ * @returns the orchestrator it belongs to; undefined when it was never opened by one
+ */
+function ownerIn(file: string, orchestratorId: string): string | undefined {
   let db: Database | undefined;
   try {
     db = new Sqlite(file, { readonly: true, timeout: BUSY_TIMEOUT_MS });
     const report = db.pragma('quick_check(1)', { simple: true });
     if (report !== 'ok') throw new Error(String(report));
+    return ownerOf(createSql(db));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new StoreError(
-      `${file} is damaged (${why.replaceAll('\n', ' ')}): nothing was changed; run "clawctl restore"`,
-      {
-        cause: error,
-      },
+      `${file} is damaged (${why.replaceAll('\n', ' ')}): nothing was changed; restore the folder from a backup, or move the database away to start with an empty one, and have an admin run "clawctl release ${orchestratorId}"`,
+      { cause: error },
     );
   } finally {
     db?.close();
   }
+}
+
+function ownerOf(sql: Sql): string | undefined {
+  // A first boot may have ended before it made any table.
+  if (sql.run(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).length === 0) return undefined;
+  const [row] = sql.run(`SELECT value FROM meta WHERE key = 'orchestrator_id'`);
+  return row === undefined ? undefined : text(row, 'value');
+}
+
+/** Another's log and commands under this id would end in the edge's refusal, and in lost results. */
+function refuseForeign(owner: string | undefined, orchestratorId: string): void {
+  if (owner === undefined || owner === orchestratorId) return;
+  throw new StoreError(
+    `DATA_DIR holds the database of ${owner}, not ${orchestratorId}: set DATA_DIR to a folder of its own, or ORCHESTRATOR_ID to ${owner}`,
+  );
+}
+
+/** Says at the first boot whose database this is. */
+function own(sql: Sql, orchestratorId: string): void {
+  sql.run(`INSERT OR IGNORE INTO meta (key, value) VALUES ('orchestrator_id', ?)`, orchestratorId);
 }
 
 /**
@@ -95,7 +118,7 @@ function migrate(sql: Sql): void {
     const version = int(sql.run('PRAGMA user_version')[0], 'user_version');
     if (version > MIGRATIONS.length) {
       throw new StoreError(
-        `the database has version ${version} and this program knows ${MIGRATIONS.length}: run the newer program, or "clawctl restore" an older backup`,
+        `the database has version ${version} and this program knows ${MIGRATIONS.length}: run the newer program, or restore the folder from an older backup`,
       );
     }
     for (const step of MIGRATIONS.slice(version)) step(sql);

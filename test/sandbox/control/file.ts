@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 /** `.sandbox/control.json`: how `npm run sandbox` reaches the supervisor. */
-const controlFile = z.object({ url: z.string(), token: z.string() });
+const controlFile = z.object({
+  url: z.string(),
+  token: z.string(),
+  /** The supervisor's; one of an earlier version did not say it. */
+  pid: z.int().optional(),
+});
 export type ControlFile = z.infer<typeof controlFile>;
 
 const pathIn = (dir: string): string => join(dir, 'control.json');

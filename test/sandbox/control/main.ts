@@ -29,7 +29,18 @@ async function ask(verb: string, part: string): Promise<{ ok: boolean; line: str
   }
 }
 
+/** What is wrong with the words given, as a line above the usage; nothing to say of words that are missing. */
+function wrongWord(verb: string, part: string, more: readonly string[]): string | undefined {
+  const names: readonly string[] = PART_NAMES;
+  if (verb !== '' && !VERBS.includes(verb)) return `there is no "${verb}": say ${VERBS.join(', ')}\n`;
+  if (part !== '' && !names.includes(part))
+    return `there is no part "${part}": the parts are ${names.join(', ')}\n`;
+  if (more.length > 0) return `there is one part at a time: leave out "${more.join(' ')}"\n`;
+  return verb === '' || part === '' ? '' : undefined;
+}
+
 const [verb = '', part = '', ...more] = process.argv.slice(2);
-if (!VERBS.includes(verb) || !PART_NAMES.some((name) => name === part) || more.length > 0) end(2, USAGE);
+const complaint = wrongWord(verb, part, more);
+if (complaint !== undefined) end(2, `${complaint}${USAGE}`);
 const { ok, line } = await ask(verb, part);
 end(ok ? 0 : 1, line);

@@ -39,7 +39,11 @@ export class ControlServer {
     await promise;
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the control port has no number');
-    writeControl(this.#dir, { url: `http://127.0.0.1:${address.port}`, token: this.#token });
+    writeControl(this.#dir, {
+      url: `http://127.0.0.1:${address.port}`,
+      token: this.#token,
+      pid: process.pid,
+    });
   }
 
   async close(): Promise<void> {
@@ -62,6 +66,12 @@ export class ControlServer {
       return [500, error instanceof Error ? error.message : String(error)];
     }
   }
+}
+
+/** What to do about the sandbox that runs in that folder. */
+export function howToEnd(dir: string): string {
+  const pid = readControl(dir)?.pid;
+  return `press Ctrl-C in its terminal${pid === undefined ? '' : `, or run: kill ${pid}`}`;
 }
 
 /** Whether a sandbox runs in that folder; a control file alone may be left from one that was killed. */

@@ -1,9 +1,9 @@
 import { type Config, ConfigError, readConfig } from '../../config.ts';
 import { asJson, CliError, type Io } from '../io.ts';
-import { findSandbox } from '../settings.ts';
+import { environmentOf, findSandbox } from '../settings.ts';
 import { examine, type Finding } from './check.ts';
 import { edgeChecks } from './edge.ts';
-import { cloudflareCheck, environmentOf, machineChecks } from './machine.ts';
+import { cloudflareCheck, machineChecks } from './machine.ts';
 
 const ENVIRONMENT = 'environment';
 

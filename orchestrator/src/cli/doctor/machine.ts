@@ -1,32 +1,13 @@
 import { statfsSync } from 'node:fs';
-import { join } from 'node:path';
 import { orchestratorHealth } from '@clawdbot/protocol';
 import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { loadIdentity } from '../../identity.ts';
 import type { Io } from '../io.ts';
-import type { Sandbox } from '../settings.ts';
 import type { Check } from './check.ts';
 
 /** Below this SQLite's log and a few days of queues may not fit. */
 const FREE_BYTES_MIN = 200 * 1024 * 1024;
-
-/** The orchestrator's environment: this process's, or that of the sandbox around. */
-export function environmentOf(env: Io['env'], sandbox: Sandbox | undefined): Io['env'] {
-  if (env['ORCHESTRATOR_ID'] !== undefined || env['EDGE_URL'] !== undefined || sandbox === undefined)
-    return env;
-  const { folder, orchestratorId } = sandbox;
-  return {
-    ORCHESTRATOR_ID: orchestratorId,
-    EDGE_URL: sandbox.edgeUrl,
-    KEY_FILE: join(folder, 'keys', `${orchestratorId}.pem`),
-    DATA_DIR: join(folder, 'orchestrator'),
-    PORT: new URL(sandbox.orchestratorUrl).port,
-    CLOUDFLARE_API_TOKEN: sandbox.cloudflareApiToken,
-    CLOUDFLARE_ACCOUNT_ID: sandbox.cloudflareAccountId,
-    CLOUDFLARE_BASE_URL: sandbox.cloudflareApiUrl,
-  };
-}
 
 /** What is on this machine: the key, the data folder, and the orchestrator itself if it runs. */
 export function machineChecks(config: Config, io: Io): Check[] {
