@@ -5,7 +5,7 @@
 const SESSION_COOKIES: readonly string[] = ['__Host-orc_session', 'orc_session'];
 
 // A comma too: workerd joins repeated Cookie headers with one.
-const SESSION_PAIR = new RegExp(`(^|[;,])\\s*(?:${SESSION_COOKIES.join('|')})=[^;,]*`, 'g');
+const SESSION_PAIR = new RegExp(`(^|[;,])\\s*(?:${SESSION_COOKIES.join('|')})\\s*=[^;,]*`, 'g');
 
 /** A Cookie header without our cookie, everything else as it was; undefined when nothing is left. */
 export function withoutSession(cookie: string): string | undefined {
@@ -13,6 +13,11 @@ export function withoutSession(cookie: string): string | undefined {
   return rest === '' ? undefined : rest;
 }
 
-/** Whether a Set-Cookie header would set our cookie. */
-export const setsSession = (setCookie: string): boolean =>
-  SESSION_COOKIES.some((name) => setCookie.trimStart().startsWith(`${name}=`));
+/**
+ * Whether a Set-Cookie header would set our cookie. One without a name counts too: a browser sends its value back
+ * alone, and `=orc_session=x` comes back as our cookie (RFC 6265bis §5.6).
+ */
+export const setsSession = (setCookie: string): boolean => {
+  const [name = ''] = setCookie.replace(/^[\s=]+/, '').split('=', 1);
+  return SESSION_COOKIES.includes(name.trim());
+};

@@ -15,6 +15,9 @@ export type Admission =
   | { readonly admit: true; readonly protocol: number }
   | { readonly admit: false; readonly close: CloseName; readonly reason: string };
 
+/** A boot a second for eleven days. Without it one hello could raise the generation past what any other reaches. */
+const GENERATIONS_AHEAD_MAX = 1_000_000;
+
 const refuse = (close: CloseName, reason: string): Admission => ({ admit: false, close, reason });
 
 /**
@@ -31,6 +34,9 @@ export function admit(hello: Hello, incumbent: Incumbent): Admission {
   }
   if (hello.orchestratorId !== incumbent.orchestratorId || hello.lane !== incumbent.lane) {
     return refuse('malformed', 'hello names another orchestrator or lane than its token');
+  }
+  if (hello.generation > incumbent.generation + GENERATIONS_AHEAD_MAX) {
+    return refuse('malformed', `generation ${hello.generation} cannot follow ${incumbent.generation}`);
   }
   if (hello.generation < incumbent.generation) {
     return refuse(

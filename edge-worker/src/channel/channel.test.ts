@@ -84,6 +84,55 @@ describe('the handshake', () => {
   });
 });
 
+describe('a peer that misbehaves', () => {
+  it('S5: what comes behind a refused hello is not heard', async () => {
+    const peer = await Peer.connect(vps, { generation: 2, instanceId: 'process-b' });
+    const stale = await Peer.dial(vps);
+    if (stale instanceof Response) throw new Error('refused too early');
+    stale.send(helloOf(vps), { ...helloOf(vps), generation: 9, instanceId: 'process-c' });
+    expect(await stale.closed()).toMatchObject({ code: 4409 });
+    expect(await channelOf(vps).describe()).toMatchObject({ generation: 2, presence: { state: 'online' } });
+    await routed();
+    await peer.next('entry');
+  });
+
+  it('a generation that no other could ever reach is refused', async () => {
+    const peer = await Peer.dial(vps);
+    if (peer instanceof Response) throw new Error('refused too early');
+    peer.send({ ...helloOf(vps), generation: Number.MAX_SAFE_INTEGER });
+    expect(await peer.closed()).toMatchObject({ code: 4400 });
+    await Peer.connect(vps);
+  });
+
+  it('asks for blobs and reads nothing: beyond 32 MiB it is refused, and nothing is kept for it', async () => {
+    await site();
+    value(await channelOf(vps).deploy(deployment(`//${'x'.repeat(1_048_576)}`)));
+    const peer = await Peer.connect(vps);
+    const { modules } = JSON.parse((await peer.next('entry')).body) as { modules: { sha256: string }[] };
+    const sha256 = modules[0]?.sha256 ?? '';
+    const ids = Array.from({ length: 40 }, (_, at) => at * 2 + 1);
+    peer.send(...ids.map((id) => ({ type: 'blob' as const, id, sha256, part: 0 })));
+    expect(await peer.next('probe')).toMatchObject({ n: expect.any(Number) });
+    expect(await peer.next('error')).toMatchObject({ error: { code: 'overloaded' } });
+  });
+
+  it('L5: has applied more of the log than there is: the log is a new one, and its next entry is sent', async () => {
+    await site();
+    const older = await Peer.connect(vps);
+    older.close(1000, 'done');
+    const edgeLog = await runInDurableObject(stubOf(vps), (_object, { storage }) =>
+      String(storage.sql.exec(`SELECT log_id FROM log_state WHERE direction = 'out'`).one()['log_id']),
+    );
+    const peer = await Peer.dial(vps);
+    if (peer instanceof Response) throw new Error('refused');
+    const control = { logId: `log-of-${vps}`, oldest: 1, last: 0, peerLogId: edgeLog, applied: 500 };
+    peer.send({ ...helloOf(vps), logs: { control } });
+    expect((await peer.next('welcome')).logs.control.logId).not.toBe(edgeLog);
+    value(await channelOf(vps).deploy(deployment()));
+    expect(await peer.next('entry')).toMatchObject({ seq: 1 });
+  });
+});
+
 describe('frames', () => {
   it.each([
     ['not JSON', '['],
@@ -375,6 +424,15 @@ describe('commands', () => {
     peer.send(result('failed', 1), result('succeeded', 2));
     await peer.next('ack');
     expect(value(await channelOf(vps).command(commandId)).state).toBe('failed');
+  });
+
+  it('a command that does not fit the log is refused as too large, and nothing is kept of it', async () => {
+    await site();
+    const vars = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`V${at}`, 'x'.repeat(5_000)]));
+    const { payload } = deployment();
+    const error = errorOf(await channelOf(vps).deploy({ ...deployment(), payload: { ...payload, vars } }));
+    expect(error.code).toBe('too_large');
+    expect((await channelOf(vps).describe()).queues.control).toBe(0);
   });
 
   it('a key is good for one request: the same gets the first answer, another is refused', async () => {

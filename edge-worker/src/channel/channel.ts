@@ -46,6 +46,9 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #sockets: Sockets;
   readonly #parts: Parts;
   #awake = false;
+  /** The newest that dashboards have not been told. */
+  #news: (() => Promise<unknown>) | undefined;
+  #telling: true | undefined;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
     super(ctx, env);
@@ -63,8 +66,8 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
           at: Date.now(),
           ...(status === undefined ? {} : { status }),
         };
-        const told = env.HUB.getByName(org).publish(update);
-        ctx.waitUntil(told.catch((error: unknown) => console.warn('dashboards were not told', error)));
+        this.#news = () => env.HUB.getByName(org).publish(update);
+        if (this.#telling === undefined) ctx.waitUntil(this.#tell());
       },
     });
     this.#sockets.rehydrate(this.#parts.lane);
@@ -222,6 +225,16 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     if (at === undefined) return;
     const set = await this.ctx.storage.getAlarm();
     if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  }
+
+  /** One telling at a time, of the newest only: an orchestrator may send statuses faster than a Hub takes them. */
+  async #tell(): Promise<void> {
+    this.#telling = true;
+    for (let tell = this.#news; tell !== undefined; tell = this.#news) {
+      this.#news = undefined;
+      await tell().catch((error: unknown) => console.warn('dashboards were not told', error));
+    }
+    this.#telling = undefined;
   }
 
   /** Counts the times that an event found this object asleep: an idle channel must not (PROTOCOL S8). */

@@ -2,17 +2,21 @@ import {
   type Command,
   type CommandType,
   digestOf,
+  ENTRY_BYTES_MAX,
   type EntryToOrchestrator,
   edgeCodec,
+  explain,
   Failure,
   type Inbox,
   type InboxItem,
   isFinal,
   type Outbox,
   orderedId,
+  ProtocolError,
   type RandomBytes,
   type Sql,
 } from '@clawdbot/protocol';
+import { ZodError } from 'zod';
 import type { Blobs } from './blobs.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { Configs } from './configs.ts';
@@ -244,9 +248,7 @@ export class Control {
     const { outbox, commands, orchestratorId, now, random } = this.#parts;
     const id = `cmd_${orchestratorId}_${orderedId(now(), random)}`;
     const expiry = expiresInMs === undefined ? {} : { expiresAt: now() + expiresInMs };
-    const seq = outbox.append(
-      edgeCodec.encodeEntry(entry({ commandId: id, siteId: command.siteId, ...expiry })),
-    );
+    const seq = outbox.append(encoded(entry({ commandId: id, siteId: command.siteId, ...expiry })));
     return commands.insert({ ...command, id, seq, ...expiry });
   }
 
@@ -265,5 +267,22 @@ export class Control {
     commands.move(queued.id, state, now(), { reason });
     blobs.release(queued.id);
     return true;
+  }
+}
+
+/** The request was valid and its entry is not: too many modules, or too much in vars. Throws `Failure`. */
+function encoded(entry: EntryToOrchestrator): string {
+  try {
+    return edgeCodec.encodeEntry(entry);
+  } catch (cause) {
+    if (cause instanceof ProtocolError) {
+      throw new Failure(
+        'too_large',
+        `the command is larger than the ${ENTRY_BYTES_MAX} characters that the log takes`,
+        { cause },
+      );
+    }
+    if (cause instanceof ZodError) throw new Failure('bad_request', explain(cause, 'payload'), { cause });
+    throw cause;
   }
 }

@@ -202,6 +202,13 @@ export class Lane implements LanePort {
   #welcome(protocol: number, sessionId: string, fence: number, hello: Hello): Welcome {
     const { inbox, outbox, control, now } = this.#parts;
     const theirs = hello.logs.control;
+    if (theirs.peerLogId === outbox.logId && theirs.applied > outbox.position().last) {
+      // This object was restored: new entries under old positions would be passed over, and acknowledged.
+      console.warn(
+        'the orchestrator has applied more of this log than there is: it is a new log from here on',
+      );
+      outbox.renew(hex(this.#parts.random(16)));
+    }
     const { applied, resync } = inbox.follow(theirs.logId, theirs.oldest);
     if (resync !== undefined) console.warn(`resync: ${resync}`);
     const known = theirs.peerLogId === outbox.logId;

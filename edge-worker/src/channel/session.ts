@@ -13,6 +13,7 @@ import {
   type Hello,
   headOfBody,
   ProtocolError,
+  type RandomBytes,
   type Status,
   type StatusReport,
   type Welcome,
@@ -21,6 +22,7 @@ import {
 } from '@clawdbot/protocol';
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import { Calls } from './calls.ts';
+import { Flow } from './flow.ts';
 import { type After, Liveness } from './liveness.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 
@@ -49,6 +51,7 @@ export interface SessionPorts {
   readonly save: (attachment: Attachment) => void;
   readonly now: () => number;
   readonly after: After;
+  readonly random: RandomBytes;
   readonly defer: Defer;
   readonly lane: LanePort;
 }
@@ -69,11 +72,25 @@ export class Session {
   readonly #calls = new Calls();
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
+  #ended = false;
+  readonly #flow: Flow;
 
   constructor(state: Attachment, ports: SessionPorts) {
     this.#state = state;
     this.#ports = ports;
-    this.#sender = new FrameSender(ports.wire, edgeCodec.encode, ports.defer);
+    this.#flow = new Flow((n) => this.#sender.pushNow({ type: 'probe', n }), ports.random);
+    const wire: Wire = {
+      ...ports.wire,
+      sendText: (text) => {
+        ports.wire.sendText(text);
+        this.#flow.sent(text.length);
+      },
+      sendBytes: (bytes) => {
+        ports.wire.sendBytes(bytes);
+        this.#flow.sent(bytes.length);
+      },
+    };
+    this.#sender = new FrameSender(wire, edgeCodec.encode, ports.defer);
     this.#liveness = new Liveness({
       now: ports.now,
       after: ports.after,
@@ -113,6 +130,7 @@ export class Session {
 
   /** Throws `Failure` when the call cannot be opened; rejects with one when it fails. */
   relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
+    if (this.#flow.isFull) throw overloaded();
     const { id, reply } = this.#calls.relay(call.requestId);
     const body = headOfBody(call.body);
     this.#open({
@@ -158,6 +176,7 @@ export class Session {
 
   /** The socket is gone, whoever ended it. Safe to repeat. */
   end(reason: string): void {
+    this.#ended = true;
     this.#cancelHello?.();
     this.#liveness.stop();
     this.#calls.failAll(reason);
@@ -182,11 +201,13 @@ export class Session {
     const { frames, unknown } = edgeCodec.decode(text);
     if (unknown > 0) this.#ports.lane.onUnknown(unknown);
     const entries: Entry[] = [];
+    const latest = frames.findLast(({ type }) => type === 'status');
     for (const frame of frames) {
+      if (this.#ended) return; // Refused by a frame before: what came with it is not heard.
       if (frame.type === 'entry') entries.push(frame);
-      else this.#onFrame(frame);
+      else if (frame.type !== 'status' || frame === latest) this.#onFrame(frame);
     }
-    if (entries.length > 0) this.#onEntries(entries);
+    if (entries.length > 0 && !this.#ended) this.#onEntries(entries);
   }
 
   #onFrame(frame: Exclude<FrameToEdge, Entry>): void {
@@ -198,6 +219,8 @@ export class Session {
         this.#onHello(frame);
         break;
       case 'probe':
+        this.#flow.echoed(frame.n);
+        break;
       case 'credit': // Bodies are buffered whole within RELAY_BODY_BYTES_MAX: there is nothing to grant yet.
         break;
       case 'ack':
@@ -277,6 +300,7 @@ export class Session {
 
   #onBlob(id: number, sha256: string, part: number): void {
     try {
+      if (this.#flow.isFull) throw overloaded();
       this.#sender.pushBody(id, this.#ports.lane.blobPart(sha256, part));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -296,3 +320,9 @@ export class Session {
     this.#ports.save(state);
   }
 }
+
+const overloaded = () =>
+  new Failure('overloaded', 'too much waits on the socket of this orchestrator: try again', {
+    retryAfterMs: 1_000,
+    execution: 'not_started',
+  });

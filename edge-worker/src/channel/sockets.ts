@@ -58,6 +58,7 @@ export class Sockets {
       },
       save: (attachment) => writeAttachment(socket, attachment),
       now: Date.now,
+      random: (length) => crypto.getRandomValues(new Uint8Array(length)),
       after: (ms, task) => {
         const timer = setTimeout(task, ms);
         return () => clearTimeout(timer);

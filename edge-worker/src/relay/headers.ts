@@ -11,13 +11,19 @@ const OURS: ReadonlySet<string> = new Set([
   'tracestate',
   'true-client-ip',
   'x-actor',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-original-forwarded-for',
   'x-real-ip',
   'x-request-id',
 ]);
 const OUR_PREFIXES: readonly string[] = ['cf-', 'x-forwarded-', 'x-orchestrator-'];
 
-const isOurs = (name: string): boolean =>
-  OURS.has(name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
+/** Some upstreams (CGI, WSGI) cannot tell `_` from `-`, and would take X_Forwarded_For for ours. */
+function isOurs(given: string): boolean {
+  const name = given.replaceAll('_', '-');
+  return OURS.has(name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
 
 /**
  * A customer's headers as they may go on, lower case. workerd has joined repeated ones with ", " already,

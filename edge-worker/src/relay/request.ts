@@ -36,6 +36,10 @@ export async function callOf(
   passage: Passage,
 ): Promise<Omit<RelayCall, 'target' | 'siteId'>> {
   const { requestId, url } = passage;
+  if (request.method === 'TRACE') {
+    // It would echo the headers that we add, to whoever asks (RFC 9110 §9.3.8).
+    throw new Failure('method_not_allowed', 'TRACE is not passed on', { execution: 'not_started' });
+  }
   if (url.length > URL_CHARS_MAX)
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];

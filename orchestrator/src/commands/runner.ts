@@ -228,6 +228,12 @@ export class Runner {
       return { state: 'succeeded', result: json.parse(result) };
     } catch (error) {
       if (error instanceof LeaseLost) this.#leaseLost(error);
+      if (isStorageFault(error)) {
+        // Nothing is known of the command but that it cannot be written down: it is taken up again, by its id.
+        this.#options.log.error('the store failed under a command: it is tried again', { error });
+        await pause(this.#options.clock, RETRY_MS, this.#stop.signal);
+        return undefined;
+      }
       const outcome = failed(error, signal);
       if (outcome?.state === 'failed' && !(error instanceof Failure)) {
         this.#options.log.error('a command failed inside the orchestrator', { commandId: command.id, error });
@@ -291,6 +297,10 @@ export class Runner {
     this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.wake());
   }
 }
+
+/** SQLite's own: the disk is full, cannot be read, is locked. */
+const isStorageFault = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_');
 
 const unreadable = (why: string): Outcome => ({
   state: 'failed',

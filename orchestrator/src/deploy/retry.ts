@@ -81,14 +81,14 @@ export async function patiently<T>(
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
-      return await call();
+      // Looked up inside: while Cloudflare is down, the look fails just as the call did.
+      const already = attempt === 1 ? undefined : await done?.();
+      return already ?? (await call());
     } catch (thrown) {
       signal.throwIfAborted();
       const error = failureOf(thrown);
       if (!worthRepeating(error, attempt)) throw error;
       await wait(pauseMs(error, attempt, random), signal);
     }
-    const already = await done?.();
-    if (already !== undefined) return already;
   }
 }

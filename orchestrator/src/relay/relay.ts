@@ -107,8 +107,11 @@ class UpstreamRelay implements Relay {
   }
 }
 
-/** A path that the customer's URL parser would have resolved: sent on, it could leave the upstream's prefix. */
-const DOTS = /(?:^|\/)(?:\.|%2e){1,2}(?:[/?#]|$)/i;
+/**
+ * A path that some parser on the way would resolve, also when its slashes are encoded (nginx decodes them first):
+ * sent on, it could leave the upstream's prefix.
+ */
+const DOTS = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i;
 
 /** The request's route, or the answer that there is none. */
 function routeOf(routes: readonly Route[], { method, url, requestId }: RequestHead): Route | Reply {

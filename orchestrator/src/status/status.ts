@@ -58,7 +58,7 @@ export function createReporter(sources: StatusSources): Reporter {
       uptimeS: uptimeS(),
       memory: memory(),
       queues: sources.queues(),
-      sites: settings.statuses(),
+      sites: settings.statuses().map(brief),
       workers: sources.workers(),
       tunnel: sources.tunnel(),
     }),
@@ -81,6 +81,19 @@ export function createReporter(sources: StatusSources): Reporter {
     readiness: () => readinessOf(sources.channel()),
   };
 }
+
+/**
+ * Of each refusal the beginning, in `status`: all sites' together must fit one text message (F4), and `get_status`
+ * has the whole sentence.
+ */
+const ERROR_CHARS = 200;
+const cut = <A extends { error?: string | undefined }>(attempt: A | undefined): A | undefined =>
+  attempt?.error === undefined ? attempt : { ...attempt, error: attempt.error.slice(0, ERROR_CHARS) };
+const brief = (site: SiteStatus): SiteStatus => ({
+  ...site,
+  ...optional('lastAttempt', cut(site.lastAttempt)),
+  ...optional('lastFailure', cut(site.lastFailure)),
+});
 
 function memory(): Status['memory'] {
   const { rss, heapUsed } = process.memoryUsage();

@@ -24,7 +24,6 @@ export interface OutboxOptions {
  * acknowledged and past the retention.
  */
 export class Outbox {
-  readonly logId: string;
   readonly #sql: Sql;
   readonly #log: LogName;
   readonly #now: () => number;
@@ -38,7 +37,6 @@ export class Outbox {
     this.#log = log;
     this.#now = now;
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction, log_id) VALUES (?, 'out', ?)`, log, newLogId());
-    this.logId = text(this.#state(), 'log_id');
     // A session that outlives this instance (hibernation) has its unacknowledged entries sent again: its peer
     // passes over what it has.
     this.#cursor = int(this.#state(), 'acked');
@@ -83,6 +81,15 @@ export class Outbox {
     if (seq <= this.offered) return false;
     this.#sql.run(`UPDATE log_outbox SET body = ? WHERE log = ? AND seq = ?`, body, this.#log, seq);
     return true;
+  }
+
+  get logId(): string {
+    return text(this.#state(), 'log_id');
+  }
+
+  /** The database was restored, and the peer has entries of before: from here on this is another log. */
+  renew(logId: string): void {
+    this.#sql.run(`UPDATE log_state SET log_id = ? WHERE log = ? AND direction = 'out'`, logId, this.#log);
   }
 
   /** Where this log stands, as `hello` and `welcome` tell it. */

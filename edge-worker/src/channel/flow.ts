@@ -1,0 +1,43 @@
+import type { RandomBytes } from '@clawdbot/protocol';
+
+/** Past this much that nothing proves to be read, the other end is asked … */
+const ASK_BYTES = 4 * 1024 * 1024;
+/** … and past this much nothing large is sent until it answers: an object has 128 MB for everything. */
+const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
+
+/**
+ * How much the orchestrator may not have read yet. workerd queues without bound for a reader that does not read,
+ * and a hibernatable socket has no `bufferedAmount` (undefined on workerd 1.20261102): so a probe goes behind what
+ * was sent, and its echo proves all before it. `n` is random, since only who reads it may know it.
+ */
+export class Flow {
+  readonly #probe: (n: number) => void;
+  readonly #random: RandomBytes;
+  #unread = 0;
+  #asked: { readonly n: number; readonly bytes: number } | undefined;
+
+  constructor(probe: (n: number) => void, random: RandomBytes) {
+    this.#probe = probe;
+    this.#random = random;
+  }
+
+  get isFull(): boolean {
+    return this.#unread > UNREAD_BYTES_MAX;
+  }
+
+  sent(bytes: number): void {
+    this.#unread += bytes;
+    if (this.#unread <= ASK_BYTES || this.#asked !== undefined) return;
+    // Above the numbers that `Liveness` counts up, and no more than a double holds exactly.
+    const n = this.#random(4).reduce((sum, byte) => sum * 256 + byte, 1);
+    this.#asked = { n, bytes: this.#unread };
+    this.#probe(n);
+  }
+
+  echoed(n: number): void {
+    if (this.#asked?.n !== n) return;
+    this.#unread -= this.#asked.bytes;
+    this.#asked = undefined;
+    this.sent(0);
+  }
+}
