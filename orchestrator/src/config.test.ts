@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -92,7 +92,9 @@ describe('the environment', () => {
     ['KEY_FILE', { KEY_FILE: keyFile('p384', 'P-384', 0o600) }, /not EC on P-256/],
     ['KEY_FILE', { KEY_FILE: keyFile('open', 'P-256', 0o644) }, /chmod 600/],
     ['KEY_FILE', { KEY_FILE: keyFile('group', 'P-256', 0o640) }, /chmod 600/],
+    ['KEY_FILE', { KEY_FILE: folder }, /^KEY_FILE is not a file (?!.*chmod)/],
     ['DATA_DIR', { DATA_DIR: undefined }, /is missing/],
+    ['DATA_DIR', { DATA_DIR: '/proc/x' }, /cannot be written/],
     ['DATA_DIR', { DATA_DIR: join(notAKey, 'below-a-file') }, /cannot be written/],
     ['PORT', { PORT: 'http' }, /is not a number in range/],
     ['PORT', { PORT: '65536' }, /is not a number in range/],
@@ -111,6 +113,13 @@ describe('the environment', () => {
     expect(line).toMatch(new RegExp(`^${name} `));
     expect(line).toMatch(expected);
     expect(line).not.toContain('\n');
+  });
+
+  it('makes the data folder with what is missing above it, for this user alone', () => {
+    const DATA_DIR = join(folder, 'a/b');
+    readConfig({ ...GOOD, DATA_DIR });
+    expect([join(folder, 'a'), DATA_DIR].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o700]);
+    readConfig({ ...GOOD, DATA_DIR });
   });
 
   it('does not print a secret in its complaint', () => {

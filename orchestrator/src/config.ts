@@ -85,8 +85,7 @@ function keyFile(path: string, refuse: Refuse): string {
   return path;
 }
 
-const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** One by one, because below /proc Node's recursive `mkdirSync` never comes back. */
 function makeFolder(path: string): void {
@@ -125,19 +124,23 @@ function apiBase(text: string, refuse: Refuse): string {
 const CLOUDFLARE = 'set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID together, or neither';
 const ACCESS = 'set CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET together, or neither';
 
-const variables = z
-  .object({
-    ORCHESTRATOR_ID: variable(
-      'set it to the id this orchestrator was enrolled with, 1 to 63 of a-z, 0-9 and "-", e.g. vps-1',
-      (text, refuse) => orchestratorId.safeParse(text).data ?? refuse('is not an orchestrator id'),
-    ),
+/** Who signs, and with which key. */
+const signer = z.object({
+  ORCHESTRATOR_ID: variable(
+    'set it to the id this orchestrator was enrolled with, 1 to 63 of a-z, 0-9 and "-", e.g. vps-1',
+    (text, refuse) => orchestratorId.safeParse(text).data ?? refuse('is not an orchestrator id'),
+  ),
+  KEY_FILE: variable(
+    "set it to the path of the orchestrator's private key, PEM, EC P-256, mode 600",
+    keyFile,
+  ),
+});
+
+const variables = signer
+  .extend({
     EDGE_URL: variable(
       "set it to the console's address, e.g. https://console.example.com (http on loopback only)",
       secureOrigin,
-    ),
-    KEY_FILE: variable(
-      "set it to the path of the orchestrator's private key, PEM, EC P-256, mode 600",
-      keyFile,
     ),
     DATA_DIR: variable('set it to a folder that this process may write, e.g. /var/lib/clawdbot', dataDir),
     PORT: variable('set it to a free port from 0 to 65535, or leave it out for 3000', (text, refuse) =>
@@ -205,7 +208,7 @@ const configOf = (all: Variables): Config => ({
   secrets: [all.CLOUDFLARE_API_TOKEN, all.CF_ACCESS_CLIENT_SECRET].filter((secret) => secret !== undefined),
 });
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads the environment; makes the data folder if there is none.
@@ -213,9 +216,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export const readConfig = (env: Environment): Config => configOf(read(variables, env));
 
-const signer = variables.pick({ ORCHESTRATOR_ID: true, KEY_FILE: true });
-
-/** Who signs, and with which key: all that a token needs of the environment. Throws `ConfigError`. */
+/** All that a token needs of the environment. Throws `ConfigError`. */
 export function readSigner(env: Environment): Pick<Config, 'orchestratorId' | 'keyFile'> {
   const { ORCHESTRATOR_ID, KEY_FILE } = read(signer, env);
   return { orchestratorId: ORCHESTRATOR_ID, keyFile: KEY_FILE };

@@ -10,6 +10,7 @@ import { digestOf, EMPTY_CONFIG, edgeCodec } from '@clawdbot/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { TestEdge, until } from './link/edge.fixture.ts';
+import { openStore } from './store/index.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const TIMEOUT_MS = 20_000;
@@ -88,7 +89,7 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
     expect(orchestrator.stderr).toBe('');
   });
 
-  it('carries out a command and reports it, durably', async () => {
+  it('carries out a command and reports it, durably; the last status has nothing left to send', async () => {
     new Orchestrator();
     const socket = await edge.welcomed(0);
     const body = edgeCodec.encodeEntry({
@@ -109,6 +110,11 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
       { body: expect.objectContaining({ type: 'command_progress', milestone: 'running' }) },
       { body: expect.objectContaining({ type: 'command_result', state: 'succeeded' }) },
     ]);
+    socket.send({ type: 'ack', log: 'control', applied: 2 });
+    await until('a status without entries that wait', () => {
+      const last = socket.frames.findLast((frame) => frame.type === 'status');
+      return last?.queues.outbox === 0 && last.sites.length === 1;
+    });
   });
 
   it('is connected again within 3 s after a SIGKILL, with a higher generation', async () => {
@@ -140,7 +146,41 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
     writeFileSync(join(dir, 'data', 'orchestrator.db'), 'not a database '.repeat(500));
     const orchestrator = new Orchestrator();
     expect(await orchestrator.exit()).toBe(2);
-    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is damaged.*clawctl restore.*\n$/);
+    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is damaged.*clawctl release vps-1.*\n$/);
+  });
+
+  it('refuses the database of another orchestrator in one line, with exit 2', async () => {
+    openStore(join(dir, 'data'), 'demo-vps').close();
+    const orchestrator = new Orchestrator();
+    expect(await orchestrator.exit()).toBe(2);
+    expect(orchestrator.stderr).toMatch(/^DATA_DIR holds the database of demo-vps, not vps-1: .*\n$/);
+  });
+
+  it('removes a site with its config, says so in the status, and takes generation 1 of it again', async () => {
+    new Orchestrator();
+    const socket = await edge.welcomed(0);
+    const push = (seq: number, entry: Parameters<typeof edgeCodec.encodeEntry>[0]) =>
+      socket.send({ type: 'entry', log: 'control', seq, at: 1, body: edgeCodec.encodeEntry(entry) });
+    const config = (n: number, vars: Record<string, string>) => ({
+      type: 'update_config' as const,
+      commandId: `cmd_vps-1_000000000000000000000${n}`,
+      siteId: 'site-1',
+      generation: 1,
+      digest: digestOf({ routes: [], worker: { vars } }),
+      config: { routes: [], worker: { vars } },
+    });
+    const sites = (digest: string | undefined) =>
+      until(`a status with ${digest}`, () => {
+        const last = socket.frames.findLast((frame) => frame.type === 'status');
+        return last !== undefined && last.sites[0]?.digest === digest;
+      });
+    const [first, again] = [config(1, { A: '1' }), config(2, { A: '2' })];
+    push(1, first);
+    await sites(first.digest);
+    push(2, { type: 'remove_site', siteId: 'site-1' });
+    await sites(undefined);
+    push(3, again);
+    await sites(again.digest);
   });
 
   it('names a missing variable, or a taken port, in one line, with exit 2', async () => {

@@ -63,6 +63,7 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     },
   };
   const deployer = createDeployer({
+    siteVars: () => ({}),
     sql,
     cloudflare,
     now: Date.now,

@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command, Problem } from '@clawdbot/protocol';
 import { digestOf, EMPTY_CONFIG } from '@clawdbot/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { loadIdentity, verifyLocalToken } from '../identity.ts';
 import { CliError, type Io } from './io.ts';
 import { createProgram } from './program.ts';
 
@@ -101,20 +103,43 @@ function folder(files: Record<string, string | Uint8Array>): string {
   return root;
 }
 
+/** A clock that waiting moves. */
+function passing(): Pick<Io, 'now' | 'wait'> {
+  let now = 5_000;
+  return {
+    now: () => now,
+    wait: async (ms) => {
+      now += ms;
+    },
+  };
+}
+
 const problem = (status: number, code: Problem['code'], detail: string) => (): Response =>
   Response.json({ type: 'about:blank', title: code, status, code, detail, retryable: false }, { status });
 
+const orchestratorOf = (presence: object) => ({
+  id: 'vps-1',
+  orgId: 'org-1',
+  presence,
+  fence: 1,
+  generation: 1,
+  lanes: 1,
+  queues: { control: 0 },
+  wakes: 1,
+  unknownFrames: 0,
+});
+const SANDBOX = {
+  edgeUrl: 'http://127.0.0.1:8787',
+  orchestratorUrl: 'http://127.0.0.1:3000',
+  orchestratorId: 'vps-1',
+  siteId: 'demo',
+  adminToken: 'sandbox-token',
+  cloudflareApiUrl: 'http://127.0.0.1:1',
+  cloudflareAccountId: 'a',
+  cloudflareApiToken: 't',
+};
+
 describe('whom it asks', () => {
-  const SANDBOX = {
-    edgeUrl: 'http://127.0.0.1:8787',
-    orchestratorUrl: 'http://127.0.0.1:3000',
-    orchestratorId: 'vps-1',
-    siteId: 'demo',
-    adminToken: 'sandbox-token',
-    cloudflareApiUrl: 'http://127.0.0.1:1',
-    cloudflareAccountId: 'a',
-    cloudflareApiToken: 't',
-  };
   const commands = { 'GET /api/v1/commands': [() => ({ items: [], next: null })] };
   const asked = async (args: string[], more: Partial<Io>) => {
     const { seen, error } = await clawctl([...args, 'commands'], commands, more);
@@ -257,11 +282,48 @@ describe('deploy', () => {
     },
   );
 
-  it('asks for the site when there are several', async () => {
-    const root = folder({ 'index.js': '' });
+  it('asks for the site when there are several, in a sandbox too', async () => {
+    const root = folder({ 'index.js': '', '.sandbox/sandbox.json': JSON.stringify(SANDBOX) });
     const sites = { 'GET /api/v1/sites': [() => ({ items: [siteOf('a'), siteOf('b')], next: null })] };
-    const { error } = await clawctl(['deploy', root, '--name', 'x'], sites);
-    expect(String(error)).toMatch(/name one of a, b/);
+    for (const more of [{}, { env: {}, cwd: root }]) {
+      const { error } = await clawctl(['deploy', root, '--name', 'x'], sites, more);
+      expect(String(error)).toMatch(/name one of a, b with --site/);
+    }
+  });
+
+  it.each([
+    [{ state: 'away', reason: 'the socket was lost' }, 'the orchestrator is away (the socket was lost)'],
+    [{ state: 'never' }, 'the orchestrator has never connected'],
+    [undefined, 'the orchestrator has not taken the command yet'],
+  ])('says once, after two seconds, why a command stays queued: %o', async (presence, why) => {
+    const root = folder({ 'index.js': '' });
+    const queued = () => command({ state: 'queued' });
+    const { err, error } = await clawctl(
+      ['deploy', root, '--name', 'x'],
+      {
+        ...edge({}),
+        [`GET /api/v1/commands/${ID}`]: [...Array.from({ length: 20 }, () => queued), () => command()],
+        ...(presence && { 'GET /api/v1/orchestrators/vps-1': [() => orchestratorOf(presence)] }),
+      },
+      passing(),
+    );
+    expect(error).toBeUndefined();
+    const hint = `Ctrl-C leaves the command queued, "clawctl commands cancel ${ID}" withdraws it`;
+    expect(err.split('\n').slice(2)).toEqual([`waiting: ${why}; ${hint}`]);
+  });
+
+  it('says nothing of waiting while a command runs, or is taken at once', async () => {
+    const root = folder({ 'index.js': '' });
+    const running = () => command({ state: 'running' });
+    const { err } = await clawctl(
+      ['deploy', root, '--name', 'x'],
+      {
+        ...edge({}),
+        [`GET /api/v1/commands/${ID}`]: [...Array.from({ length: 20 }, () => running), () => command()],
+      },
+      passing(),
+    );
+    expect(err).not.toMatch('waiting');
   });
 });
 
@@ -294,9 +356,16 @@ describe('config', () => {
     expect(JSON.parse(out)).toEqual({ generation: 8 });
   });
 
+  it('set says so when there is no such file', async () => {
+    const { error, seen } = await clawctl(['config', 'set', 'site-1', '/nowhere'], edge);
+    expect(error).toEqual(new CliError('/nowhere cannot be read: no such file'));
+    expect(seen).toEqual([]);
+  });
+
   it('set refuses what is no JSON, and hands on why the edge refused', async () => {
-    expect(String((await clawctl(['config', 'set', 'site-1', '/nowhere'], edge)).error)).toMatch(
-      /\/nowhere is no JSON/,
+    const text = join(folder({ 'a.txt': 'hello' }), 'a.txt');
+    expect(String((await clawctl(['config', 'set', 'site-1', text], edge)).error)).toMatch(
+      /a\.txt is no JSON/,
     );
     const stale = () =>
       Response.json(
@@ -353,6 +422,63 @@ describe('commands', () => {
   });
 });
 
+describe('release', () => {
+  const edge = { 'POST /api/v1/orchestrators/vps-1/release': [() => orchestratorOf({ state: 'never' })] };
+
+  it('is done only when it was confirmed', async () => {
+    const refused = await clawctl(['release', 'vps-1'], edge);
+    expect(String(refused.error)).toMatch(/forgets the newest process of vps-1.*--yes/);
+    expect(refused.seen).toEqual([]);
+    const { out, seen } = await clawctl(['release', 'vps-1', '--yes'], edge);
+    expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'POST https://edge.example/api/v1/orchestrators/vps-1/release',
+    ]);
+    expect(out).toBe('vps-1 is released: one with an empty database may connect');
+  });
+});
+
+describe('token', () => {
+  const key = () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const root = folder({ '.sandbox/sandbox.json': JSON.stringify(SANDBOX), '.sandbox/keys/vps-1.pem': pem });
+    const KEY_FILE = join(root, '.sandbox/keys/vps-1.pem');
+    chmodSync(KEY_FILE, 0o600);
+    return { root, KEY_FILE };
+  };
+  const more = { newId: () => 'jti-12345678' };
+
+  it('prints one that this orchestrator’s own HTTP API takes, from the environment or the sandbox', async () => {
+    const { root, KEY_FILE } = key();
+    for (const io of [{ env: { ORCHESTRATOR_ID: 'vps-1', KEY_FILE } }, { env: {}, cwd: root }]) {
+      const { out, error } = await clawctl(['token'], {}, { ...more, ...io });
+      expect(error).toBeUndefined();
+      const request = { orchestratorId: 'vps-1', token: out, now: 5_000 };
+      expect(verifyLocalToken(loadIdentity(KEY_FILE), request)).toMatchObject({ sub: 'vps-1' });
+    }
+  });
+
+  it('names the variable that is missing', async () => {
+    const { error } = await clawctl(['token'], {}, { ...more, env: { ORCHESTRATOR_ID: 'vps-1' } });
+    expect(error).toBeInstanceOf(CliError);
+    expect(String(error)).toMatch(/KEY_FILE is missing: set it/);
+  });
+
+  it('says in its help how long one is good, and how to use it', async () => {
+    const { out } = await clawctl(['token', '--help']);
+    expect(out).toMatch(/good for 5\s+minutes/);
+    expect(out).toMatch(/curl -H "Authorization: Bearer \$\(clawctl token\)" \S+\/metrics/);
+  });
+});
+
+describe('with --json', () => {
+  it('a wrong command line is one JSON object, and no usage', async () => {
+    const { err } = await clawctl(['--json', 'deploy', '--nonsense']);
+    expect(JSON.parse(err)).toEqual({ error: "unknown option '--nonsense'" });
+    expect((await clawctl(['deploy', '--nonsense'])).err).toMatch(/^error: unknown option.*Usage:/s);
+  });
+});
+
 describe('the launcher', () => {
   it('runs the command line, and fails with one line and without a stack', () => {
     const bin = join(import.meta.dirname, '../../bin/clawctl.mjs');
@@ -366,6 +492,8 @@ describe('the launcher', () => {
     const failed = run(['status']);
     expect(failed).toMatchObject({ status: 1, stdout: '' });
     expect(failed.stderr).toMatch(/^clawctl: there is no edge to talk to[^\n]*\n$/);
-    // Two processes that start from nothing, on a machine that may be busy.
+    const asJson: unknown = JSON.parse(run(['status', '--json']).stderr);
+    expect(asJson).toEqual({ error: expect.stringMatching(/^there is no edge/) });
+    // Three processes that start from nothing, on a machine that may be busy.
   }, 20_000);
 });

@@ -66,7 +66,9 @@ export class Edge {
     const [only, second] = items;
     if (only !== undefined && second === undefined) return only.id;
     if (only === undefined) throw new CliError('there is no site yet: make one first');
-    throw new CliError(`there are several sites: name one of ${items.map(({ id }) => id).join(', ')} with --site`);
+    throw new CliError(
+      `there are several sites: name one of ${items.map(({ id }) => id).join(', ')} with --site`,
+    );
   }
 
   async #data<T extends z.ZodType>(schema: T, request: OrchestratorRequest): Promise<z.output<T>> {

@@ -32,7 +32,9 @@ export function createProgram(io: Io): Command {
       // With --json a complaint is all that is written there: no usage behind it.
       writeErr: (text) => globals().json !== true && io.err(text.trimEnd()),
       outputError: (text, write) =>
-        globals().json === true ? io.err(asComplaint(text.trim().replace(/^error: /, ''), true)) : write(text),
+        globals().json === true
+          ? io.err(asComplaint(text.trim().replace(/^error: /, ''), true))
+          : write(text),
     });
   const globals = (): Globals => program.opts<Globals>();
   const desk = (): actions.Desk => ({

@@ -19,7 +19,7 @@ const sandboxFile = z.object({
   cloudflareAccountId: z.string(),
   cloudflareApiToken: z.string(),
 });
-export interface Sandbox extends z.infer<typeof sandboxFile> {
+interface Sandbox extends z.infer<typeof sandboxFile> {
   /** `.sandbox`, where its state is. */
   readonly folder: string;
 }

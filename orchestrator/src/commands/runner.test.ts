@@ -61,7 +61,7 @@ class Process {
   #positions = 0;
 
   constructor(dir: string) {
-    this.store = openStore(dir);
+    this.store = openStore(dir, 'vps-1');
     const { log, lines } = recordingLogger();
     this.lines = lines;
     const { sql } = this.store;
@@ -271,6 +271,24 @@ describe('Runner: expiry and cancelling', () => {
     ).toMatchObject({
       reason: 'an operator said so',
     });
+  });
+});
+
+describe('Runner: a site that is deleted', () => {
+  it('has its open commands cancelled, those that wait and those that run, and no other', async () => {
+    const process = await boot();
+    process.accept(config(1, 'site-1'), config(2, 'site-1'), deploy(3, 'a'), config(4, 'site-2'));
+    await process.settle();
+    process.store.sql.transaction(() => process.runner.cancelSite('site-1', 'the site was deleted'));
+    process.accept(config(5, 'site-1'));
+    await process.settle();
+    expect(process.told().slice(3).sort()).toEqual([
+      '1 cancelled',
+      '2 cancelled',
+      '3 cancelled',
+      '5 running',
+    ]);
+    expect(process.begun).toEqual([1, 3, 4, 5].map(idOf));
   });
 });
 

@@ -65,6 +65,7 @@ const deployer = (more: Partial<DeployerOptions> = {}) =>
     sql,
     cloudflare: { apiToken: 'token', accountId: 'acc' },
     now: () => 5_000,
+    siteVars: () => ({}),
     random: () => 1,
     wait: async (ms, signal) => {
       signal.throwIfAborted();
@@ -150,6 +151,27 @@ describe('deploying a Worker', () => {
   });
 });
 
+describe('the variables of a Worker', () => {
+  const siteVars = (siteId: string) => (siteId === 'site-1' ? { COLOUR: 'red', SHOP: 'one' } : {});
+
+  it('are those of its site’s config, and over them the command’s own', async () => {
+    await deployer({ siteVars }).deploy(body(), context());
+    expect(only('tracker').versions[0]?.metadata).toMatchObject({
+      bindings: [
+        { type: 'plain_text', name: 'COLOUR', text: 'blue' },
+        { type: 'plain_text', name: 'SHOP', text: 'one' },
+        { type: 'version_metadata' },
+      ],
+    });
+  });
+
+  it('may not take our own variable’s name in the site’s config either', async () => {
+    const failing = deployer({ siteVars: () => ({ CF_VERSION_METADATA: 'x' }) }).deploy(body(), context());
+    await expect(failing).rejects.toThrow(/CF_VERSION_METADATA/);
+    expect(cloudflare.calls).toEqual([]);
+  });
+});
+
 describe('trouble on the way', () => {
   it.each(['PUT script', 'GET versions', 'GET deployments', 'POST subdomain'])(
     'goes on after a 503 of %s',
@@ -207,6 +229,26 @@ describe('trouble on the way', () => {
     });
     expect(cloudflare.calls).toEqual(['GET versions', 'PUT script']);
     expect(deployer().workers()).toMatchObject([{ name: 'tracker', state: 'failed' }]);
+  });
+
+  it('leaves a Worker that runs deployed, with the version and url that run', async () => {
+    const first = await deployer().deploy(body({ commandId: `${COMMAND}a` }), context());
+    cloudflare.fail({ on: 'POST versions', when: 'before', answer: () => refusal(400, 10_021, 'no') });
+    await expect(deployer().deploy(body(), context())).rejects.toThrow();
+    const { versionId, url } = first;
+    expect(deployer().workers()).toMatchObject([{ state: 'deployed', versionId, url, proof: 'reachable' }]);
+  });
+
+  it('that comes after the new version took over leaves that one as what runs', async () => {
+    const first = await deployer().deploy(body({ commandId: `${COMMAND}a` }), context());
+    cloudflare.serveBy(() => {
+      stop.abort(new Failure('conflict', 'cancelled by an operator'));
+      throw new TypeError('fetch failed');
+    });
+    await expect(deployer().deploy(body(), context())).rejects.toThrow('cancelled by an operator');
+    const serving = only('tracker').deployments[0]?.versions[0]?.version_id;
+    expect(serving).not.toBe(first.versionId);
+    expect(deployer().workers()).toMatchObject([{ state: 'deployed', versionId: serving }]);
   });
 
   it('says what to check when the token is refused', async () => {

@@ -20,7 +20,10 @@ let failWith: Error | undefined;
 const commands = {
   accept: vi.fn<Rooms['commands']['accept']>(),
   cancel: vi.fn<Rooms['commands']['cancel']>(),
+  cancelSite: vi.fn<Rooms['commands']['cancelSite']>(),
 };
+const settings = { remove: vi.fn<Rooms['settings']['remove']>() };
+const publishStatus = vi.fn();
 const onDispatched = vi.fn();
 const onLeaseLost = vi.fn();
 
@@ -38,7 +41,7 @@ beforeEach(() => {
     inbox,
     dispatch: (entry: EntryToOrchestrator, item) => {
       if (failWith !== undefined) throw failWith;
-      dispatch(entry, item, { commands });
+      dispatch(entry, item, { commands, settings, publishStatus });
     },
     clock,
     log,
@@ -62,6 +65,14 @@ describe('InboxLoop', () => {
     expect(commands.cancel).toHaveBeenCalledTimes(2);
     expect(inbox.depth()).toEqual({ pending: 0, dead: 0 });
     expect(onDispatched).toHaveBeenCalledTimes(1);
+  });
+
+  it('hands the removal of a site to all rooms that know it, and the status tells of it', () => {
+    receive(edgeCodec.encodeEntry({ type: 'remove_site', siteId: 'site-1' }));
+    expect(commands.cancelSite).toHaveBeenCalledWith('site-1', 'the site was deleted');
+    expect(settings.remove).toHaveBeenCalledWith('site-1');
+    expect(publishStatus).toHaveBeenCalledTimes(1);
+    expect(inbox.depth()).toEqual({ pending: 0, dead: 0 });
   });
 
   it.each([

@@ -48,7 +48,14 @@ function started() {
   const { log } = recordingLogger();
   const outbox = new Outbox({ sql, log: 'control', now: Date.now, newLogId: () => 'log-orchestrator' });
   const inbox = new Inbox(sql, 'control');
-  const control = new ControlLog({ inbox, outbox, clock: systemClock, log, onCommitted: () => {} });
+  const control = new ControlLog({
+    inbox,
+    outbox,
+    clock: systemClock,
+    log,
+    onCommitted: () => {},
+    onEmptied: () => {},
+  });
   let tokens = 0;
   const memory = { rssBytes: 1, heapUsedBytes: 1 };
   const queues = { inbox: 0, outbox: 0, deadLetters: 0 };

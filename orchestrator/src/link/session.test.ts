@@ -106,7 +106,8 @@ beforeEach(() => {
   outbox = new Outbox({ sql, log: 'control', now: clock.now, newLogId: () => 'log-orchestrator' });
   inbox = new Inbox(sql, 'control');
   const { log } = recordingLogger();
-  control = new ControlLog({ inbox, outbox, clock, log, onCommitted: committed });
+  const onEmptied = () => session.publishStatus();
+  control = new ControlLog({ inbox, outbox, clock, log, onCommitted: committed, onEmptied });
   dial();
 });
 afterEach(() => {
@@ -234,11 +235,11 @@ describe('PROTOCOL: opening', () => {
     expect(edge.closed?.code).toBe(4400);
   });
 
-  it('S7: a database that lacks entries which the edge has seen of it stays away for good, and says what to run', () => {
+  it('S7: a database that lacks entries which the edge has seen of it stays away for good, and says what to do', () => {
     open({ applied: 3 });
     expect(events.ended).toHaveBeenCalledWith({
       after: 'fatal',
-      reason: expect.stringContaining('clawctl restore'),
+      reason: expect.stringMatching(/put the newest copy back, or .*clawctl release/),
     });
   });
 });
@@ -288,9 +289,9 @@ describe('PROTOCOL: frames', () => {
 describe('PROTOCOL: heartbeat', () => {
   it('S8: pings at every heartbeat and measures the round trip', () => {
     open();
-    clock.pass(40);
+    clock.pass(40.26);
     session.receiveText('pong');
-    expect(session.rttMs).toBe(40);
+    expect(session.rttMs).toBe(40.3);
     clock.pass(HEARTBEAT_MS);
     expect(edge.texts.filter((text) => text === 'ping')).toHaveLength(2);
   });
@@ -371,6 +372,22 @@ describe('PROTOCOL: the control log', () => {
     clock.flush();
     expect(edge.take('entry')).toHaveLength(4_500);
     expect(outbox.depth).toBe(4_500);
+  });
+
+  it('an acknowledgement that empties the outbox is followed by one status, any other by none', () => {
+    for (const body of ['a', 'b', 'c']) outbox.append(body);
+    open();
+    const statuses = (): number => edge.take('status').length;
+    expect(statuses()).toBe(1);
+    send({ type: 'ack', log: 'control', applied: 2 });
+    clock.flush();
+    expect(statuses()).toBe(1);
+    send({ type: 'ack', log: 'control', applied: 3 });
+    clock.flush();
+    expect(statuses()).toBe(2);
+    send({ type: 'ack', log: 'control', applied: 3 });
+    clock.flush();
+    expect(statuses()).toBe(2);
   });
 
   it('L7: a newer session takes the log over: entries on the older socket are passed over', () => {

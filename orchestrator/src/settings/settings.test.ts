@@ -7,6 +7,7 @@ import { createSql } from '../store/sql.ts';
 import { createSettings } from './settings.ts';
 
 const HERE = 'http://127.0.0.1:9000';
+const UNSTOPPED = new AbortController().signal;
 
 function update(generation: number, upstream = HERE, more: Partial<UpdateConfig> = {}): UpdateConfig {
   const config = { ...EMPTY_CONFIG, routes: [{ path: '/*', upstream, offline: 'unavailable' as const }] };
@@ -34,7 +35,7 @@ beforeEach(() => {
 describe('applying a config', () => {
   it('makes it the one that runs, and still after a restart', async () => {
     const body = update(3);
-    expect(await open().apply(body)).toEqual({ generation: 3, digest: body.digest });
+    expect(await open().apply(body, UNSTOPPED)).toEqual({ generation: 3, digest: body.digest });
     const restarted = open();
     expect(restarted.configOf('site-1')).toEqual(body.config);
     expect(restarted.running()).toEqual([{ siteId: 'site-1', generation: 3, digest: body.digest }]);
@@ -42,9 +43,9 @@ describe('applying a config', () => {
 
   it('answers a generation that runs already with success, so that a cut-off command may be repeated', async () => {
     const settings = open();
-    await settings.apply(update(3));
-    expect(await settings.apply(update(3))).toMatchObject({ generation: 3 });
-    expect(await settings.apply(update(2))).toMatchObject({ generation: 3 });
+    await settings.apply(update(3), UNSTOPPED);
+    expect(await settings.apply(update(3), UNSTOPPED)).toMatchObject({ generation: 3 });
+    expect(await settings.apply(update(2), UNSTOPPED)).toMatchObject({ generation: 3 });
   });
 
   it.each([
@@ -63,9 +64,9 @@ describe('applying a config', () => {
     ],
   ])('refuses %s, says why, and keeps the last good one', async (_what, body, why) => {
     const settings = open();
-    await settings.apply(update(3));
+    await settings.apply(update(3), UNSTOPPED);
     now = 2_000;
-    await expect(settings.apply(body)).rejects.toMatchObject({
+    await expect(settings.apply(body, UNSTOPPED)).rejects.toMatchObject({
       code: 'config_refused',
       message: expect.stringMatching(why),
     });
@@ -80,15 +81,36 @@ describe('applying a config', () => {
 
   it('keeps the last failure beside a later success', async () => {
     const settings = open();
-    await settings.apply(update(1, 'http://10.0.0.1')).catch(() => undefined);
+    await settings.apply(update(1, 'http://10.0.0.1'), UNSTOPPED).catch(() => undefined);
     expect(settings.running()).toEqual([]);
     expect(settings.statusOf('site-1')).toMatchObject({ generation: 0, digest: digestOf(EMPTY_CONFIG) });
     now = 3_000;
-    await settings.apply(update(2));
+    await settings.apply(update(2), UNSTOPPED);
     expect(settings.statusOf('site-1')).toMatchObject({
       generation: 2,
       lastAttempt: { generation: 2, at: 3_000 },
       lastFailure: { generation: 1, at: 1_000 },
     });
+  });
+});
+
+describe('a site that is removed', () => {
+  it('has no config, and one that is made again begins at generation 1', async () => {
+    const settings = open();
+    await settings.apply(update(3), UNSTOPPED);
+    settings.remove('site-1');
+    for (const view of [settings, open()]) {
+      expect(view.configOf('site-1')).toBeUndefined();
+      expect(view.statuses()).toEqual([]);
+    }
+    const body = update(1, `${HERE}/again`);
+    expect(await settings.apply(body, UNSTOPPED)).toEqual({ generation: 1, digest: body.digest });
+  });
+
+  it('is not brought back by a cancelled command that a restart takes up', async () => {
+    const settings = open();
+    const cancelled = AbortSignal.abort(new Error('the site was deleted'));
+    await expect(settings.apply(update(1), cancelled)).rejects.toThrow('the site was deleted');
+    expect(settings.statuses()).toEqual([]);
   });
 });

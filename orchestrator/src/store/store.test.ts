@@ -21,14 +21,14 @@ afterEach(() => {
 });
 
 function opened(): Store {
-  const store = openStore(dir);
+  const store = openStore(dir, 'vps-1');
   open.push(store);
   return store;
 }
 
 /** Opens and closes it once, so that everything is in the one file. */
 function made(): void {
-  openStore(dir).close();
+  openStore(dir, 'vps-1').close();
 }
 
 describe('the store', () => {
@@ -58,8 +58,9 @@ describe('the store', () => {
     expect(newer.sql.run(`SELECT key FROM meta ORDER BY key`)).toEqual([
       { key: 'before' },
       { key: 'generation' },
+      { key: 'orchestrator_id' },
     ]);
-    expect(older.sql.run(`SELECT count(*) AS n FROM meta`)).toEqual([{ n: 2 }]);
+    expect(older.sql.run(`SELECT count(*) AS n FROM meta`)).toEqual([{ n: 3 }]);
   });
 
   it('refuses a damaged database, names it and the way out, and leaves it byte for byte', () => {
@@ -67,14 +68,16 @@ describe('the store', () => {
     const bytes = readFileSync(file);
     bytes.fill(0x5a, 4096, 4096 * 3);
     writeFileSync(file, bytes);
-    expect(() => openStore(dir)).toThrow(StoreError);
-    expect(() => openStore(dir)).toThrow(new RegExp(`${file}.*clawctl restore`));
+    expect(() => openStore(dir, 'vps-1')).toThrow(StoreError);
+    expect(() => openStore(dir, 'vps-1')).toThrow(
+      new RegExp(`${file}.*from a backup.*clawctl release vps-1`),
+    );
     expect(readFileSync(file).equals(bytes)).toBe(true);
   });
 
   it('refuses a file that is no database, and leaves it byte for byte', () => {
     writeFileSync(file, 'this was the wrong disk'.repeat(200));
-    expect(() => openStore(dir)).toThrow(/damaged.*clawctl restore/);
+    expect(() => openStore(dir, 'vps-1')).toThrow(/damaged.*from a backup/);
     expect(readFileSync(file, 'utf8')).toBe('this was the wrong disk'.repeat(200));
   });
 
@@ -83,6 +86,25 @@ describe('the store', () => {
     const db = new Sqlite(file);
     db.pragma('user_version = 99');
     db.close();
-    expect(() => openStore(dir)).toThrow(/version 99/);
+    expect(() => openStore(dir, 'vps-1')).toThrow(/version 99.*older backup/);
+  });
+
+  it('refuses the database of another orchestrator, and leaves it byte for byte', () => {
+    made();
+    const bytes = readFileSync(file);
+    expect(() => openStore(dir, 'vps-2')).toThrow(StoreError);
+    expect(() => openStore(dir, 'vps-2')).toThrow(
+      /^DATA_DIR holds the database of vps-1, not vps-2: set [^\n]+$/,
+    );
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+    expect(opened().generation).toBe(2);
+  });
+
+  it('takes over a database that does not say whose it is, and one without a table', () => {
+    new Sqlite(file).close();
+    const { sql } = opened();
+    sql.run(`DELETE FROM meta WHERE key = 'orchestrator_id'`);
+    openStore(dir, 'vps-2').close();
+    expect(() => openStore(dir, 'vps-1')).toThrow(/the database of vps-2/);
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDir } from '../fixture.ts';
+import { Sandbox } from '../sandbox.ts';
 import { readControl, writeControl } from './file.ts';
 import { ControlServer, isRunning } from './server.ts';
 
@@ -44,16 +45,26 @@ test('stop, start and restart are done before the command ends, and it says so',
   expect(asked).toEqual(['stop edge', 'start edge', 'stop upstream', 'start upstream']);
 });
 
-test.each([[[]], [['stop']], [['halt', 'edge']], [['stop', 'everything']], [['stop', 'edge', 'now']]])(
-  'wrong words %j are answered with the usage and exit 2',
-  async (args) => {
-    const { code, err } = await run(temporaryDir(), ...args);
-    expect([code, err]).toEqual([
-      2,
-      expect.stringMatching(/^usage: npm run sandbox -- stop\|start\|restart/),
-    ]);
-  },
-);
+test.each([
+  [[], ''],
+  [['stop'], ''],
+  [['bogus'], 'there is no "bogus": say stop, start, restart\n'],
+  [['stop', 'everything'], 'there is no part "everything": the parts are edge, '],
+  [['stop', 'edge', 'now'], 'there is one part at a time: leave out "now"\n'],
+])('wrong words %j are named above the usage, with exit 2', async (args, complaint) => {
+  const { code, err } = await run(temporaryDir(), ...args);
+  expect(code).toBe(2);
+  expect(err.slice(0, complaint.length)).toBe(complaint);
+  expect(err).toMatch(/^usage: npm run sandbox -- stop\|start\|restart/m);
+});
+
+test('a start where a sandbox runs says how to end that one', async () => {
+  const { dir } = await running();
+  const starting = Sandbox.prepare({ dir, ports: 'free' });
+  await expect(starting).rejects.toThrow(
+    `a sandbox is already running in ${dir}: press Ctrl-C in its terminal, or run: kill ${process.pid}`,
+  );
+});
 
 test('without a running sandbox there is one line, and exit 1', async () => {
   const nothing = {
