@@ -205,6 +205,7 @@ class Rooms {
         update_config: (body, { signal }) => settings.apply(body, signal),
       }),
       clock,
+      edgeNow: () => this.#link.edgeNow,
       random: randomBytes,
       log,
       blob: (ref, signal) => this.#link.blob(ref, signal),

@@ -58,6 +58,7 @@ class Process {
   readonly begun: string[] = [];
   readonly lines: string[];
   readonly leaseLost = vi.fn();
+  edgeAheadMs = 0;
   #positions = 0;
 
   constructor(dir: string) {
@@ -77,6 +78,7 @@ class Process {
       outbox: this.outbox,
       handlers: this.#handlers(),
       clock: this.clock,
+      edgeNow: () => this.clock.now() + this.edgeAheadMs,
       random: (length) => new Uint8Array(length),
       log,
       blob: () => Promise.reject(new Failure('blob_missing', 'no edge in this test')),
@@ -245,6 +247,15 @@ describe('Runner: what the edge is told', () => {
 });
 
 describe('Runner: expiry and cancelling', () => {
+  it('judges an expiry by the edge’s clock, whatever its own shows', async () => {
+    const process = await boot();
+    process.edgeAheadMs = -45_000;
+    process.accept(deploy(1, 'a', { expiresAt: process.clock.now() - 15_000 }));
+    await process.settle();
+    await process.end(1, (held) => held.succeed());
+    expect(process.told()).toEqual(['1 running', '1 succeeded']);
+  });
+
   it('does not start what has expired, nor what was cancelled before', async () => {
     const process = await boot();
     const expiresAt = process.clock.now();

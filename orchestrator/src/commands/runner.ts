@@ -35,6 +35,8 @@ export interface RunnerOptions {
   readonly outbox: Outbox;
   readonly handlers: Handlers;
   readonly clock: Clock;
+  /** The edge's time: a command's `expiresAt` is by its clock. */
+  readonly edgeNow: () => number;
   readonly random: RandomBytes;
   readonly log: Logger;
   /** Pulls a blob from the edge. */
@@ -199,9 +201,7 @@ export class Runner {
     }
     if (started) return undefined;
     if (cancelReason !== undefined) return cancelled(cancelReason);
-    return body.expiresAt !== undefined && body.expiresAt <= this.#options.clock.now()
-      ? expired()
-      : undefined;
+    return body.expiresAt !== undefined && body.expiresAt <= this.#options.edgeNow() ? expired() : undefined;
   }
 
   /** Never rejects. */

@@ -42,6 +42,8 @@ export class Link {
   /** Set by `stop`. */
   #onIdle: () => void = () => {};
   #unknownFrames = 0;
+  /** What the edge's clock shows more than ours, as of the last welcome. */
+  #edgeAheadMs = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -50,6 +52,11 @@ export class Link {
 
   get rttMs(): number | undefined {
     return this.#session?.rttMs;
+  }
+
+  /** The edge's time, in milliseconds since the epoch: what it calls expired, it judges by its own clock. */
+  get edgeNow(): number {
+    return this.#options.clock.now() + this.#edgeAheadMs;
   }
 
   get callsOpen(): number {
@@ -178,8 +185,9 @@ export class Link {
     return greeted.promise;
   }
 
-  #adopt(session: Session, { fence, sessionId }: Welcome): void {
+  #adopt(session: Session, { fence, sessionId, clockMs }: Welcome): void {
     const { clock, backoff, log } = this.#options;
+    this.#edgeAheadMs = clockMs - clock.now();
     const older = this.#session;
     this.#session = session;
     backoff.opened();
