@@ -574,6 +574,41 @@ describe('config', () => {
   });
 });
 
+describe('a lost database whose newest config had been refused', () => {
+  it('L5: the generation that ran is given first, then the desired one', async () => {
+    await routed();
+    const first = await Peer.connect(vps);
+    const entry = await first.next('entry');
+    const { digest } = JSON.parse(entry.body) as { digest: string };
+    first.send({
+      type: 'status',
+      at: 1,
+      version: '0.1.0',
+      uptimeS: 1,
+      memory: { rssBytes: 1, heapUsedBytes: 1 },
+      queues: { inbox: 0, outbox: 0, deadLetters: 0 },
+      sites: [{ siteId: 'shop', generation: 1, digest }],
+      workers: [],
+      tunnel: { state: 'not_configured' },
+    });
+    const edit = { base: 1, patch: { worker: { vars: { A: '1' } } } };
+    value(await channelOf(vps).updateConfig({ siteId: 'shop', payload: edit, actor: 'op' }));
+    const refused = await first.next('entry');
+    const { commandId } = JSON.parse(refused.body) as { commandId: string };
+    first.send({ type: 'ack', log: 'control', applied: refused.seq });
+    const result = { type: 'command_result', commandId, at: 1, state: 'failed' };
+    first.send({ type: 'entry', log: 'control', seq: 1, at: 1, body: JSON.stringify(result) });
+    await first.next('ack');
+    await channelOf(vps).release();
+    const peer = await Peer.dial(vps);
+    if (peer instanceof Response) throw new Error('refused');
+    const control = { logId: 'log-new-one', oldest: 1, last: 0, applied: 0 };
+    peer.send({ ...helloOf(vps), instanceId: 'process-b', logs: { control } });
+    const again = [await peer.next('entry'), await peer.next('entry')];
+    expect(again.map(({ body }) => JSON.parse(body).generation)).toEqual([1, 2]);
+  });
+});
+
 describe('a deleted site', () => {
   it('is taken from the orchestrator too, so that its successor starts afresh', async () => {
     await routed();

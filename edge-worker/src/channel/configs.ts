@@ -70,16 +70,29 @@ export class Configs {
     return gone.length > 0;
   }
 
-  /** Every site's current config; sites that were never configured have none. */
-  all(): { siteId: string; generation: number; digest: string; config: SiteConfig }[] {
+  /** Every site that was ever configured, with its current generation. */
+  all(): { siteId: string; generation: number }[] {
     return this.#sql
-      .run(`SELECT c.* FROM sites s JOIN configs c ON c.site_id = s.site_id AND c.generation = s.generation`)
-      .map((row) => ({
-        siteId: text(row, 'site_id'),
-        generation: int(row, 'generation'),
-        digest: text(row, 'digest'),
-        config: siteConfig.parse(JSON.parse(text(row, 'config'))),
-      }));
+      .run(`SELECT site_id, generation FROM sites WHERE generation > 0`)
+      .map((row) => ({ siteId: text(row, 'site_id'), generation: int(row, 'generation') }));
+  }
+
+  /** One generation out of a site's history. */
+  at(
+    siteId: string,
+    generation: number,
+  ): { generation: number; digest: string; config: SiteConfig } | undefined {
+    const [row] = this.#sql.run(
+      `SELECT digest, config FROM configs WHERE site_id = ? AND generation = ?`,
+      siteId,
+      generation,
+    );
+    if (row === undefined) return undefined;
+    return {
+      generation,
+      digest: text(row, 'digest'),
+      config: siteConfig.parse(JSON.parse(text(row, 'config'))),
+    };
   }
 
   /**

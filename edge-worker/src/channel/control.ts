@@ -120,24 +120,30 @@ export class Control {
 
   /**
    * The orchestrator's database is a new one (PROTOCOL L5): what it had and has not finished is given to it anew,
-   * and so is the config of every site. What is finished stays finished.
+   * and so is the config of every site: first the generation that ran, if the desired one did not, for that may
+   * be refused again. What is finished stays finished.
    */
-  resync(): void {
+  resync(ran: (siteId: string) => number | undefined): void {
     const { sql, commands, configs } = this.#parts;
     sql.transaction(() => {
       for (const open of commands.unfinished()) this.#giveAnew(open);
-      for (const { siteId, generation, digest, config } of configs.all()) {
-        if (commands.queued(siteId, 'update_config').length > 0) continue; // Its newest config is on its way.
-        const asked = { siteId, actor: 'resync', requestDigest: digest, expiresInMs: undefined };
-        this.#queue({ ...asked, type: 'update_config', generation }, (envelope) => ({
-          type: 'update_config',
-          ...envelope,
-          generation,
-          digest,
-          config,
-        }));
+      for (const { siteId, generation } of configs.all()) {
+        const before = ran(siteId);
+        if (before !== undefined && before < generation) this.#sendConfig(siteId, before);
+        this.#sendConfig(siteId, generation);
       }
     });
+  }
+
+  #sendConfig(siteId: string, generation: number): void {
+    const known = this.#parts.configs.at(siteId, generation);
+    if (known === undefined) return;
+    const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
+    this.#queue({ ...asked, type: 'update_config', generation }, (envelope) => ({
+      type: 'update_config',
+      ...envelope,
+      ...known,
+    }));
   }
 
   /** A deployment is sent again under its id; a config edit is not, since the whole config is. */

@@ -213,7 +213,7 @@ export class Lane implements LanePort {
     if (resync !== undefined) console.warn(`resync: ${resync}`);
     const known = theirs.peerLogId === outbox.logId;
     // Before anything was acknowledged there is nothing that a new database could lack.
-    if (!known && outbox.acked > 0) control.resync();
+    if (!known && outbox.acked > 0) control.resync((siteId) => this.running(siteId)?.generation);
     outbox.resume(known ? theirs.applied : outbox.acked);
     return {
       type: 'welcome',
