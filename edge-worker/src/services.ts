@@ -1,3 +1,4 @@
+import { hexOf, randomBytes } from './bytes.ts';
 import type { ChannelRpc } from './channel/rpc.ts';
 import { Directory } from './data/directory.ts';
 import { Keys } from './data/keys.ts';
@@ -43,13 +44,7 @@ const now = () => Date.now();
 const directory = new Directory(now);
 const keys = new Keys(now);
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
-function randomHex(bytes: number): string {
-  let hex = '';
-  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) hex += HEX[byte];
-  return hex;
-}
+const randomHex = (bytes: number): string => hexOf(randomBytes(bytes));
 
 export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): Services {
   return {

@@ -21,6 +21,7 @@ import {
   TEXT_MESSAGE_BYTES_MAX,
   type Welcome,
 } from '@clawdbot/protocol';
+import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
 import type { OpenAttachment } from './attachment.ts';
 import type { Blobs } from './blobs.ts';
@@ -50,9 +51,6 @@ export interface LaneParts {
 
 /** A heartbeat may be late by a slow network's hiccup before its socket is given up. */
 const HEARTBEAT_SLACK_MS = 10_000;
-
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
@@ -149,7 +147,7 @@ export class Lane implements LanePort {
     if (!admission.admit) return admission;
     const fence = this.#takeOver(session, hello);
     const since = this.#parts.now();
-    const sessionId = hex(this.#parts.random(16));
+    const sessionId = hexOf(this.#parts.random(16));
     const { kid } = session.state;
     const attachment: OpenAttachment = {
       v: 1,
@@ -207,7 +205,7 @@ export class Lane implements LanePort {
       console.warn(
         'the orchestrator has applied more of this log than there is: it is a new log from here on',
       );
-      outbox.renew(hex(this.#parts.random(16)));
+      outbox.renew(hexOf(this.#parts.random(16)));
     }
     const { applied, resync } = inbox.follow(theirs.logId, theirs.oldest);
     if (resync !== undefined) console.warn(`resync: ${resync}`);

@@ -1,4 +1,5 @@
 import type { DeployPayload, ModuleSource } from '@clawdbot/protocol';
+import { hexOf } from '../bytes.ts';
 
 export interface PreparedModule {
   readonly path: string;
@@ -13,14 +14,11 @@ const bytesOf = (source: ModuleSource): Uint8Array =>
     ? encoder.encode(source)
     : Uint8Array.from(atob(source.base64), (char) => char.charCodeAt(0));
 
-const hex = (digest: ArrayBuffer): string =>
-  Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-
 /** A deployment's modules as bytes with their digests. WebCrypto, since 10 MB in JavaScript take 100 ms. */
 export const prepareModules = (payload: DeployPayload): Promise<PreparedModule[]> =>
   Promise.all(
     Object.entries(payload.modules).map(async ([path, source]) => {
       const bytes = bytesOf(source);
-      return { path, bytes, sha256: hex(await crypto.subtle.digest('SHA-256', bytes)) };
+      return { path, bytes, sha256: hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))) };
     }),
   );

@@ -1,4 +1,5 @@
 import { Inbox, Outbox, type Presence, type Status } from '@clawdbot/protocol';
+import { randomBytes } from '../bytes.ts';
 import { Blobs } from './blobs.ts';
 import { Commands } from './commands.ts';
 import { Configs } from './configs.ts';
@@ -23,8 +24,6 @@ export interface PartsOptions {
 
 export type Parts = ReturnType<typeof openParts>;
 
-const random = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
-
 /** Opens the object's database and puts its parts together: what the runtime gives goes in here, once. */
 export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
   const sql = objectSql(ctx.storage);
@@ -37,7 +36,17 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
   const blobs = new Blobs(ctx.storage.sql);
   const configs = new Configs(sql);
   const commands = new Commands(sql, orchestratorId, now);
-  const control = new Control({ sql, outbox, inbox, commands, configs, blobs, orchestratorId, now, random });
+  const control = new Control({
+    sql,
+    outbox,
+    inbox,
+    commands,
+    configs,
+    blobs,
+    orchestratorId,
+    now,
+    random: randomBytes,
+  });
   const orgId = () => meta.text('org');
   const projector = new Projector({ commands, orchestratorId, orgId, db });
   const lane = new Lane({
@@ -50,7 +59,7 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
     configs,
     blobs,
     now,
-    random,
+    random: randomBytes,
     sessions,
     presence: new PresenceBook(meta, now),
     publish: (presence, status) => {

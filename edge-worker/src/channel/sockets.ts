@@ -1,4 +1,5 @@
 import { sendableCode } from '@clawdbot/protocol';
+import { randomBytes } from '../bytes.ts';
 import { type Attachment, readAttachment, writeAttachment } from './attachment.ts';
 import type { Lane } from './lane.ts';
 import { type Connected, Session } from './session.ts';
@@ -58,7 +59,7 @@ export class Sockets {
       },
       save: (attachment) => writeAttachment(socket, attachment),
       now: Date.now,
-      random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      random: randomBytes,
       after: (ms, task) => {
         const timer = setTimeout(task, ms);
         return () => clearTimeout(timer);
