@@ -14,6 +14,11 @@ export const commandId = z
   .string()
   .regex(/^cmd_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a command id, "cmd_<orchestrator>_<random>"');
 
+/** Of an event, given by whoever saw it: time-ordered, unique for good. */
+export const eventId = z
+  .string()
+  .regex(/^evt_[0-9a-z]{16,32}$/, 'expected an event id, "evt_<time-ordered random>"');
+
 /** Chosen by whoever opens the call: even by the edge, odd by the orchestrator (as in HTTP/2, RFC 9113 §5.1.1). */
 export const callId = z.int().min(1).max(0xffff_ffff);
 

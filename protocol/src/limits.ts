@@ -39,6 +39,11 @@ export const LOG_BYTES_MAX = 1024 * MIB;
 /** Acknowledged entries are kept this long, so that a restored backup can be offered them again. */
 export const LOG_RETENTION_MS = 24 * 60 * 60 * 1000;
 
+/** An entry whose handling failed this often is a dead letter. */
+export const HANDLING_ATTEMPTS_MAX = 5;
+/** Between two attempts to handle an entry, doubled from the first to the fifth: a minute of a store in trouble. */
+export const HANDLING_RETRY_MS = 2_000;
+
 /** One part of a blob: a Durable Object row holds at most 2 MB, so parts stay at half of it. */
 export const BLOB_PART_BYTES = 1 * MIB;
 /** A deployment's modules together (Cloudflare takes 10 MB compressed on paid plans). */

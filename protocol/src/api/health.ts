@@ -9,6 +9,8 @@ export const orchestratorHealth = z.object({
   uptime: z.number(),
   workers: z.array(workerStatus),
   tunnel: tunnelStatus,
+  /** Whether the database takes writes; `full` and `failing` recover by themselves when the disk does. */
+  storage: z.object({ state: z.enum(['ok', 'full', 'failing']), detail: z.string().optional() }),
   channel: z.object({
     state: z.enum(['connecting', 'open', 'draining', 'waiting', 'refused', 'stopped']),
     since: z.iso.datetime(),

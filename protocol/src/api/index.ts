@@ -1,5 +1,6 @@
 export * from './health.ts';
 export * from './identity.ts';
+export * from './live.ts';
 export * from './orchestrator.ts';
 export * from './problem.ts';
 export * from './resources.ts';

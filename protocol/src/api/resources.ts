@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { json } from '../canonical.ts';
 import { commandError, commandState, commandType } from '../commands.ts';
+import { syncEventBody } from '../frames/entries.ts';
+import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';
-import { orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { eventId, orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { siteConfig } from '../site/config.ts';
 
 /** `GET /api/v1/commands/:id`. */
@@ -39,6 +41,17 @@ export const presence = z.object({
 });
 export type Presence = z.infer<typeof presence>;
 
+/** What waits at the edge: entries for the orchestrator by log, entries of its that are not handled, dead letters. */
+export const edgeQueues = z.object({
+  control: z.int().min(0),
+  queue: z.int().min(0),
+  inbox: z.int().min(0),
+  deadLetters: z.int().min(0),
+  /** Facts that D1 does not show yet. */
+  unprojected: z.int().min(0),
+});
+export type EdgeQueues = z.infer<typeof edgeQueues>;
+
 /** `GET /api/v1/orchestrators/:id`. */
 export const orchestrator = z.object({
   id: orchestratorId,
@@ -49,7 +62,9 @@ export const orchestrator = z.object({
   instanceId: z.string().optional(),
   version: z.string().optional(),
   lanes: z.int(),
-  queues: z.object({ control: z.int() }),
+  queues: edgeQueues,
+  /** The last time the two did not know the same, and what was done about it. */
+  lastResync: z.object({ at: timeMs, reason: z.string(), unrecoverable: z.int() }).optional(),
   /** The last known status; ask `get_status` for a live one. */
   status: status.omit({ type: true }).optional(),
   /** Times the object was woken by a message or a call, ever: an idle channel adds none. */
@@ -60,6 +75,58 @@ export const orchestrator = z.object({
 export type Orchestrator = z.infer<typeof orchestrator>;
 
 export const orchestratorSummary = z.object({ id: orchestratorId, lanes: z.int(), createdAt: timeMs });
+
+const eventFields = {
+  id: eventId,
+  orchestratorId,
+  /** When the edge took it, in milliseconds; `createdAt` is the VPS's clock. */
+  receivedAt: timeMs,
+};
+/** An event as lists and dashboards show it: the existing stack's shape, and where it came from. */
+export const event = z.intersection(syncEventBody, z.object(eventFields));
+export type Event = z.infer<typeof event>;
+
+/** Names a dead letter: `dl_<orchestrator>_<edge|orchestrator>_<log>_<logId>_<seq>`. */
+export const deadLetterId = z
+  .string()
+  .regex(
+    /^dl_[a-z0-9-]{1,63}_(edge|orchestrator)_(control|queue)_[\w-]{8,64}_\d{1,15}$/,
+    'expected a dead letter’s id, as the list shows it',
+  );
+
+/** An entry that its receiver could not handle. Kept until an operator replays or drops it. */
+export const deadLetter = z.object({
+  id: deadLetterId,
+  orchestratorId,
+  /** Where it lies: which side could not handle it. */
+  side: z.enum(['edge', 'orchestrator']),
+  log: logName,
+  seq: z.int(),
+  /** When it died. */
+  at: timeMs,
+  attempts: z.int(),
+  error: z.string(),
+  /** `replaying`, `dropping`: asked for, and the orchestrator has not answered yet. */
+  state: z.enum(['dead', 'replaying', 'dropping']),
+  /** The entry's type, when its body could be read that far. */
+  entryType: z.string().optional(),
+});
+export type DeadLetter = z.infer<typeof deadLetter>;
+/** With the entry's body as it came, when this edge still has it. */
+export const deadLetterDetail = deadLetter.extend({ body: z.string().optional() });
+export type DeadLetterDetail = z.infer<typeof deadLetterDetail>;
+
+/** `POST /api/v1/session`: a JWT, for a cookie of the same life. */
+export const createSession = z.strictObject({ token: z.string().min(1).max(8_192) });
+/** `GET /api/v1/session`: who is signed in. */
+export const session = z.object({
+  sub: z.string(),
+  orgId,
+  role: z.string(),
+  /** When it ends. */
+  expiresAt: timeMs,
+});
+export type SessionInfo = z.infer<typeof session>;
 
 const labels = z
   .record(z.string().regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'expected a label name'), z.string().max(200))

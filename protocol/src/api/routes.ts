@@ -7,12 +7,18 @@ import { problem } from './problem.ts';
 import {
   command,
   commandSummary,
+  createSession,
   createSite,
+  deadLetter,
+  deadLetterDetail,
+  deadLetterId,
+  event,
   listOf,
   listQuery,
   orchestrator,
   orchestratorSummary,
   patchSite,
+  session,
   site,
   siteConfigState,
 } from './resources.ts';
@@ -56,6 +62,18 @@ const commandFilter = listQuery
   .extend({ site: siteId.optional(), state: commandState.optional(), type: commandType.optional() })
   .strict();
 export type CommandFilter = z.infer<typeof commandFilter>;
+
+const eventFilter = listQuery
+  .extend({
+    site: siteId.optional(),
+    type: z.enum(['worker_deployment', 'config_change', 'health_check']).optional(),
+    order: z.enum(['asc', 'desc']).default('desc'),
+  })
+  .strict();
+export type EventFilter = z.infer<typeof eventFilter>;
+
+const deadLetterFilter = listQuery.extend({ orchestrator: orchestratorId.optional() }).strict();
+export type DeadLetterFilter = z.infer<typeof deadLetterFilter>;
 
 export const listCommandsRoute = createRoute({
   method: 'get',
@@ -105,6 +123,81 @@ export const releaseOrchestratorRoute = createRoute({
   security,
   request: { params: z.object({ id: orchestratorId }) },
   responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
+export const listEventsRoute = createRoute({
+  method: 'get',
+  path: '/events',
+  description:
+    'Newest first. With order=asc oldest first, and `next` is never null: ask again with it for what has happened since.',
+  security,
+  request: { query: eventFilter },
+  responses: { 200: answer(listOf(event), 'Events of the VPSes'), default: refused },
+});
+
+export const listDeadLettersRoute = createRoute({
+  method: 'get',
+  path: '/deadletters',
+  security,
+  request: { query: deadLetterFilter },
+  responses: { 200: answer(listOf(deadLetter), 'By orchestrator, oldest first'), default: refused },
+});
+
+const deadLetterParams = z.object({ id: deadLetterId });
+
+export const getDeadLetterRoute = createRoute({
+  method: 'get',
+  path: '/deadletters/{id}',
+  security,
+  request: { params: deadLetterParams },
+  responses: { 200: answer(deadLetterDetail, 'The entry and why it failed'), default: refused },
+});
+
+export const replayDeadLetterRoute = createRoute({
+  method: 'post',
+  path: '/deadletters/{id}/replay',
+  security,
+  request: { params: deadLetterParams },
+  responses: { 200: answer(deadLetter, 'It is tried again'), default: refused },
+});
+
+export const dropDeadLetterRoute = createRoute({
+  method: 'post',
+  path: '/deadletters/{id}/drop',
+  security,
+  request: { params: deadLetterParams },
+  responses: { 200: answer(deadLetter, 'It is given up'), default: refused },
+});
+
+/** Nobody is signed in yet when this is asked. */
+export const createSessionRoute = createRoute({
+  method: 'post',
+  path: '/session',
+  description: 'Turns a JWT into an HttpOnly, SameSite=Strict cookie of the same life.',
+  request: { body: bodyOf(createSession) },
+  responses: { 200: answer(session, 'Signed in'), default: refused },
+});
+
+export const getSessionRoute = createRoute({
+  method: 'get',
+  path: '/session',
+  security,
+  responses: { 200: answer(session, 'Who is signed in'), default: refused },
+});
+
+export const deleteSessionRoute = createRoute({
+  method: 'delete',
+  path: '/session',
+  responses: { 204: { description: 'Signed out' }, default: refused },
+});
+
+export const nudgeSyncRoute = createRoute({
+  method: 'post',
+  path: '/sync',
+  description:
+    'Rows of the shared tables have changed: they go to the orchestrators at once instead of within a minute.',
+  security,
+  responses: { 202: { description: 'On their way' }, default: refused },
 });
 
 const siteParams = z.object({ id: siteId });

@@ -8,7 +8,7 @@ import {
   updateConfig,
   withdrawn,
 } from '../commands.ts';
-import { commandId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { commandId, eventId, logId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { logName } from './session.ts';
 
 /** Orchestrator → edge: a command has begun, or has reached a milestone. */
@@ -47,8 +47,48 @@ export const syncEventBody = z.discriminatedUnion('type', [
   z.object({ type: z.literal('health_check'), ...eventFields }),
 ]);
 
-/** Orchestrator → edge: something happened on the VPS. */
-export const syncEvent = z.object({ type: z.literal('sync_event'), event: syncEventBody });
+export type SyncEvent = z.infer<typeof syncEventBody>;
+
+/** Orchestrator → edge: something happened on the VPS. The id is given once, with the fact, and is kept in D1. */
+export const syncEvent = z.object({ type: z.literal('sync_event'), id: eventId, event: syncEventBody });
+
+/** Names an entry of the edge's log that the orchestrator holds as a dead letter. */
+const letterKey = { log: logName, logId, seq };
+
+/**
+ * Orchestrator → edge: an entry could not be handled, or one that could not be was settled. The edge shows it
+ * while the VPS is away, too.
+ */
+export const deadLetterReport = z.object({
+  type: z.literal('dead_letter'),
+  ...letterKey,
+  at: timeMs,
+  state: z.enum(['dead', 'handled', 'dropped']),
+  attempts: z.int().min(0),
+  error: z.string().max(2_000),
+});
+
+/** Edge → orchestrator: what an operator wants done with a dead letter there. */
+export const deadLetterAction = z.object({
+  type: z.literal('dead_letter_action'),
+  ...letterKey,
+  action: z.enum(['replay', 'drop']),
+  actor: z.string().max(500),
+});
+
+/**
+ * Edge → orchestrator: a row of a table that the existing API owns is now so, or is gone. `position` is the
+ * change's place in D1: an older one that comes late changes nothing.
+ */
+export const rowChanged = z.object({
+  type: z.literal('row_changed'),
+  table: z.string().min(1).max(100),
+  key: z.string().max(500),
+  position: z.int().min(1),
+  /** Absent: the row was deleted. */
+  row: z.record(z.string(), z.json()).optional(),
+});
+export type RowChanged = z.infer<typeof rowChanged>;
 
 /** Edge → orchestrator: a stored customer request to deliver; its body is a blob of its own receipt. */
 export const webhook = z.object({
@@ -70,6 +110,8 @@ export const ENTRIES_TO_ORCHESTRATOR = {
   update_config: updateConfig,
   cancel_command: cancelCommand,
   remove_site: removeSite,
+  row_changed: rowChanged,
+  dead_letter_action: deadLetterAction,
   withdrawn,
   webhook,
 } as const;
@@ -78,6 +120,7 @@ export const ENTRIES_TO_EDGE = {
   command_progress: commandProgress,
   command_result: commandResult,
   sync_event: syncEvent,
+  dead_letter: deadLetterReport,
 } as const;
 
 export type EntryToOrchestrator = z.infer<

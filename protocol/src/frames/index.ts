@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
-import { ack, drain, error, hello, probe, welcome } from './session.ts';
+import { ack, drain, error, hello, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
 
 /** Every frame the edge receives, by its `type`. */
@@ -24,6 +24,7 @@ export const FRAMES_TO_EDGE = {
 /** Every frame the orchestrator receives, by its `type`. */
 export const FRAMES_TO_ORCHESTRATOR = {
   welcome,
+  resync,
   probe,
   ack,
   drain,

@@ -1,16 +1,18 @@
 import { z } from 'zod';
 import { wireError } from '../errors.ts';
-import { lane, logId, orchestratorId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { commandId, lane, logId, orchestratorId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
 
 export const logName = z.enum(['control', 'queue']);
 export type LogName = z.infer<typeof logName>;
 
 /**
  * Where one side stands in both directions of a log. `oldest..last` is what it can still send of its own log
- * `logId`; `applied` is what it has committed of the peer's log `peerLogId`.
+ * `logId`; `applied` is what it has committed of the peer's log `peerLogId`. A log of a restored database is a
+ * new one that `continues` the old: up to `seq` their entries are the same.
  */
 export const positions = z.object({
   logId,
+  continues: z.object({ logId, seq }).optional(),
   oldest: seq,
   last: seq,
   peerLogId: logId.optional(),
@@ -61,6 +63,22 @@ export const welcome = z.object({
   logs,
 });
 export type Welcome = z.infer<typeof welcome>;
+
+/**
+ * Edge → orchestrator, between `welcome` and the first entry, when the two do not know the same: after a restored
+ * or lost database, or when entries are gone. What the edge knows as finished stays finished; what cannot be
+ * offered again is listed. One or more frames, the last of them says so.
+ */
+export const resync = z.object({
+  type: z.literal('resync'),
+  reason: z.string().max(500),
+  /** Commands that have ended: one that is still open on the VPS is not run. */
+  finished: z.array(commandId).max(5_000),
+  /** Positions of the edge's logs, both ends included, that were deleted before the orchestrator had them. */
+  unrecoverable: z.array(z.object({ log: logName, from: seq, to: seq })).max(100),
+  last: z.boolean(),
+});
+export type Resync = z.infer<typeof resync>;
 
 /** Edge → orchestrator: are you there? The answer is the same frame, sent back. */
 export const probe = z.object({ type: z.literal('probe'), n: z.int().min(0) });
