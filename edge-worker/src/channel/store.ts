@@ -1,4 +1,4 @@
-import { createLogTables, type Sql, type SqlRow, type SqlValue } from '@clawdbot/protocol';
+import { migrateLogTables, type Sql, type SqlRow, type SqlValue } from '@clawdbot/protocol';
 
 /** protocol's storage port over a Durable Object's SQLite. */
 export function objectSql(storage: DurableObjectStorage): Sql {
@@ -21,33 +21,39 @@ export function objectSql(storage: DurableObjectStorage): Sql {
  * The object's schema, one list per version, applied in order. SQLite's `user_version` is not to be had in an
  * object, so the version is a row in `meta`.
  */
-const MIGRATIONS: readonly (readonly string[])[] = [
-  [
-    `CREATE TABLE used_tokens (jti TEXT PRIMARY KEY, forget_at INTEGER NOT NULL) WITHOUT ROWID`,
-    `CREATE TABLE sites (
+const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
+  (sql) => {
+    migrateLogTables(sql, 1);
+    for (const table of FIRST_TABLES) sql.run(table);
+  },
+  (sql) => migrateLogTables(sql, 2),
+];
+
+const FIRST_TABLES = [
+  `CREATE TABLE used_tokens (jti TEXT PRIMARY KEY, forget_at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE sites (
        site_id TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0)
        WITHOUT ROWID`,
-    `CREATE TABLE configs (
+  `CREATE TABLE configs (
        site_id TEXT NOT NULL, generation INTEGER NOT NULL, digest TEXT NOT NULL, config TEXT NOT NULL,
        at INTEGER NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (site_id, generation)) WITHOUT ROWID`,
-    `CREATE TABLE commands (
+  `CREATE TABLE commands (
        id TEXT PRIMARY KEY, type TEXT NOT NULL, site_id TEXT NOT NULL, state TEXT NOT NULL, seq INTEGER NOT NULL,
        generation INTEGER, idempotency_key TEXT UNIQUE, request_digest TEXT NOT NULL, created_by TEXT NOT NULL,
        created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER, result TEXT, error TEXT,
        version INTEGER NOT NULL DEFAULT 1, projected INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
-    `CREATE INDEX commands_by_seq ON commands (seq)`,
-    `CREATE INDEX commands_queued ON commands (site_id) WHERE state = 'queued'`,
-    `CREATE INDEX commands_expiring ON commands (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL`,
-    `CREATE INDEX commands_dirty ON commands (id) WHERE version > projected`,
-    `CREATE TABLE command_history (
+  `CREATE INDEX commands_by_seq ON commands (seq)`,
+  `CREATE INDEX commands_queued ON commands (site_id) WHERE state = 'queued'`,
+  `CREATE INDEX commands_expiring ON commands (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL`,
+  `CREATE INDEX commands_dirty ON commands (id) WHERE version > projected`,
+  `CREATE TABLE command_history (
        command_id TEXT NOT NULL, n INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('state', 'milestone')),
        value TEXT NOT NULL, at INTEGER NOT NULL, detail TEXT, PRIMARY KEY (command_id, n)) WITHOUT ROWID`,
-    `CREATE TABLE blobs (
+  `CREATE TABLE blobs (
        sha256 TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (sha256, part))`,
-    `CREATE TABLE blob_uses (
+  `CREATE TABLE blob_uses (
        sha256 TEXT NOT NULL, command_id TEXT NOT NULL, PRIMARY KEY (sha256, command_id)) WITHOUT ROWID`,
-    `CREATE INDEX blob_uses_by_command ON blob_uses (command_id)`,
-  ],
+  `CREATE INDEX blob_uses_by_command ON blob_uses (command_id)`,
 ];
 
 /** Brings the object's database to this version. Runs in the constructor, before any event is handled. */
@@ -56,9 +62,8 @@ export function migrate(sql: Sql): void {
     sql.run(`CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID`);
     const meta = new Meta(sql);
     const version = meta.number('schema');
-    for (const statement of MIGRATIONS.slice(version).flat()) sql.run(statement);
+    for (const step of MIGRATIONS.slice(version)) step(sql);
     if (version < MIGRATIONS.length) meta.set('schema', MIGRATIONS.length);
-    createLogTables(sql);
   });
 }
 

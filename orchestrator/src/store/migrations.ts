@@ -1,4 +1,4 @@
-import { createLogTables, type Sql } from '@clawdbot/protocol';
+import { migrateLogTables, type Sql } from '@clawdbot/protocol';
 
 /**
  * What brings a database from one `user_version` to the next; the position in this list is the version.
@@ -6,9 +6,10 @@ import { createLogTables, type Sql } from '@clawdbot/protocol';
  */
 export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
-    createLogTables(sql);
+    migrateLogTables(sql, 1);
     for (const table of FIRST_TABLES) sql.run(table);
   },
+  (sql) => migrateLogTables(sql, 2),
 ];
 
 const FIRST_TABLES = [

@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import type { Entry, LogName } from '../frames/index.ts';
+import type { Entry, LogName, Positions } from '../frames/index.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_ENTRIES_MAX,
@@ -48,17 +48,7 @@ export class Outbox {
    * @returns its position
    */
   append(body: string): number {
-    const state = this.#state();
-    if (int(state, 'rows') >= LOG_ENTRIES_MAX || int(state, 'bytes') + body.length > LOG_BYTES_MAX) {
-      throw new Failure(
-        'log_full',
-        `the ${this.#log} log is full: the other side has not acknowledged its entries`,
-        {
-          retryAfterMs: 60_000,
-        },
-      );
-    }
-    const seq = int(state, 'last') + 1;
+    const seq = this.#reserve(1, body.length);
     this.#sql.run(
       `INSERT INTO log_outbox (log, seq, at, bytes, body) VALUES (?, ?, ?, ?, ?)`,
       this.#log,
@@ -67,41 +57,96 @@ export class Outbox {
       body.length,
       body,
     );
+    return seq;
+  }
+
+  /** As `append`, for many at once, in one statement: all of them or none. @returns the first one's position */
+  appendAll(bodies: readonly string[]): number {
+    const first = this.#reserve(
+      bodies.length,
+      bodies.reduce((sum, body) => sum + body.length, 0),
+    );
     this.#sql.run(
-      `UPDATE log_state SET last = ?, rows = rows + 1, bytes = bytes + ? WHERE log = ? AND direction = 'out'`,
-      seq,
-      body.length,
+      `INSERT INTO log_outbox (log, seq, at, bytes, body)
+         SELECT ?1, ?2 + key, ?3, length(value), value FROM json_each(?4)`,
+      this.#log,
+      first,
+      this.#now(),
+      JSON.stringify(bodies),
+    );
+    return first;
+  }
+
+  /** Counts entries in, if there is room. @returns the first one's position */
+  #reserve(rows: number, bytes: number): number {
+    const state = this.#state();
+    if (int(state, 'rows') + rows > LOG_ENTRIES_MAX || int(state, 'bytes') + bytes > LOG_BYTES_MAX) {
+      const message = `the ${this.#log} log is full: the other side has not acknowledged its entries`;
+      throw new Failure('log_full', message, { retryAfterMs: 60_000 });
+    }
+    this.#sql.run(
+      `UPDATE log_state SET last = last + ?, rows = rows + ?, bytes = bytes + ? WHERE log = ? AND direction = 'out'`,
+      rows,
+      rows,
+      bytes,
       this.#log,
     );
-    return seq;
+    return int(state, 'last') + 1;
   }
 
   /** Puts another body in an entry's place, if it was never on a wire. @returns whether it was done */
   replace(seq: number, body: string): boolean {
     if (seq <= this.offered) return false;
-    this.#sql.run(`UPDATE log_outbox SET body = ? WHERE log = ? AND seq = ?`, body, this.#log, seq);
+    this.rewrite(seq, body);
     return true;
+  }
+
+  /** Puts another body in an entry's place that its peer has lost again (a restored database). */
+  rewrite(seq: number, body: string): void {
+    this.#sql.run(`UPDATE log_outbox SET body = ? WHERE log = ? AND seq = ?`, body, this.#log, seq);
   }
 
   get logId(): string {
     return text(this.#state(), 'log_id');
   }
 
-  /** The database was restored, and the peer has entries of before: from here on this is another log. */
+  /**
+   * The database was restored, and the peer has entries of before: from here on this is another log, whose
+   * entries up to its last one are those of the old.
+   */
   renew(logId: string): void {
-    this.#sql.run(`UPDATE log_state SET log_id = ? WHERE log = ? AND direction = 'out'`, logId, this.#log);
+    this.#sql.run(
+      `UPDATE log_state SET parent_log_id = log_id, parent_seq = last, log_id = ?
+       WHERE log = ? AND direction = 'out'`,
+      logId,
+      this.#log,
+    );
   }
 
   /** Where this log stands, as `hello` and `welcome` tell it. */
-  position(): { logId: string; oldest: number; last: number } {
-    const last = int(this.#state(), 'last');
+  position(): Pick<Positions, 'logId' | 'continues' | 'oldest' | 'last'> {
+    const state = this.#state();
+    const last = int(state, 'last');
     const [first] = this.#sql.run(`SELECT MIN(seq) AS oldest FROM log_outbox WHERE log = ?`, this.#log);
-    return { logId: this.logId, oldest: first?.['oldest'] == null ? last + 1 : int(first, 'oldest'), last };
+    const parent = state?.['parent_log_id'];
+    return {
+      logId: text(state, 'log_id'),
+      ...(typeof parent === 'string' ? { continues: { logId: parent, seq: int(state, 'parent_seq') } } : {}),
+      oldest: first?.['oldest'] == null ? last + 1 : int(first, 'oldest'),
+      last,
+    };
   }
 
-  /** A session begins: sending goes on behind what the peer has applied. */
+  /**
+   * A session begins: sending goes on behind what the peer has applied. That may be less than it once
+   * acknowledged, if its database was restored: what is kept is offered again.
+   */
   resume(applied: number): void {
-    this.acknowledge(applied);
+    const state = this.#state();
+    const acked = Math.min(applied, int(state, 'last'));
+    if (acked !== int(state, 'acked')) {
+      this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'out'`, acked, this.#log);
+    }
     this.#cursor = applied;
     this.#inFlight = [];
   }
@@ -109,27 +154,24 @@ export class Outbox {
   /** The next entries to send, or none while enough is in flight. What it returns counts as offered. */
   nextBatch(): Entry[] {
     if (this.#inFlight.length >= BATCHES_IN_FLIGHT_MAX) return [];
-    const rows = this.#sql.run(
-      `SELECT seq, at, bytes, body FROM log_outbox WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?`,
-      this.#log,
-      this.#cursor,
-      BATCH_ENTRIES_MAX,
-    );
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (const row of rows) {
-      bytes += int(row, 'bytes');
-      if (entries.length > 0 && bytes > BATCH_BYTES_MAX) break;
-      entries.push({
-        type: 'entry',
-        log: this.#log,
-        seq: int(row, 'seq'),
-        at: int(row, 'at'),
-        body: text(row, 'body'),
-      });
-    }
-    const end = entries.at(-1)?.seq;
+    const end = this.#endOfBatch();
     if (end === undefined) return [];
+    const entries = this.#sql
+      .run(
+        `SELECT seq, at, body FROM log_outbox WHERE log = ? AND seq > ? AND seq <= ? ORDER BY seq`,
+        this.#log,
+        this.#cursor,
+        end,
+      )
+      .map(
+        (row): Entry => ({
+          type: 'entry',
+          log: this.#log,
+          seq: int(row, 'seq'),
+          at: int(row, 'at'),
+          body: text(row, 'body'),
+        }),
+      );
     this.#sql.run(
       `UPDATE log_state SET offered = MAX(offered, ?) WHERE log = ? AND direction = 'out'`,
       end,
@@ -138,6 +180,23 @@ export class Outbox {
     this.#cursor = end;
     this.#inFlight.push(end);
     return entries;
+  }
+
+  /** The last position of the next batch. Looks at sizes alone: 500 bodies may be 32 MB, of which 256 KiB go. */
+  #endOfBatch(): number | undefined {
+    const rows = this.#sql.run(
+      `SELECT seq, bytes FROM log_outbox WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?`,
+      this.#log,
+      this.#cursor,
+      BATCH_ENTRIES_MAX,
+    );
+    let bytes = 0;
+    const tooMany = rows.findIndex((row, index) => {
+      bytes += int(row, 'bytes');
+      return index > 0 && bytes > BATCH_BYTES_MAX;
+    });
+    const last = tooMany === -1 ? rows.at(-1) : rows[tooMany - 1];
+    return last === undefined ? undefined : int(last, 'seq');
   }
 
   /** The peer has committed everything up to `applied`. @returns the first position newly acknowledged */
@@ -150,6 +209,20 @@ export class Outbox {
       this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'out'`, upTo, this.#log);
     }
     return before + 1;
+  }
+
+  /** The edge has brought everything up to `projected` into D1, too. */
+  project(projected: number): void {
+    this.#sql.run(
+      `UPDATE log_state SET projected = ?1 WHERE log = ?2 AND direction = 'out' AND projected < ?1`,
+      projected,
+      this.#log,
+    );
+  }
+
+  /** How far D1 is known to show this log. */
+  get projected(): number {
+    return int(this.#state(), 'projected');
   }
 
   /** The last position ever put on a wire: what is behind it may still be replaced. */
