@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
  * - `workerd`: the edge's tests, inside workerd (edge-worker/vitest.config.ts).
  * - `e2e`: the whole system as real processes. It runs after the others and one file at a time, because it
  *   measures how soon something is noticed.
+ * - `browser`: the dashboard, in a real Chromium on the whole system.
+ * - `faults`: the whole system, broken on purpose, one file at a time as well.
  */
 export default defineConfig({
   test: {
@@ -15,6 +17,7 @@ export default defineConfig({
           include: [
             'protocol/src/**/*.test.ts',
             'orchestrator/src/**/*.test.ts',
+            'edge-worker/dashboard/src/**/*.test.ts',
             'test/{sandbox,bench}/**/*.test.ts',
           ],
         },
@@ -28,6 +31,25 @@ export default defineConfig({
           hookTimeout: 60_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { apiApp } from './api/app.ts';
 import type { ConsoleEnv } from './api/env.ts';
 import { onError } from './api/failures.ts';
-import { dial } from './auth/dial.ts';
+import { channelState, dial } from './auth/dial.ts';
+import { dashboard } from './dashboard.ts';
 import { admitDashboard } from './hub/live.ts';
 import { VERSION } from './version.ts';
 
@@ -24,5 +25,7 @@ export const consoleApp = new Hono<ConsoleEnv>()
     return c.json(health);
   })
   .get('/channel', (c) => dial(c.req.raw, c.env.services, c.env.requestId))
+  .get('/channel/state', (c) => channelState(c.req.raw, c.env.services))
   .get('/live', (c) => admitDashboard(c.req.raw, c.env.services, c.env.requestId))
-  .route(API_PREFIX, apiApp());
+  .route(API_PREFIX, apiApp())
+  .get('*', dashboard);

@@ -13,6 +13,8 @@ export interface Env {
   readonly HUB: NamespaceOf<HubRpc>;
   /** Shared with the existing API; our tables begin with `orc_`. */
   readonly DB: D1Database;
+  /** The dashboard's files, as Vite built them. */
+  readonly ASSETS: Pick<Fetcher, 'fetch'>;
   /** Host, with its port if it is not the scheme's own, on which the API and the dashboard answer. */
   readonly CONSOLE_HOST: string;
   /** Host on which `/s/:siteId/*` answers. */

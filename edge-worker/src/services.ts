@@ -24,6 +24,7 @@ export interface Services {
   readonly hosts: Hosts;
   readonly jwt: JwtConfig;
   readonly db: D1Database;
+  readonly assets: Env['ASSETS'];
   readonly directory: Directory;
   readonly keys: Keys;
   channel(orchestratorId: string, lane: number): ChannelPort;
@@ -51,6 +52,7 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
     hosts: { console: env.CONSOLE_HOST.toLowerCase(), relay: env.RELAY_HOST.toLowerCase() },
     jwt: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE },
     db: env.DB,
+    assets: env.ASSETS,
     directory,
     keys,
     // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.

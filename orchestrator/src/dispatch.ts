@@ -1,18 +1,22 @@
 import { type EntryToOrchestrator, Failure, type InboxItem } from '@clawdbot/protocol';
 import type { Runner } from './commands/index.ts';
+import type { DeadLetters } from './inbox/index.ts';
 import type { Settings } from './settings/index.ts';
+import type { SharedTables } from './sync/index.ts';
 
 /** Where each type of entry goes. */
 export interface Rooms {
   readonly commands: Pick<Runner, 'accept' | 'cancel' | 'cancelSite'>;
   readonly settings: Pick<Settings, 'remove'>;
+  readonly shared: Pick<SharedTables, 'apply'>;
+  readonly letters: Pick<DeadLetters, 'act'>;
   /** The status has changed. Called inside the transaction: it acts a turn later. */
   readonly publishStatus: () => void;
 }
 
 /**
  * Hands an entry to its room, in the transaction that takes it out of the inbox: it only writes down what is to
- * be done. A thrown `Failure` makes the entry a dead letter.
+ * be done. A thrown `Failure` that no retry mends makes the entry a dead letter.
  */
 export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, rooms: Rooms): void {
   switch (entry.type) {
@@ -28,6 +32,12 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       rooms.commands.cancelSite(entry.siteId, 'the site was deleted');
       rooms.settings.remove(entry.siteId);
       rooms.publishStatus();
+      return;
+    case 'row_changed':
+      rooms.shared.apply(entry);
+      return;
+    case 'dead_letter_action':
+      rooms.letters.act(entry);
       return;
     case 'withdrawn':
       return; // It only holds the place of an entry that was never sent.

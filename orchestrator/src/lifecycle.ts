@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 import { ConfigError } from './config.ts';
 import type { Logger } from './log.ts';
-import { StoreError } from './store/index.ts';
+import { DiskFull, StoreError } from './store/index.ts';
 
 /** What runs until it is stopped. */
 export interface Orchestrator {
@@ -76,5 +76,6 @@ function giveUp(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   const line = taken ? `PORT is taken by another program (${message}): set it to a free one` : message;
   process.stderr.write(expected ? `${line}\n` : `${error instanceof Error ? error.stack : message}\n`);
-  process.exit(expected ? EXIT_MISCONFIGURED : EXIT_FAILED);
+  // A full disk may have room again soon, without anybody touching this program.
+  process.exit(expected && !(error instanceof DiskFull) ? EXIT_MISCONFIGURED : EXIT_FAILED);
 }

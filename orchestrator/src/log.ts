@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import winston from 'winston';
+import { standardOutput } from './stdout.ts';
 
 /** What the rooms write to. `child({ requestId })` gives every line of one request its id. */
 export type Logger = Pick<winston.Logger, 'error' | 'warn' | 'info' | 'debug' | 'child'>;
@@ -87,7 +88,7 @@ export function createLogger({
   level,
   production,
   secrets = [],
-  out = process.stdout,
+  out = standardOutput(),
 }: LoggerOptions): Logger {
   const known = secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN).flatMap(spellings);
   const line = production ? jsonLine : terminalLine;

@@ -102,15 +102,16 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
     });
     socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body });
     await socket.frame('ack');
-    const entries = await until('both entries', () => {
+    const entries = await until('the entries', () => {
       const found = socket.frames.filter((frame) => frame.type === 'entry');
-      return found.length === 2 && found.map((frame) => edgeCodec.decodeEntry(frame.body));
+      return found.length === 3 && found.map((frame) => edgeCodec.decodeEntry(frame.body));
     });
     expect(entries).toEqual([
+      { body: expect.objectContaining({ type: 'sync_event' }) },
       { body: expect.objectContaining({ type: 'command_progress', milestone: 'running' }) },
       { body: expect.objectContaining({ type: 'command_result', state: 'succeeded' }) },
     ]);
-    socket.send({ type: 'ack', log: 'control', applied: 2 });
+    socket.send({ type: 'ack', log: 'control', applied: 3 });
     await until('a status without entries that wait', () => {
       const last = socket.frames.findLast((frame) => frame.type === 'status');
       return last?.queues.outbox === 0 && last.sites.length === 1;
@@ -146,14 +147,14 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
     writeFileSync(join(dir, 'data', 'orchestrator.db'), 'not a database '.repeat(500));
     const orchestrator = new Orchestrator();
     expect(await orchestrator.exit()).toBe(2);
-    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is damaged.*clawctl release vps-1.*\n$/);
+    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is damaged.*clawctl restore <backup>\n$/);
   });
 
   it('refuses the database of another orchestrator in one line, with exit 2', async () => {
     openStore(join(dir, 'data'), 'demo-vps').close();
     const orchestrator = new Orchestrator();
     expect(await orchestrator.exit()).toBe(2);
-    expect(orchestrator.stderr).toMatch(/^DATA_DIR holds the database of demo-vps, not vps-1: .*\n$/);
+    expect(orchestrator.stderr).toMatch(/^.*orchestrator\.db is the database of demo-vps, not vps-1: .*\n$/);
   });
 
   it('removes a site with its config, says so in the status, and takes generation 1 of it again', async () => {
@@ -245,7 +246,7 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
       config,
     });
     socket.send({ type: 'entry', log: 'control', seq: 1, at: 1, body });
-    await until('the result', () => socket.frames.filter(({ type }) => type === 'entry').length === 2);
+    await until('the result', () => socket.frames.filter(({ type }) => type === 'entry').length === 3);
     socket.send({
       type: 'request',
       id: 2,

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Inbox, Outbox, PROTOCOL_VERSIONS, type Status } from '@clawdbot/protocol';
+import { join } from 'node:path';
+import { Inbox, type LogName, Outbox, PROTOCOL_VERSIONS, type Status } from '@clawdbot/protocol';
 import manifest from '../package.json' with { type: 'json' };
 import { systemClock as clock } from './clock.ts';
 import { Runner } from './commands/index.ts';
@@ -8,16 +9,25 @@ import { createDeployer } from './deploy/index.ts';
 import { dispatch } from './dispatch.ts';
 import { createHttp, createSelf, listCommands, listen } from './http/index.ts';
 import { type Identity, loadIdentity, signChannelToken } from './identity.ts';
-import { InboxLoop } from './inbox/index.ts';
+import { DeadLetters, InboxLoop } from './inbox/index.ts';
 import { type Orchestrator, runProcess } from './lifecycle.ts';
-import { Backoff, ControlLog, createDial, Link } from './link/index.ts';
+import { Backoff, createDial, DurableLog, DurableLogs, Link, Losses, Resync } from './link/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { assertPortFree } from './port.ts';
 import { createRelay, type Relay } from './relay/index.ts';
 import { createSettings } from './settings/index.ts';
 import { createReporter, watchTunnel } from './status/index.ts';
-import { openStore } from './store/index.ts';
+import {
+  awaitsResync,
+  DATABASE_FILE,
+  endRestore,
+  explainDisk,
+  freeBytes,
+  openStore,
+  StorageHealth,
+} from './store/index.ts';
+import { createLook, Events, HealthWatch, machineChecks, needsOf, SharedTables } from './sync/index.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** What a stop gives to running commands and to open calls, at the same time. */
@@ -29,27 +39,42 @@ const { version } = manifest;
 
 /** What lies under every room: the store with its logs, who we are, and what has been configured and deployed. */
 function layGround(config: Config, log: Logger) {
-  const store = openStore(config.dataDir, config.orchestratorId);
+  const { dataDir } = config;
+  const storage = new StorageHealth({ clock, log, dataDir, freeBytes });
+  const store = openStore(dataDir, config.orchestratorId, storage);
   const { sql } = store;
-  const outbox = new Outbox({ sql, log: 'control', now, newLogId: () => `log_${randomUUID()}` });
-  const inbox = new Inbox(sql, 'control');
+  const newLogId = () => `log_${randomUUID()}`;
+  const outboxOf = (name: LogName) => new Outbox({ sql, log: name, now, newLogId, lazyPositions: true });
+  const outboxes = { control: outboxOf('control'), queue: outboxOf('queue') };
+  const inboxes = { control: new Inbox(sql, 'control'), queue: new Inbox(sql, 'queue') };
+  const outbox = outboxes.control;
   const queues = (): Status['queues'] => {
-    const { pending, dead } = inbox.depth();
-    return { inbox: pending, outbox: outbox.depth, deadLetters: dead };
+    const [control, queue] = [inboxes.control.depth(), inboxes.queue.depth()];
+    return {
+      inbox: control.pending + queue.pending,
+      outbox: outbox.depth + outboxes.queue.depth,
+      deadLetters: control.dead + queue.dead,
+    };
   };
-  const settings = createSettings({ sql, now, allow: config.upstreamAllow });
+  const events = new Events({ sql, outbox, now, random: randomBytes });
+  const settings = createSettings({ sql, now, allow: config.upstreamAllow, events });
   const siteVars = (siteId: string) => settings.configOf(siteId)?.worker.vars ?? {};
   return {
     config,
     log,
     store,
+    storage,
     sql,
+    outboxes,
     outbox,
-    inbox,
+    inboxes,
     queues,
+    losses: new Losses(sql, now, log),
     identity: loadIdentity(config.keyFile),
     settings,
-    deployer: createDeployer({ sql, cloudflare: config.cloudflare, now, siteVars }),
+    events,
+    shared: new SharedTables(sql),
+    deployer: createDeployer({ sql, cloudflare: config.cloudflare, now, siteVars, events }),
     /** Aborted at the very end: whatever watches something stops. */
     stopped: new AbortController(),
   };
@@ -73,27 +98,22 @@ function createChannelDial({ orchestratorId, edgeUrl, access }: Config, identity
  */
 class Rooms {
   readonly #ground: Ground;
-  readonly #control: ControlLog;
+  readonly #logs: DurableLogs;
   readonly #link: Link;
   readonly #reporter: ReturnType<typeof createReporter>;
   readonly #metrics: ReturnType<typeof createMetrics>;
   readonly #runner: Runner;
+  readonly #letters: DeadLetters;
   readonly #entries: InboxLoop;
   readonly #app: ReturnType<typeof createHttp>;
   readonly #relay: Relay;
   readonly #handleCall: Relay['handle'];
+  readonly #health: HealthWatch;
 
   constructor(ground: Ground) {
     this.#ground = ground;
-    const { outbox, inbox, log, settings, config } = ground;
-    this.#control = new ControlLog({
-      inbox,
-      outbox,
-      clock,
-      log,
-      onCommitted: () => this.#entries.wake(),
-      onEmptied: () => this.#link.publishStatus(),
-    });
+    const { log, settings, config } = ground;
+    this.#logs = new DurableLogs(this.#createLog('control'), this.#createLog('queue'));
     this.#link = this.#createLink();
     this.#reporter = this.#createReporter();
     this.#metrics = createMetrics({
@@ -101,21 +121,32 @@ class Rooms {
       rttMs: () => this.#link.rttMs,
       callsOpen: () => this.#link.callsOpen,
       channel: this.#link.state,
+      storage: () => ground.storage.value,
     });
     this.#runner = this.#createRunner();
+    this.#letters = this.#createLetters();
     this.#entries = this.#createInboxLoop();
     this.#app = this.#createHttp();
     this.#relay = createRelay({ settings, allow: config.upstreamAllow, self: createSelf(this.#app), log });
     this.#handleCall = this.#metrics.countCalls((call) => this.#relay.handle(call));
+    this.#health = this.#createHealthWatch();
     this.#link.state.subscribe((state) => state.kind === 'refused' && this.#halt(new Error(state.reason)));
   }
 
   async open(): Promise<Orchestrator> {
-    const { config, log, outbox, store } = this.#ground;
+    const { config, log, outboxes, events, store } = this.#ground;
     const listener = await listen(this.#app, config.port);
     this.#runner.start();
     this.#entries.wake();
-    const tasks = [() => outbox.compact(), () => this.#runner.prune()];
+    this.#health.start();
+    const tasks = [
+      () => outboxes.control.compact(),
+      () => outboxes.queue.compact(),
+      () => this.#runner.prune(),
+      () => this.#letters.tell(),
+      () => this.#drainEvents(),
+      () => events.prune(),
+    ];
     const upkeep = new Upkeep({ clock, log, tasks, onLeaseLost: this.#halt });
     const linkOver = this.#link.runUntilStopped();
     const { orchestratorId } = config;
@@ -129,7 +160,7 @@ class Rooms {
       stop: async () => {
         this.#entries.stop();
         await Promise.all([this.#runner.stop(COMMANDS_GRACE_MS), this.#link.stop(CALLS_GRACE_MS)]);
-        await linkOver;
+        await Promise.all([linkOver, this.#health.stop()]);
         upkeep.stop();
         this.#ground.stopped.abort();
         await Promise.all([listener.close(), this.#relay.close()]);
@@ -141,12 +172,47 @@ class Rooms {
   /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
   readonly #halt = (error: Error): void => {
     this.#entries.stop();
+    void this.#health.stop();
     this.#runner.halt(error);
     this.#link.refuse(error.message);
   };
 
+  /** Those that found the log full. */
+  #drainEvents(): void {
+    if (this.#ground.events.drain() > 0) this.#logs.wake();
+  }
+
+  #createLog(name: LogName): DurableLog {
+    const { sql, inboxes, outboxes, log, losses, config } = this.#ground;
+    return new DurableLog({
+      name,
+      sql,
+      inbox: inboxes[name],
+      outbox: outboxes[name],
+      file: join(config.dataDir, DATABASE_FILE),
+      clock,
+      log,
+      onCommitted: () => this.#entries.wake(),
+      onEmptied: () => this.#link.publishStatus(),
+      lose: (ranges) => losses.record(ranges),
+    });
+  }
+
+  #createResync(): Resync {
+    const { sql, log, losses } = this.#ground;
+    return new Resync({
+      sql,
+      clock,
+      log,
+      finish: (commandIds) => this.#runner.finish(commandIds),
+      lose: (ranges) => losses.record(ranges),
+      complete: () => endRestore(sql),
+      onComplete: () => this.#runner.wake(),
+    });
+  }
+
   #createLink(): Link {
-    const { config, identity, settings, store, log } = this.#ground;
+    const { config, identity, settings, store, sql, log } = this.#ground;
     const { orchestratorId, lanes } = config;
     const instanceId = randomUUID();
     return new Link({
@@ -154,7 +220,8 @@ class Rooms {
       backoff: new Backoff({ random: Math.random, now }),
       clock,
       log,
-      control: this.#control,
+      logs: this.#logs,
+      resync: this.#createResync(),
       services: {
         request: (call) => this.#handleCall(call),
         report: (siteId) => this.#reporter.report(siteId),
@@ -171,14 +238,15 @@ class Rooms {
         version,
         capabilities: [],
         clockMs: now(),
-        logs: { control: this.#control.positions() },
+        ...(awaitsResync(sql) ? { awaitsResync: true } : {}),
+        logs: this.#logs.positions(),
         sites: settings.running(),
       }),
     });
   }
 
   #createReporter() {
-    const { config, queues, deployer, settings, stopped } = this.#ground;
+    const { config, queues, deployer, settings, storage, losses, stopped } = this.#ground;
     return createReporter({
       orchestratorId: config.orchestratorId,
       version,
@@ -191,6 +259,8 @@ class Rooms {
       workers: (siteId) => deployer.workers(siteId),
       settings,
       tunnel: watchTunnel({ signal: stopped.signal }),
+      storage: () => storage.value,
+      lost: () => losses.value,
     });
   }
 
@@ -209,21 +279,34 @@ class Rooms {
       random: randomBytes,
       log,
       blob: (ref, signal) => this.#link.blob(ref, signal),
+      awaitsResync: () => awaitsResync(sql),
       onChange: () => {
-        this.#control.wake();
+        this.#logs.wake();
         this.#link.publishStatus();
       },
       onLeaseLost: this.#halt,
     });
   }
 
+  #createLetters(): DeadLetters {
+    const { sql, inboxes, outbox, log } = this.#ground;
+    const onChange = () => {
+      this.#entries.wake();
+      this.#logs.wake();
+      this.#link.publishStatus();
+    };
+    return new DeadLetters({ sql, inboxes, outbox, now, log, onChange });
+  }
+
   #createInboxLoop(): InboxLoop {
-    const { sql, inbox, log, settings } = this.#ground;
+    const { sql, inboxes, log, settings, shared } = this.#ground;
     const publishStatus = () => this.#link.publishStatus();
+    const rooms = { commands: this.#runner, settings, shared, letters: this.#letters, publishStatus };
     return new InboxLoop({
       sql,
-      inbox,
-      dispatch: (entry, item) => dispatch(entry, item, { commands: this.#runner, settings, publishStatus }),
+      inboxes,
+      letters: this.#letters,
+      dispatch: (entry, item) => dispatch(entry, item, rooms),
       clock,
       log,
       onDispatched: () => this.#runner.wake(),
@@ -231,8 +314,24 @@ class Rooms {
     });
   }
 
+  #createHealthWatch(): HealthWatch {
+    const { config, sql, events, settings, log } = this.#ground;
+    return new HealthWatch({
+      clock,
+      random: Math.random,
+      log,
+      sql,
+      events,
+      sites: () => needsOf(settings),
+      machine: () => machineChecks(this.#reporter.health()),
+      look: createLook(config.upstreamAllow),
+      onRecorded: () => this.#logs.wake(),
+      onLeaseLost: this.#halt,
+    });
+  }
+
   #createHttp() {
-    const { identity, config, sql, log } = this.#ground;
+    const { identity, config, sql, events, shared, log } = this.#ground;
     return createHttp({
       identity,
       orchestratorId: config.orchestratorId,
@@ -241,6 +340,9 @@ class Rooms {
       metrics: this.#metrics,
       deploy: (body, modules) => this.#runner.submitLocal(body, modules),
       commands: (limit) => listCommands(sql, limit),
+      letters: this.#letters,
+      events,
+      shared,
       log,
     });
   }
@@ -251,6 +353,6 @@ runProcess({
   createLogger: ({ logLevel, production, secrets }) => createLogger({ level: logLevel, production, secrets }),
   start: async (config, log) => {
     await assertPortFree(config.port);
-    return new Rooms(layGround(config, log)).open();
+    return new Rooms(explainDisk(config.dataDir, () => layGround(config, log))).open();
   },
 });

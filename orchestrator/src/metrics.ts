@@ -3,11 +3,13 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Handlers } from './commands/handler.ts';
 import type { LinkState } from './link/state.ts';
 import type { Relay } from './relay/index.ts';
+import type { StorageState } from './store/index.ts';
 
 export interface MetricsSources {
   readonly queues: () => Status['queues'];
   readonly rttMs: () => number | undefined;
   readonly callsOpen: () => number;
+  readonly storage: () => StorageState;
   readonly channel: {
     readonly value: LinkState;
     subscribe(listener: (state: LinkState) => void): () => void;
@@ -112,7 +114,7 @@ function watchChannel(channel: MetricsSources['channel'], registers: Registry[])
   });
 }
 
-function gauges({ queues, rttMs, callsOpen }: MetricsSources, registers: Registry[]): void {
+function gauges({ queues, rttMs, callsOpen, storage }: MetricsSources, registers: Registry[]): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name: `clawdbot_${name}`,
@@ -131,5 +133,6 @@ function gauges({ queues, rttMs, callsOpen }: MetricsSources, registers: Registr
   gauge('calls_open', 'Calls of the edge under way', callsOpen);
   gauge('inbox_depth', 'Entries taken from the edge and not yet handled', () => queues().inbox);
   gauge('outbox_depth', 'Entries for the edge that it has not acknowledged', () => queues().outbox);
+  gauge('storage_ok', '1 while the database takes writes, else 0', () => Number(storage().state === 'ok'));
   gauge('dead_letters', 'Entries that could not be handled', () => queues().deadLetters);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
-import { LeaseLost } from './store/index.ts';
+import { isStorageFault, LeaseLost } from './store/index.ts';
 
 const INTERVAL_MS = 10 * 60_000;
 
@@ -29,13 +29,18 @@ export class Upkeep {
   #round(): void {
     const { clock, log, tasks, onLeaseLost } = this.#options;
     this.#cancel = clock.after(INTERVAL_MS, () => this.#round());
-    try {
-      for (const task of tasks) task();
-    } catch (error) {
-      if (error instanceof LeaseLost) {
-        this.stop();
-        onLeaseLost(error);
-      } else log.error('the store could not be tidied', { error });
+    for (const task of tasks) {
+      try {
+        task();
+      } catch (error) {
+        if (error instanceof LeaseLost) {
+          this.stop();
+          onLeaseLost(error);
+          return;
+        }
+        // While the store fails that is said elsewhere, once.
+        if (!isStorageFault(error)) log.error('the store could not be tidied', { error });
+      }
     }
   }
 }

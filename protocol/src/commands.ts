@@ -118,6 +118,8 @@ export const deployWorker = z.object({
   ...envelope,
   ...deployFields,
   modules: z.array(moduleRef).min(1).max(1_000),
+  /** An earlier database of this orchestrator had it: it may have run there, so look before anything is done. */
+  again: z.boolean().optional(),
 });
 export type DeployWorker = z.infer<typeof deployWorker>;
 

@@ -43,6 +43,11 @@ export const LOG_RETENTION_MS = 24 * 60 * 60 * 1000;
 export const HANDLING_ATTEMPTS_MAX = 5;
 /** Between two attempts to handle an entry, doubled from the first to the fifth: a minute of a store in trouble. */
 export const HANDLING_RETRY_MS = 2_000;
+/**
+ * Dead letters that one log's inbox keeps, 640 MB at the worst: those that have been dead longest are given up for
+ * newer ones, and counted. A full inbox that took no more would stall the very entries that drop letters.
+ */
+export const DEAD_LETTERS_MAX = 10_000;
 
 /** One part of a blob: a Durable Object row holds at most 2 MB, so parts stay at half of it. */
 export const BLOB_PART_BYTES = 1 * MIB;
@@ -77,6 +82,17 @@ export const DRAIN_MS = 30_000;
 export const TOKEN_LIFETIME_S_MAX = 300;
 /** Clocks may differ by this much; a token's `jti` is remembered until `exp` plus this. */
 export const CLOCK_TOLERANCE_S = 60;
+
+/**
+ * A dashboard's socket is probed after this much: a hibernatable socket tells nothing of what waits on it. It is
+ * several snapshots of a usual organisation, so a probe is rare, and the most that one that never reads costs
+ * before anybody asks.
+ */
+export const LIVE_PROBE_EVERY_BYTES = 256 * KIB;
+/** A dashboard that has not answered a probe while this much more was sent to it, … */
+export const LIVE_UNPROVEN_BYTES_MAX = 1 * MIB;
+/** … or for this long (a background tab's timers may wait, its socket's messages do not), is too slow to be live. */
+export const LIVE_PROBE_TIMEOUT_MS = 15_000;
 
 /** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, two of which are the close code. */
 export const CLOSE_REASON_BYTES_MAX = 123;

@@ -4,6 +4,7 @@ import type { SandboxFile } from './sandbox-file.ts';
 export const guide = (file: SandboxFile, seconds: string, logs: string): string => `
 The sandbox is ready (${seconds} s). All of it is on this machine:
 
+  dashboard      ${file.edgeUrl}/#sign-in=${file.adminToken}
   console        ${file.edgeUrl}            API and channel
   relay          ${file.relayUrl}/s/${file.siteId}/…   customers' requests
   orchestrator   ${file.orchestratorUrl}/health

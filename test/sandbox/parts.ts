@@ -6,6 +6,9 @@ import { answers } from './processes/polling.ts';
 export const PART_NAMES = ['edge', 'orchestrator', 'upstream', 'cloudflare', 'workers'] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
+/** Environment of a part over its own. */
+export type PartEnv = Partial<Record<PartName, Readonly<Record<string, string>>>>;
+
 /** How to spawn workerd: the two parts that are no Node processes. */
 export interface Workerds {
   readonly edge: { readonly command: string; readonly args: readonly string[] };
@@ -37,11 +40,12 @@ export function partSpecs(
   workerds: Workerds,
   edgeRuns: () => boolean,
   output: 'files' | 'terminal',
+  extra: PartEnv,
 ): PartSpec<PartName>[] {
   const { dir, ports, urls, secrets } = layout;
   const common = (name: PartName, env: Record<string, string> = {}) => ({
     name,
-    env: { ...inherited(), ...env },
+    env: { ...inherited(), ...env, ...extra[name] },
     output: output === 'files' ? { file: join(dir, 'logs', `${name}.log`) } : output,
   });
   return [

@@ -1,11 +1,14 @@
 import { join, resolve } from 'node:path';
 import { runnerConfig } from './cloudflare/index.ts';
 import { type Control, ControlServer, howToEnd, isRunning } from './control/server.ts';
+import { Cron } from './edge/cron.ts';
+import { placeDashboard } from './edge/dashboard.ts';
 import { EdgeDatabase } from './edge/database.ts';
 import { bundleEdge, writeEdge } from './edge/files.ts';
 import { type EdgeSettings, readSettings } from './edge/settings.ts';
 import { describe, edgeVars, type Layout, layOut } from './layout.ts';
-import { type PartName, partSpecs, ROOT } from './parts.ts';
+import { type Mutation, mutatedEnv } from './mutation.ts';
+import { type PartEnv, type PartName, partSpecs, ROOT } from './parts.ts';
 import { USUAL_PORTS } from './ports.ts';
 import { endLeftovers } from './processes/leftovers.ts';
 import { Part, type PartSpec } from './processes/part.ts';
@@ -21,6 +24,10 @@ export interface SandboxOptions {
   readonly ports: 'usual' | 'free';
   /** Where the parts' output goes: files below `dir/logs`, or the terminal. */
   readonly output?: 'files' | 'terminal';
+  /** Environment of a part over its own. */
+  readonly env?: PartEnv;
+  /** Faults in the sources of the edge and of the orchestrator. */
+  readonly mutations?: readonly Mutation[];
   /** Told what a person should know: a port that was taken, a part that died. */
   readonly say?: (line: string) => void;
 }
@@ -28,6 +35,7 @@ export interface SandboxOptions {
 /** The whole system on this machine: five processes, their data, and what the world is told of them. */
 export class Sandbox implements Control {
   readonly layout: Layout;
+  readonly cron: Cron;
   readonly #settings: EdgeSettings;
   readonly #parts: ReadonlyMap<string, Part>;
   readonly #control: ControlServer;
@@ -48,16 +56,18 @@ export class Sandbox implements Control {
       if (got !== port) options.say?.(`Port ${port} is taken: the ${name} answers on ${got}.`);
     }
     const settings = await readSettings();
-    await bundleEdge(join(dir, 'edge'), settings.entry);
+    await bundleEdge(join(dir, 'edge'), settings.entry, options.mutations);
+    await placeDashboard(assetsDir(dir));
     return new Sandbox(layout, settings, options);
   }
 
   private constructor(
     layout: Layout,
     settings: EdgeSettings,
-    { output = 'files', say = () => undefined }: SandboxOptions,
+    { output = 'files', env = {}, mutations = [], say = () => undefined }: SandboxOptions,
   ) {
     this.layout = layout;
+    this.cron = new Cron(layout.urls.admin, layout.adminToken);
     this.#settings = settings;
     this.#about = describe(layout);
     const specs = partSpecs(
@@ -65,6 +75,7 @@ export class Sandbox implements Control {
       workerds(layout, settings),
       () => this.#part('edge').pid !== undefined,
       output,
+      { ...env, orchestrator: { ...mutatedEnv(mutations), ...env.orchestrator } },
     );
     const events = {
       changed: () => this.#publish(),
@@ -98,6 +109,7 @@ export class Sandbox implements Control {
     await register(database, OTHER, layout.otherKey, Date.now());
     await Promise.all([this.#part('orchestrator').start(), this.#createSites()]);
     const operator = new Operator(layout.urls.edge, this.#about.adminToken);
+    this.cron.start();
     await configureDemo(operator, DEMO.siteId, layout.ports.upstream, layout.portsBefore?.upstream);
   }
 
@@ -124,9 +136,10 @@ export class Sandbox implements Control {
     return this.#part(name).stop();
   }
 
-  /** The edge's code has changed: bundle it again, then restart it. A bundle that fails leaves the old one. */
+  /** The code of the edge or of its dashboard has changed: bundle it again, then restart it. A bundle that fails leaves the old one. */
   async reloadEdge(): Promise<void> {
     await bundleEdge(join(this.layout.dir, 'edge'), this.#settings.entry);
+    await placeDashboard(assetsDir(this.layout.dir));
     await this.stopPart('edge');
     await this.startPart('edge');
   }
@@ -135,6 +148,7 @@ export class Sandbox implements Control {
   async stop(): Promise<void> {
     this.#published = false;
     unpublish(this.layout.dir);
+    this.cron.stop();
     await this.#control.close();
     await this.#part('orchestrator').stop();
     await Promise.all([...this.#parts.values()].map((part) => part.stop()));
@@ -157,6 +171,8 @@ export class Sandbox implements Control {
   }
 }
 
+const assetsDir = (dir: string): string => join(dir, 'edge', 'dashboard');
+
 function workerds(layout: Layout, { compatibilityDate, compatibilityFlags }: EdgeSettings) {
   const { dir, ports, ipv6, adminToken, runnerToken } = layout;
   return {
@@ -170,6 +186,7 @@ function workerds(layout: Layout, { compatibilityDate, compatibilityFlags }: Edg
       vars: edgeVars(layout),
       objectsDir: join(dir, 'edge', 'objects'),
       d1Dir: join(dir, 'edge', 'd1'),
+      assetsDir: assetsDir(dir),
     }),
     workers: runnerConfig({
       dir: join(dir, 'workers'),

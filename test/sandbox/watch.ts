@@ -8,7 +8,7 @@ const SETTLE_MS = 150;
 
 /** Whose code lies in which folders. */
 const SOURCES: Record<string, readonly string[]> = {
-  edge: ['edge-worker/src', 'protocol/src'],
+  edge: ['edge-worker/src', 'edge-worker/dashboard/src', 'protocol/src'],
   orchestrator: ['orchestrator/src', 'protocol/src'],
   upstream: ['test/sandbox/upstream'],
   cloudflare: ['test/sandbox/cloudflare'],

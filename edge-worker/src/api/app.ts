@@ -3,18 +3,29 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { VERSION } from '../version.ts';
 import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
+import * as deadLetters from './deadletters.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
-import { limitedBody, limitedForAct, refuseInvalid, signedIn } from './gate.ts';
+import { listEvents } from './events.ts';
+import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
 import { toItself } from './self.ts';
+import { createSession, deleteSession, getSession } from './session.ts';
 import * as sites from './sites.ts';
+import { nudgeSync } from './sync.ts';
 
 /** The HTTP API below `/api/v1`. */
 export function apiApp(): ApiApp {
   const api = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   describeItself(api);
 
+  api.use(ownPages);
+  // Nobody is signed in yet, or any more.
+  api.on('POST', '/session', limitedBody);
+  api.openapi(routes.createSessionRoute, createSession);
+  api.openapi(routes.deleteSessionRoute, deleteSession);
+
   api.use(signedIn);
+  api.openapi(routes.getSessionRoute, getSession);
   api.use('/orchestrator', limitedForAct);
   api.openapi(routes.actRoute, act);
   api.all('/orchestrator/*', toItself);
@@ -27,6 +38,14 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);
   api.openapi(routes.releaseOrchestratorRoute, releaseOrchestrator);
+
+  api.openapi(routes.listDeadLettersRoute, deadLetters.listDeadLetters);
+  api.openapi(routes.getDeadLetterRoute, deadLetters.getDeadLetter);
+  api.openapi(routes.replayDeadLetterRoute, deadLetters.replayDeadLetter);
+  api.openapi(routes.dropDeadLetterRoute, deadLetters.dropDeadLetter);
+
+  api.openapi(routes.listEventsRoute, listEvents);
+  api.openapi(routes.nudgeSyncRoute, nudgeSync);
 
   api.openapi(routes.createSiteRoute, sites.createSite);
   api.openapi(routes.listSitesRoute, sites.listSites);

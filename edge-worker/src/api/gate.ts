@@ -1,7 +1,7 @@
 import { explain, Failure } from '@clawdbot/protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { ZodError } from 'zod';
-import { bearerOf, verifyUser } from '../auth/user.ts';
+import { identify, isSafe, refuseForeign } from '../auth/visitor.ts';
 import { readBody } from '../body.ts';
 import type { ApiEnv } from './env.ts';
 
@@ -13,10 +13,15 @@ const ACT_BYTES_MAX = 16 * 1024 * 1024;
 /** Everything else: a site with all its labels and host names is some 40 KB. */
 const BODY_BYTES_MAX = 256 * 1024;
 
+/** What changes something comes from our own pages, or from no page at all. */
+export const ownPages: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (!isSafe(c.req.method)) refuseForeign(c.req.raw);
+  await next();
+};
+
 /** Who asks must be known before anything else is looked at. */
 export const signedIn: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  const { services } = c.env;
-  c.set('user', verifyUser(bearerOf(c.req.raw.headers), services.jwt, services.now()));
+  c.set('user', identify(c.req.raw, c.env.services));
   await next();
 };
 

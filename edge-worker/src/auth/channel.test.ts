@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { createHmac } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
+import { entry, Peer } from '../channel/channel.fixture.ts';
 import { CLAIMS_HEADER } from '../channel/rpc.ts';
 import { ChannelKeyPair, CONSOLE, edge, fresh, Tenant } from '../edge.fixture.ts';
 
@@ -181,3 +182,34 @@ async function confused(key: ChannelKeyPair): Promise<string> {
     .update(signed)
     .digest('base64url')}`;
 }
+
+describe('GET /channel/state', () => {
+  const ask = (token: string) =>
+    edge(`${CONSOLE}/channel/state`, { headers: { authorization: `Bearer ${token}` } });
+
+  it('tells an orchestrator how far the edge knows it', async () => {
+    const { id, key } = await enrolled();
+    expect(await (await ask(key.token())).json()).toEqual({ generation: 0, control: { applied: 0 } });
+    const peer = await Peer.connect(id, { generation: 7 });
+    peer.send(entry(1, { type: 'strange' }));
+    await peer.next('ack');
+    const response = await ask(key.token());
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(await response.json()).toEqual({
+      generation: 7,
+      instanceId: 'process-a',
+      control: { peerLogId: `log-of-${id}`, applied: 1 },
+    });
+    peer.close(1000, '');
+  });
+
+  it('takes a token once, whatever it was first used for, and no other than for dialling', async () => {
+    const { key } = await enrolled();
+    const token = key.token();
+    expect((await ask(token)).status).toBe(200);
+    expect(await refusal(await ask(token))).toEqual([401, 'token_replayed']);
+    expect(await refusal(await dial(token))).toEqual([401, 'token_replayed']);
+    expect(await refusal(await ask(key.token({ aud: 'local:someone' })))).toEqual([401, 'unauthorized']);
+    expect((await edge(`${CONSOLE}/channel/state`)).status).toBe(401);
+  });
+});

@@ -1,9 +1,10 @@
 import { Failure, lane, SUBPROTOCOL } from '@clawdbot/protocol';
 import { z } from 'zod';
-import { reach } from '../ask.ts';
+import { ask, reach } from '../ask.ts';
+import type { ChannelClaims } from '../channel/claims.ts';
 import { CLAIMS_HEADER } from '../channel/rpc.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';
-import type { Services } from '../services.ts';
+import { CONTROL_LANE, type Services } from '../services.ts';
 import { verifyChannel } from './channel.ts';
 import { bearerOf } from './user.ts';
 
@@ -14,13 +15,26 @@ export async function dial(request: Request, services: Services, requestId: stri
   requireUpgrade(request);
   const number = laneParam.safeParse(new URL(request.url).searchParams.get('lane') ?? 0);
   if (!number.success) throw new Failure('bad_request', 'lane: expected an integer from 0 to 15');
-  const token = bearerOf(request.headers);
-  const { db, background } = services;
-  const findKey = (kid: string) => services.keys.byKid(kid, { db, background });
-  const claims = await verifyChannel({ token, lane: number.data }, findKey, services.now());
+  const claims = await verified(request, number.data, services);
   const channel = services.channel(claims.orchestratorId, claims.lane);
   const upgrade = upgradeOf(request.url, requestId, { [CLAIMS_HEADER]: JSON.stringify(claims) });
   return reach(channel.fetch(upgrade));
+}
+
+/**
+ * `GET /channel/state`: how far the edge knows an orchestrator, told to itself alone: the token is one for dialling
+ * lane 0, and is used up. Who restores its database has to know.
+ */
+export async function channelState(request: Request, services: Services): Promise<Response> {
+  const claims = await verified(request, CONTROL_LANE, services);
+  const known = await ask(services.channel(claims.orchestratorId, CONTROL_LANE).standing(claims));
+  return Response.json(known, { headers: { 'cache-control': 'no-store' } });
+}
+
+function verified({ headers }: Request, number: number, services: Services): Promise<ChannelClaims> {
+  const { db, background, keys } = services;
+  const findKey = (kid: string) => keys.byKid(kid, { db, background });
+  return verifyChannel({ token: bearerOf(headers), lane: number }, findKey, services.now());
 }
 
 /** Throws `upgrade_required` on anything but a WebSocket upgrade that offers our subprotocol. */

@@ -44,8 +44,14 @@ export function refusalOf(cause: unknown): Failure {
 
 const ADMINS: readonly Role[] = ['owner', 'admin'];
 
-/** Throws `forbidden` for members and viewers: they read, they change nothing. */
+/** Throws `forbidden` for members and viewers. */
 export function requireAdmin({ role }: UserClaims): void {
   if (ADMINS.includes(role)) return;
   throw new Failure('forbidden', `this needs the role owner or admin; your token says ${role}`);
+}
+
+/** Throws `forbidden` for viewers. */
+export function requireMember({ role }: UserClaims): void {
+  if (role !== 'viewer') return;
+  throw new Failure('forbidden', 'this needs the role owner, admin or member; your token says viewer');
 }

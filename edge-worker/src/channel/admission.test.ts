@@ -21,8 +21,8 @@ const incumbent: Incumbent = {
   lane: 0,
   generation: 6,
   instanceId: 'process-a',
-  logId: 'log-of-vps',
-  applied: 10,
+  followed: () => ({ peerLogId: 'log-of-vps', applied: 10 }),
+  isRetired: (_log, logId) => logId === 'log-left',
 };
 const closeOf = (change: Partial<Hello>, known: Partial<Incumbent> = {}) => {
   const admission = admit({ ...hello, ...change }, { ...incumbent, ...known });
@@ -47,8 +47,16 @@ describe('admission', () => {
     expect(closeOf({ orchestratorId: 'vps-2' })).toBe('malformed');
     expect(closeOf({ lane: 1 })).toBe('malformed');
   });
-  it('S7: a log that ends before what was acknowledged is an old copy', () => {
-    expect(closeOf({}, { applied: 11 })).toBe('staleLog');
-    expect(closeOf({}, { applied: 11, logId: 'another-log' })).toBe('admitted');
+  it('S7: a log that ends before what was acknowledged is an old copy, whichever of the two it is', () => {
+    const applied = (peerLogId: string) => ({ followed: () => ({ peerLogId, applied: 11 }) });
+    expect(closeOf({}, applied('log-of-vps'))).toBe('staleLog');
+    expect(closeOf({}, applied('another-log'))).toBe('admitted');
+    const { control } = hello.logs;
+    const queue = { ...control, last: 9 };
+    expect(closeOf({ logs: { control, queue } })).toBe('staleLog');
+  });
+  it('S7: a log that its orchestrator has left for another never comes back', () => {
+    const left = { ...hello.logs.control, logId: 'log-left', last: 99 };
+    expect(closeOf({ logs: { control: left } })).toBe('staleLog');
   });
 });

@@ -1,4 +1,4 @@
-import { type CloseName, type Hello, PROTOCOL_VERSIONS } from '@clawdbot/protocol';
+import { type CloseName, type Hello, type LogName, logName, PROTOCOL_VERSIONS } from '@clawdbot/protocol';
 
 /** What this object remembers of its orchestrator's newest process. */
 export interface Incumbent {
@@ -6,9 +6,10 @@ export interface Incumbent {
   readonly lane: number;
   readonly generation: number;
   readonly instanceId: string | undefined;
-  /** How far the orchestrator's own log was applied here, and which log that was. */
-  readonly logId: string | undefined;
-  readonly applied: number;
+  /** How far each of the orchestrator's own logs was applied here, and which log that was. */
+  readonly followed: (log: LogName) => { readonly peerLogId?: string; readonly applied: number };
+  /** Has the orchestrator left this log of its for another? */
+  readonly isRetired: (log: LogName, logId: string) => boolean;
 }
 
 export type Admission =
@@ -50,12 +51,19 @@ export function admit(hello: Hello, incumbent: Incumbent): Admission {
       `another process has generation ${hello.generation}: two run from copies of one database`,
     );
   }
-  const { logId, last } = hello.logs.control;
-  if (logId === incumbent.logId && last < incumbent.applied) {
-    return refuse(
-      'staleLog',
-      `its log ends at ${last} but ${incumbent.applied} were acknowledged: an old copy of its database`,
-    );
-  }
+  const stale = logName.options
+    .map((log) => staleness(log, hello, incumbent))
+    .find((why) => why !== undefined);
+  if (stale !== undefined) return refuse('staleLog', `${stale}: an old copy of its database`);
   return { admit: true, protocol };
+}
+
+/** Why a log shows that its database is an old copy (PROTOCOL S7). */
+function staleness(log: LogName, { logs }: Hello, { followed, isRetired }: Incumbent): string | undefined {
+  const theirs = logs[log];
+  if (theirs === undefined) return undefined;
+  const { peerLogId, applied } = followed(log);
+  if (isRetired(log, theirs.logId)) return `its ${log} log was replaced by a newer one`;
+  if (theirs.logId !== peerLogId || theirs.last >= applied) return undefined;
+  return `its ${log} log ends at ${theirs.last} but ${applied} were acknowledged`;
 }

@@ -1,4 +1,4 @@
-import { ATTACHMENT_BYTES_MAX } from '@clawdbot/protocol';
+import { ATTACHMENT_BYTES_MAX, logName } from '@clawdbot/protocol';
 import { z } from 'zod';
 
 /**
@@ -15,6 +15,8 @@ const attachment = z.discriminatedUnion('state', [
     fence: z.int(),
     instanceId: z.string(),
     since: z.int(),
+    /** What its hello offered; of before the second log, the first. */
+    logs: z.array(logName).default(['control']),
   }),
 ]);
 export type Attachment = z.infer<typeof attachment>;

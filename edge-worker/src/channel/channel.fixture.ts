@@ -1,13 +1,16 @@
 import { env } from 'cloudflare:workers';
 import {
+  type Entry,
   type FrameToEdge,
   type FrameToOrchestrator,
   type Hello,
+  type LogName,
   orchestratorCodec,
   PING,
   PONG,
+  type WireError,
 } from '@clawdbot/protocol';
-import { type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
+import { type Answer, type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
 
 const DEADLINE_MS = 5_000;
 let dials = 0;
@@ -59,10 +62,16 @@ export class Peer {
 
   /** Dials and says hello; resolves when welcome has come. */
   static async connect(orchestratorId: string, hello: Partial<Hello> = {}): Promise<Peer> {
+    const peer = await Peer.greet(orchestratorId, hello);
+    await peer.next('welcome');
+    return peer;
+  }
+
+  /** Dials and says hello; what is answered is the test's to read. */
+  static async greet(orchestratorId: string, hello: Partial<Hello> = {}): Promise<Peer> {
     const peer = await Peer.dial(orchestratorId);
     if (peer instanceof Response) throw new Error(`refused: ${peer.status}`);
     peer.send({ ...helloOf(orchestratorId), ...hello });
-    await peer.next('welcome');
     return peer;
   }
 
@@ -87,6 +96,11 @@ export class Peer {
       }
       return undefined;
     });
+  }
+
+  /** The next frame, whatever it is. */
+  frame(): Promise<FrameToOrchestrator> {
+    return this.#until('a frame', () => this.#frames.shift());
   }
 
   /** Sends a heartbeat; resolves when it was answered. */
@@ -119,6 +133,25 @@ export class Peer {
     }
   }
 }
+
+/** An entry as it crosses the wire. */
+export const entry = (seq: number, body: object, log: LogName = 'control'): Entry => ({
+  type: 'entry',
+  log,
+  seq,
+  at: 1,
+  body: JSON.stringify(body),
+});
+
+export const value = <T>(answer: Answer<T>): T => {
+  if (!answer.ok) throw new Error(`${answer.error.code}: ${answer.error.message}`);
+  return answer.value;
+};
+
+export const errorOf = <T>(answer: Answer<T>): WireError => {
+  if (answer.ok) throw new Error('expected a failure');
+  return answer.error;
+};
 
 export const helloOf = (orchestratorId: string): Hello => ({
   type: 'hello',

@@ -1,8 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
-import { decodeChunk, type WireError } from '@clawdbot/protocol';
+import { decodeChunk } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { channelOf, helloOf, Peer, stubOf } from './channel.fixture.ts';
-import type { Answer } from './rpc.ts';
+import { channelOf, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
 
 let vps = 'vps-0';
 let count = 0;
@@ -10,14 +9,6 @@ beforeEach(() => {
   vps = `vps-${++count}`;
 });
 
-const value = <T>(answer: Answer<T>): T => {
-  if (!answer.ok) throw new Error(`${answer.error.code}: ${answer.error.message}`);
-  return answer.value;
-};
-const errorOf = <T>(answer: Answer<T>): WireError => {
-  if (answer.ok) throw new Error('expected a failure');
-  return answer.error;
-};
 const site = async (id = 'shop') =>
   value(await channelOf(vps).putSite(id, { paused: false, orgId: 'org-1' }));
 const get = (url = '/a?b=1') => ({
@@ -121,7 +112,11 @@ describe('a peer that misbehaves', () => {
     const older = await Peer.connect(vps);
     older.close(1000, 'done');
     const edgeLog = await runInDurableObject(stubOf(vps), (_object, { storage }) =>
-      String(storage.sql.exec(`SELECT log_id FROM log_state WHERE direction = 'out'`).one()['log_id']),
+      String(
+        storage.sql.exec(`SELECT log_id FROM log_state WHERE direction = 'out' AND log = 'control'`).one()[
+          'log_id'
+        ],
+      ),
     );
     const peer = await Peer.dial(vps);
     if (peer instanceof Response) throw new Error('refused');

@@ -1,18 +1,22 @@
 import { DurableObject } from 'cloudflare:workers';
 import {
+  type ChannelStanding,
   type Command,
+  type DeadLetter,
+  type DeadLetterDetail,
   Failure,
   HELLO_TIMEOUT_MS,
   PING,
   PONG,
-  problemOf,
   type SiteConfigState,
   type StatusReport,
   SUBPROTOCOL,
   sendableCode,
 } from '@clawdbot/protocol';
 import type { HubRpc } from '../hub/rpc.ts';
-import { channelClaims } from './claims.ts';
+import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
+import { answer } from './answer.ts';
+import { type ChannelClaims, channelClaims } from './claims.ts';
 import { prepareModules } from './modules.ts';
 import { openParts, type Parts } from './parts.ts';
 import {
@@ -22,6 +26,7 @@ import {
   CLAIMS_HEADER,
   type ConfigSubmission,
   type DeploySubmission,
+  type LetterPage,
   type RelayCall,
   type RelayReply,
   type StatusCall,
@@ -29,9 +34,6 @@ import {
 } from './rpc.ts';
 import { Sockets } from './sockets.ts';
 import { useToken } from './tokens.ts';
-
-/** D1 is tried again this long after it failed. */
-const PROJECTION_RETRY_MS = 15_000;
 
 interface ChannelEnv {
   readonly DB: D1Database;
@@ -46,9 +48,6 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #sockets: Sockets;
   readonly #parts: Parts;
   #awake = false;
-  /** The newest that dashboards have not been told. */
-  #news: (() => Promise<unknown>) | undefined;
-  #telling: true | undefined;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
     super(ctx, env);
@@ -59,16 +58,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       ctx,
       db: env.DB,
       sessions: () => this.#sockets.list(),
-      publish: (org, orchestratorId, presence, status) => {
-        const update = {
-          orchestratorId,
-          presence,
-          at: Date.now(),
-          ...(status === undefined ? {} : { status }),
-        };
-        this.#news = () => env.HUB.getByName(org).publish(update);
-        if (this.#telling === undefined) ctx.waitUntil(this.#tell());
-      },
+      publish: (org, update) => env.HUB.getByName(org).publish(update),
     });
     this.#sockets.rehydrate(this.#parts.lane);
     this.#parts.lane.wake();
@@ -77,16 +67,9 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   /** The upgrade of an orchestrator whose token the Worker has verified. */
   override async fetch(request: Request): Promise<Response> {
     const claims = channelClaims.parse(JSON.parse(request.headers.get(CLAIMS_HEADER) ?? 'null'));
-    if (!useToken(this.#parts.sql, claims, Date.now())) {
-      const failure = new Failure(
-        'token_replayed',
-        'this token has opened a connection before: sign a new one for each dial',
-      );
-      return Response.json(problemOf(failure), {
-        status: 401,
-        headers: { 'content-type': 'application/problem+json' },
-      });
-    }
+    const used = await answer(() => useToken(this.#parts.sql, claims, Date.now()));
+    if (!used.ok)
+      return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.#parts.meta.set('org', claims.orgId);
     const { 0: far, 1: near } = new WebSocketPair();
     const state = { v: 1, state: 'greeting', kid: claims.kid, acceptedAt: Date.now() } as const;
@@ -119,13 +102,15 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   /**
-   * One alarm for all that waits: queued commands that expire, and a D1 that has to be tried again.
+   * One alarm for all that waits: queued commands that expire, entries and a D1 that have to be tried again.
    * It catches, because the runtime repeats an alarm that throws and then gives it up.
    */
   override async alarm(): Promise<void> {
     this.#wake();
     try {
       this.#parts.control.expire();
+      this.#parts.handling.run();
+      for (const chore of Object.values(this.#parts.chores)) chore.resume();
     } catch (error) {
       console.error('the alarm failed', error);
     }
@@ -180,61 +165,74 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {
     return answer(() => {
-      const running = this.#parts.lane.running(siteId);
+      const running = this.#parts.state.running(siteId);
       return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
     });
   }
 
-  async describe(): Promise<ChannelState> {
-    return this.#parts.lane.describe();
+  async syncShared(orgId: string): Promise<void> {
+    this.#parts.meta.set('org', orgId);
+    this.#parts.chores.sharedRows.start();
+  }
+
+  async describe({ watch = false }: { readonly watch?: boolean } = {}): Promise<ChannelState> {
+    this.#parts.lane.look();
+    if (watch) await this.#parts.telling.watch();
+    return this.#parts.state.describe();
   }
 
   async release(): Promise<ChannelState> {
     this.#parts.lane.release();
-    return this.#parts.lane.describe();
+    return this.#parts.state.describe();
+  }
+
+  standing(claims: ChannelClaims): Promise<Answer<ChannelStanding>> {
+    return answer(() => {
+      useToken(this.#parts.sql, claims, Date.now());
+      return this.#parts.state.standing();
+    });
+  }
+
+  deadLetters(limit: number, after?: string): Promise<Answer<LetterPage>> {
+    return answer(() => this.#parts.letters.list(limit, after));
+  }
+
+  deadLetter(id: string): Promise<Answer<DeadLetterDetail>> {
+    return answer(() => this.#parts.letters.get(id));
+  }
+
+  replayDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>> {
+    return answer(() => {
+      const letter = this.#parts.letters.replay(id, actor);
+      this.#parts.handling.run();
+      return this.#changed(letter);
+    });
+  }
+
+  dropDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>> {
+    return answer(() => this.#changed(this.#parts.letters.drop(id, actor)));
   }
 
   /** What a change in the control plane brings with it: send, write behind, watch the clock. */
   async #changed<T>(value: T): Promise<T> {
     this.#parts.lane.pump();
+    this.#parts.telling.note('logs');
     await this.#settle();
     return value;
   }
 
   /** Relayed answers change nothing in the control plane, and must not pay for looking. */
   async #settle(): Promise<void> {
-    if (this.#parts.commands.takeChanged()) await this.#followUp();
+    const { commands, events, handling, sharedRows, chores } = this.#parts;
+    if (sharedRows.canGoOn) chores.sharedRows.start();
+    const changed = [commands.takeChanged(), events.takeChanged(), handling.takeChanged()];
+    if (changed.includes(true)) await this.#followUp();
   }
 
   async #followUp(): Promise<void> {
-    if (this.#parts.projector.behind) this.ctx.waitUntil(this.#project());
-    await this.#wakeAt(this.#parts.control.nextExpiry());
-  }
-
-  async #project(): Promise<void> {
-    try {
-      await this.#parts.projector.run();
-    } catch (error) {
-      console.warn('D1 cannot be written now', error);
-      await this.#wakeAt(Date.now() + PROJECTION_RETRY_MS);
-    }
-  }
-
-  /** Brings the alarm forward, never back: one that comes too early sets itself again. */
-  async #wakeAt(at: number | undefined): Promise<void> {
-    if (at === undefined) return;
-    const set = await this.ctx.storage.getAlarm();
-    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
-  }
-
-  /** One telling at a time, of the newest only: an orchestrator may send statuses faster than a Hub takes them. */
-  async #tell(): Promise<void> {
-    this.#telling = true;
-    for (let tell = this.#news; tell !== undefined; tell = this.#news) {
-      this.#news = undefined;
-      await tell().catch((error: unknown) => console.warn('dashboards were not told', error));
-    }
-    this.#telling = undefined;
+    const { chores, alarm, control, handling } = this.#parts;
+    chores.projection.start();
+    for (const at of [control.nextExpiry(), handling.nextRetry()]) if (at !== undefined) await alarm.by(at);
   }
 
   /** Counts the times that an event found this object asleep: an idle channel must not (PROTOCOL S8). */
@@ -247,15 +245,5 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   #ended(socket: WebSocket, reason: string): void {
     const session = this.#sockets.remove(socket);
     if (session !== undefined) this.#parts.lane.ended(session, reason);
-  }
-}
-
-/** Runs an RPC method's work; a `Failure` becomes a value, anything else is a bug and stays one. */
-async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
-  try {
-    return { ok: true, value: await work() };
-  } catch (error) {
-    if (error instanceof Failure) return { ok: false, error: error.toWire() };
-    throw error;
   }
 }

@@ -14,6 +14,7 @@ import {
   type SqlRow,
   text,
 } from '@clawdbot/protocol';
+import { CommandHistory } from './command-history.ts';
 import type { Taken } from './rpc.ts';
 
 export interface NewCommand {
@@ -42,6 +43,9 @@ export interface CommandFact {
   readonly version: number;
 }
 
+/** As many as a dashboard is shown; who watches is told all of them every 30 s anyway. */
+const TOUCHED_MAX = 1_000;
+
 /**
  * Every command of this orchestrator, its state and its history:
  * `queued → delivered → running → succeeded | failed | expired | cancelled`. A final state never changes.
@@ -50,6 +54,9 @@ export class Commands {
   readonly #sql: Sql;
   readonly #orchestratorId: string;
   readonly #now: () => number;
+  readonly #history: CommandHistory;
+  /** Changed since they were last asked for. */
+  readonly #touched = new Set<string>();
   /** What an instance before this one left to follow up is not known. */
   #changed = true;
 
@@ -57,6 +64,7 @@ export class Commands {
     this.#sql = sql;
     this.#orchestratorId = orchestratorId;
     this.#now = now;
+    this.#history = new CommandHistory(sql);
   }
 
   /**
@@ -86,10 +94,25 @@ export class Commands {
     return changed;
   }
 
+  /** Those that have changed since this was last asked, at most `TOUCHED_MAX` of them: the newest. */
+  takeTouched(): string[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
+  }
+
+  #touch(id: string): void {
+    this.#changed = true;
+    this.#touched.delete(id);
+    this.#touched.add(id);
+    const [oldest] = this.#touched.size > TOUCHED_MAX ? this.#touched : [];
+    if (oldest !== undefined) this.#touched.delete(oldest);
+  }
+
   /** In the caller's transaction, with its log entry. */
   insert(command: NewCommand): Taken {
     const now = this.#now();
-    this.#changed = true;
+    this.#touch(command.id);
     this.#sql.run(
       `INSERT INTO commands (id, type, site_id, state, seq, generation, idempotency_key, request_digest, created_by,
          created_at, updated_at, expires_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -105,7 +128,7 @@ export class Commands {
       now,
       command.expiresAt ?? null,
     );
-    this.#note(command.id, 'state', 'queued', now, `by ${command.actor}`);
+    this.#history.state(command.id, 'queued', now, `by ${command.actor}`);
     return taken(this.#row(command.id));
   }
 
@@ -123,7 +146,7 @@ export class Commands {
     const row = this.#row(id);
     if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
     const when = Math.max(at, int(row, 'updated_at'));
-    this.#changed = true;
+    this.#touch(id);
     this.#sql.run(
       `UPDATE commands SET state = ?, result = ?, error = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
       to,
@@ -132,7 +155,7 @@ export class Commands {
       when,
       id,
     );
-    this.#note(id, 'state', to, when, outcome.reason);
+    this.#history.state(id, to, when, outcome.reason);
     return true;
   }
 
@@ -144,7 +167,7 @@ export class Commands {
   }
 
   milestone(id: string, milestone: string, at: number, detail: string | undefined): void {
-    if (this.#row(id) !== undefined) this.#note(id, 'milestone', milestone, at, detail);
+    if (this.#row(id) !== undefined) this.#history.milestone(id, milestone, at, detail);
   }
 
   /** @returns whether this ended the command (a second result changes nothing) */
@@ -164,22 +187,59 @@ export class Commands {
     for (const row of rows) this.move(text(row, 'id'), 'delivered', at);
   }
 
-  /** Queued commands of a site (of one type), with their positions. */
-  queued(siteId: string, type?: CommandType): { id: string; seq: number }[] {
+  /** Queued commands of a site (of one type) behind position `offered`. */
+  queued(siteId: string, offered: number, type?: CommandType): { id: string; seq: number }[] {
     return this.#sql
       .run(
-        `SELECT id, seq FROM commands WHERE site_id = ?1 AND state = 'queued' AND (?2 IS NULL OR type = ?2)`,
+        `SELECT id, seq FROM commands
+         WHERE site_id = ?1 AND state = 'queued' AND seq > ?2 AND (?3 IS NULL OR type = ?3)`,
         siteId,
+        offered,
         type ?? null,
       )
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
   }
 
-  /** Commands that the orchestrator has, as far as is known, and has not finished. */
-  unfinished(): { id: string; seq: number; type: CommandType }[] {
+  /** Commands that were delivered and have not ended, whose entries are behind position `after`. */
+  unfinished(after = 0): { id: string; seq: number; type: CommandType }[] {
     return this.#sql
-      .run(`SELECT id, seq, type FROM commands WHERE state IN ('delivered', 'running') ORDER BY seq`)
+      .run(
+        `SELECT id, seq, type FROM commands WHERE state IN ('delivered', 'running') AND seq > ? ORDER BY seq`,
+        after,
+      )
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
+  }
+
+  /** Commands that have ended, with their positions behind `after`. */
+  endedBehind(after: number): { id: string; seq: number }[] {
+    return this.#sql
+      .run(
+        `SELECT id, seq FROM commands WHERE seq > ? AND state NOT IN ('queued', 'delivered', 'running')`,
+        after,
+      )
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
+  }
+
+  /** Commands that have ended since `at`. */
+  endedSince(at: number): string[] {
+    return this.#sql
+      .run(
+        `SELECT id FROM commands WHERE state NOT IN ('queued', 'delivered', 'running') AND updated_at >= ?`,
+        at,
+      )
+      .map((row) => text(row, 'id'));
+  }
+
+  /** Is a command open that brings this generation of a site's config? */
+  bringing(siteId: string, generation: number): boolean {
+    return (
+      this.#sql.run(
+        `SELECT 1 FROM commands WHERE state IN ('queued', 'delivered', 'running')
+         AND site_id = ? AND generation = ? AND type = 'update_config' LIMIT 1`,
+        siteId,
+        generation,
+      ).length > 0
+    );
   }
 
   /** The command's entry is another one now. */
@@ -216,10 +276,6 @@ export class Commands {
   /** Throws `Failure('not_found')`. */
   get(id: string): Command {
     const row = this.#existing(id);
-    const notes = this.#sql.run(
-      `SELECT kind, value, at, detail FROM command_history WHERE command_id = ? ORDER BY n`,
-      id,
-    );
     const error = row['error'] === null ? undefined : commandError.parse(JSON.parse(text(row, 'error')));
     return {
       id,
@@ -232,8 +288,7 @@ export class Commands {
       createdAt: int(row, 'created_at'),
       ...(row['expires_at'] === null ? {} : { expiresAt: int(row, 'expires_at') }),
       createdBy: text(row, 'created_by'),
-      history: notes.filter((note) => note['kind'] === 'state').map(stateNote),
-      milestones: notes.filter((note) => note['kind'] === 'milestone').map(milestoneNote),
+      ...this.#history.of(id),
     };
   }
 
@@ -261,24 +316,6 @@ export class Commands {
     }
   }
 
-  #note(
-    id: string,
-    kind: 'state' | 'milestone',
-    value: string,
-    at: number,
-    detail: string | undefined,
-  ): void {
-    this.#sql.run(
-      `INSERT INTO command_history
-         SELECT ?1, COALESCE(MAX(n), 0) + 1, ?2, ?3, ?4, ?5 FROM command_history WHERE command_id = ?1`,
-      id,
-      kind,
-      value,
-      at,
-      detail ?? null,
-    );
-  }
-
   #row(id: string): SqlRow | undefined {
     return this.#sql.run(`SELECT * FROM commands WHERE id = ?`, id)[0];
   }
@@ -296,16 +333,4 @@ const taken = (row: SqlRow | undefined): Taken => ({
   commandId: text(row, 'id'),
   state: commandState.parse(row?.['state']),
   ...(row?.['generation'] == null ? {} : { generation: int(row, 'generation') }),
-});
-
-const stateNote = (note: SqlRow) => ({
-  state: commandState.parse(note['value']),
-  at: int(note, 'at'),
-  ...(note['detail'] === null ? {} : { reason: text(note, 'detail') }),
-});
-
-const milestoneNote = (note: SqlRow) => ({
-  milestone: text(note, 'value'),
-  at: int(note, 'at'),
-  ...(note['detail'] === null ? {} : { detail: text(note, 'detail') }),
 });

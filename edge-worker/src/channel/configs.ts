@@ -53,6 +53,16 @@ export class Configs {
     return known;
   }
 
+  /** Is the site here, or was it? */
+  knew(siteId: string): boolean {
+    if (this.#cache.has(siteId)) return true;
+    const found = this.#sql.run(
+      `SELECT 1 FROM sites WHERE site_id = ?1 UNION ALL SELECT 1 FROM former_sites WHERE site_id = ?1`,
+      siteId,
+    );
+    return found.length > 0;
+  }
+
   put(siteId: string, paused: boolean): void {
     this.#sql.run(
       `INSERT INTO sites (site_id, paused) VALUES (?, ?) ON CONFLICT (site_id) DO UPDATE SET paused = excluded.paused`,
@@ -67,14 +77,19 @@ export class Configs {
     this.#sql.run(`DELETE FROM configs WHERE site_id = ?`, siteId);
     const gone = this.#sql.run(`DELETE FROM sites WHERE site_id = ? RETURNING site_id`, siteId);
     this.#cache.delete(siteId);
+    if (gone.length > 0) this.#sql.run(`INSERT OR IGNORE INTO former_sites VALUES (?)`, siteId);
     return gone.length > 0;
   }
 
   /** Every site that was ever configured, with its current generation. */
-  all(): { siteId: string; generation: number }[] {
+  all(): { siteId: string; generation: number; digest: string }[] {
     return this.#sql
-      .run(`SELECT site_id, generation FROM sites WHERE generation > 0`)
-      .map((row) => ({ siteId: text(row, 'site_id'), generation: int(row, 'generation') }));
+      .run(`SELECT site_id, generation, digest FROM sites JOIN configs USING (site_id, generation)`)
+      .map((row) => ({
+        siteId: text(row, 'site_id'),
+        generation: int(row, 'generation'),
+        digest: text(row, 'digest'),
+      }));
   }
 
   /** One generation out of a site's history. */

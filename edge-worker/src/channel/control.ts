@@ -1,14 +1,12 @@
 import {
+  BATCH_ENTRIES_MAX,
   type Command,
-  type CommandType,
   digestOf,
   ENTRY_BYTES_MAX,
   type EntryToOrchestrator,
   edgeCodec,
   explain,
   Failure,
-  type Inbox,
-  type InboxItem,
   isFinal,
   type Outbox,
   orderedId,
@@ -26,7 +24,6 @@ import type { ConfigSubmission, DeploySubmission, Taken } from './rpc.ts';
 export interface ControlParts {
   readonly sql: Sql;
   readonly outbox: Outbox;
-  readonly inbox: Inbox;
   readonly commands: Commands;
   readonly configs: Configs;
   readonly blobs: Blobs;
@@ -43,8 +40,10 @@ interface Envelope {
   expiresAt?: number;
 }
 
-/** Entries that may go at a time; an acknowledgement usually takes all that a burst left behind. */
-const COMPACT_ROWS = 200;
+/** Entries that may go at a time: more than one acknowledgement usually covers, so that a log does not grow by it. */
+const COMPACT_ROWS = 2 * BATCH_ENTRIES_MAX;
+/** `again` is added to a deployment that a restored database may have run already (PROTOCOL L11). */
+const COMMAND_BYTES_MAX = ENTRY_BYTES_MAX - ',"again":true'.length;
 
 /**
  * The control plane: each change of a fact and the log entry that announces it are one transaction, so that
@@ -109,33 +108,16 @@ export class Control {
 
   /** The site is gone: what was queued for it is withdrawn. */
   removeSite(siteId: string): void {
-    const { sql, commands, configs } = this.#parts;
+    const { sql, commands, configs, outbox } = this.#parts;
     sql.transaction(() => {
-      for (const queued of commands.queued(siteId))
+      for (const queued of commands.queued(siteId, outbox.offered))
         this.#withdraw(queued, 'cancelled', 'the site was deleted');
-      if (configs.remove(siteId))
-        this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+      if (configs.remove(siteId)) outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
     });
   }
 
-  /**
-   * The orchestrator's database is a new one (PROTOCOL L5): what it had and has not finished is given to it anew,
-   * and so is the config of every site: first the generation that ran, if the desired one did not, for that may
-   * be refused again. What is finished stays finished.
-   */
-  resync(ran: (siteId: string) => number | undefined): void {
-    const { sql, commands, configs } = this.#parts;
-    sql.transaction(() => {
-      for (const open of commands.unfinished()) this.#giveAnew(open);
-      for (const { siteId, generation } of configs.all()) {
-        const before = ran(siteId);
-        if (before !== undefined && before < generation) this.#sendConfig(siteId, before);
-        this.#sendConfig(siteId, generation);
-      }
-    });
-  }
-
-  #sendConfig(siteId: string, generation: number): void {
+  /** Sends a generation of a site's config anew: the orchestrator's database is another one. */
+  sendConfig(siteId: string, generation: number): void {
     const known = this.#parts.configs.at(siteId, generation);
     if (known === undefined) return;
     const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
@@ -144,20 +126,6 @@ export class Control {
       ...envelope,
       ...known,
     }));
-  }
-
-  /** A deployment is sent again under its id; a config edit is not, since the whole config is. */
-  #giveAnew({ id, seq, type }: { id: string; seq: number; type: CommandType }): void {
-    const { commands, outbox, blobs, now } = this.#parts;
-    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
-    if (body !== undefined) {
-      commands.moveTo(id, outbox.append(body));
-      return;
-    }
-    commands.move(id, 'cancelled', now(), {
-      reason: 'superseded: the orchestrator came back with an empty database',
-    });
-    blobs.release(id);
   }
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */
@@ -180,52 +148,6 @@ export class Control {
       commands.delivered(outbox.acknowledge(applied), applied);
       outbox.compact(COMPACT_ROWS);
     });
-  }
-
-  /**
-   * Handles what the inbox holds, each entry in a transaction with what it changes; one that cannot be handled
-   * becomes a dead letter and holds nothing up.
-   */
-  handleInbox(): void {
-    const { inbox } = this.#parts;
-    for (let items = inbox.pending(500); items.length > 0; items = inbox.pending(500)) {
-      for (const item of items) this.#handle(item);
-    }
-  }
-
-  #handle(item: InboxItem): void {
-    const { sql, inbox } = this.#parts;
-    try {
-      sql.transaction(() => {
-        const error = this.#apply(item.body);
-        if (error === undefined) inbox.done(item);
-        else inbox.dead(item, error);
-      });
-    } catch (error) {
-      console.error('an entry could not be handled', item.seq, error);
-      inbox.dead(item, `the edge failed to handle it: ${String(error)}`);
-    }
-  }
-
-  /** @returns why it cannot be handled */
-  #apply(entry: string): string | undefined {
-    const decoded = edgeCodec.decodeEntry(entry);
-    if ('error' in decoded) return decoded.error;
-    const { body } = decoded;
-    const { commands, blobs } = this.#parts;
-    switch (body.type) {
-      case 'command_progress':
-        if (body.milestone === 'running') commands.begun(body.commandId, body.at);
-        else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
-        return undefined;
-      case 'command_result':
-        if (commands.end(body)) blobs.release(body.commandId);
-        return undefined;
-      case 'sync_event':
-        return 'this edge does not take sync events yet';
-      default:
-        return body satisfies never;
-    }
   }
 
   /** Takes a submission once: a repeat with the same key and request gets the first answer. */
@@ -260,7 +182,8 @@ export class Control {
 
   /** A newer generation makes older ones that never left pointless. */
   #supersede(siteId: string): void {
-    for (const queued of this.#parts.commands.queued(siteId, 'update_config')) {
+    const { commands, outbox } = this.#parts;
+    for (const queued of commands.queued(siteId, outbox.offered, 'update_config')) {
       this.#withdraw(queued, 'cancelled', 'superseded');
     }
   }
@@ -268,27 +191,35 @@ export class Control {
   /** Puts nothing in the place of an entry that was never on a wire. @returns false when it was */
   #withdraw(queued: { id: string; seq: number }, state: 'cancelled' | 'expired', reason: string): boolean {
     const { outbox, commands, blobs, now } = this.#parts;
-    const withdrawn = edgeCodec.encodeEntry({ type: 'withdrawn', commandId: queued.id });
-    if (!outbox.replace(queued.seq, withdrawn)) return false;
+    if (!outbox.replace(queued.seq, withdrawn(queued.id))) return false;
     commands.move(queued.id, state, now(), { reason });
     blobs.release(queued.id);
     return true;
   }
 }
 
+/** What stands in the place of a command that is not to be run. */
+export const withdrawn = (commandId: string): string =>
+  edgeCodec.encodeEntry({ type: 'withdrawn', commandId });
+
 /** The request was valid and its entry is not: too many modules, or too much in vars. Throws `Failure`. */
 function encoded(entry: EntryToOrchestrator): string {
   try {
-    return edgeCodec.encodeEntry(entry);
+    const text = edgeCodec.encodeEntry(entry);
+    if (text.length > COMMAND_BYTES_MAX) throw tooLarge();
+    return text;
   } catch (cause) {
-    if (cause instanceof ProtocolError) {
-      throw new Failure(
-        'too_large',
-        `the command is larger than the ${ENTRY_BYTES_MAX} characters that the log takes`,
-        { cause },
-      );
-    }
+    if (cause instanceof ProtocolError) throw tooLarge(cause);
     if (cause instanceof ZodError) throw new Failure('bad_request', explain(cause, 'payload'), { cause });
     throw cause;
   }
 }
+
+const tooLarge = (cause?: unknown): Failure =>
+  new Failure(
+    'too_large',
+    `the command is larger than the ${COMMAND_BYTES_MAX} characters that the log takes`,
+    {
+      cause,
+    },
+  );

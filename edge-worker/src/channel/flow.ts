@@ -1,4 +1,4 @@
-import type { RandomBytes } from '@clawdbot/protocol';
+import type { RandomBytes, Wire } from '@clawdbot/protocol';
 
 /** Past this much that nothing proves to be read, the other end is asked … */
 const ASK_BYTES = 4 * 1024 * 1024;
@@ -25,11 +25,25 @@ export class Flow {
     return this.#unread > UNREAD_BYTES_MAX;
   }
 
+  /** The wire, with what goes over it counted. */
+  counting(wire: Wire): Wire {
+    return {
+      ...wire,
+      sendText: (text) => {
+        wire.sendText(text);
+        this.sent(text.length);
+      },
+      sendBytes: (bytes) => {
+        wire.sendBytes(bytes);
+        this.sent(bytes.length);
+      },
+    };
+  }
+
   sent(bytes: number): void {
     this.#unread += bytes;
     if (this.#unread <= ASK_BYTES || this.#asked !== undefined) return;
-    // Above the numbers that `Liveness` counts up, and no more than a double holds exactly.
-    const n = this.#random(4).reduce((sum, byte) => sum * 256 + byte, 1);
+    const n = nonce(this.#random);
     this.#asked = { n, bytes: this.#unread };
     this.#probe(n);
   }
@@ -41,3 +55,6 @@ export class Flow {
     this.sent(0);
   }
 }
+
+/** A probe's number: above those that `Liveness` counts up, and no more than a double holds exactly. */
+export const nonce = (random: RandomBytes): number => random(4).reduce((sum, byte) => sum * 256 + byte, 1);

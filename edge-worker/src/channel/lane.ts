@@ -1,52 +1,54 @@
 import {
-  API_CALLS_PER_WINDOW,
-  API_WINDOW_S,
-  BODY_CHUNK_BYTES_MAX,
   CALL_DEADLINE_MS,
-  CALLS_OPEN_MAX,
   type Entry,
   Failure,
-  HEARTBEAT_MS,
   type Hello,
-  type Inbox,
+  type LogName,
   matchRoute,
-  type Outbox,
   type Presence,
   type RandomBytes,
-  RELAY_BODY_BYTES_MAX,
+  type Received,
   SILENCE_MS,
+  type Sql,
   type Status,
   type StatusReport,
-  status as statusSchema,
-  TEXT_MESSAGE_BYTES_MAX,
-  type Welcome,
 } from '@clawdbot/protocol';
 import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
-import type { OpenAttachment } from './attachment.ts';
 import type { Blobs } from './blobs.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
+import type { EventProjection } from './event-projection.ts';
+import { type Greeting, welcomeOf } from './greeting.ts';
+import type { Handling } from './handling.ts';
+import type { Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
-import type { ChannelState, RelayCall, RelayReply, StatusCall } from './rpc.ts';
-import type { Connected, LanePort, Refusal, Session } from './session.ts';
+import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { Connected, Session } from './session.ts';
+import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { Meta } from './store.ts';
+import type { News } from './telling.ts';
 
 export interface LaneParts {
   readonly orchestratorId: string;
   readonly lane: number;
+  readonly sql: Sql;
   readonly meta: Meta;
-  readonly outbox: Outbox;
-  readonly inbox: Inbox;
-  readonly control: Control;
-  readonly configs: Configs;
-  readonly blobs: Blobs;
+  readonly logs: Logs;
+  readonly control: Pick<Control, 'acknowledged'>;
+  readonly handling: Handling;
+  readonly greeting: Greeting;
+  readonly configs: Pick<Configs, 'site'>;
+  readonly blobs: Pick<Blobs, 'part'>;
+  readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
-  /** Presence or status has changed: tell who watches. */
-  readonly publish: (presence: Presence, status: Status | undefined) => void;
+  /** A session is open: see to what may have waited for one. */
+  readonly onConnected: () => void;
+  /** Dashboards may want to know. */
+  readonly onNews: (news: News) => void;
 }
 
 /** A heartbeat may be late by a slow network's hiccup before its socket is given up. */
@@ -62,7 +64,7 @@ export class Lane implements LanePort {
 
   /** The object was built, and its sockets are known: puts right what happened while it was not there. */
   wake(): void {
-    this.#parts.control.handleInbox();
+    this.#parts.handling.run();
     const { state } = this.#parts.presence.current;
     // The sockets of an edge that stopped are gone without a word; what was kept must not say otherwise.
     if (state === 'online' && this.#current() === undefined) this.#away('the edge restarted');
@@ -89,30 +91,15 @@ export class Lane implements LanePort {
     this.#current()?.pump();
   }
 
-  describe(): ChannelState {
-    const { orchestratorId, meta, outbox, presence } = this.#parts;
-    this.#current();
-    const kept = this.#status();
-    const instanceId = meta.text('instance');
-    const version = meta.text('version');
-    return {
-      id: orchestratorId,
-      presence: presence.current,
-      fence: meta.number('fence'),
-      generation: meta.number('generation'),
-      ...(instanceId === undefined ? {} : { instanceId }),
-      ...(version === undefined ? {} : { version }),
-      queues: { control: outbox.depth },
-      ...(kept === undefined ? {} : { status: kept }),
-      wakes: meta.number('wakes'),
-      unknownFrames: meta.number('unknown_frames'),
-    };
+  /** D1 may have more of the orchestrator's events: tell it. */
+  tellProjected(): void {
+    const { peerLogId, applied } = this.#parts.logs.control.inbox.position();
+    if (peerLogId !== undefined) this.#current()?.projected(applied, this.#parts.events.projected(peerLogId));
   }
 
-  /** What the orchestrator last said of a site. */
-  running(siteId: string): { generation: number; digest: string } | undefined {
-    const site = this.#status()?.sites.find((entry) => entry.siteId === siteId);
-    return site === undefined ? undefined : { generation: site.generation, digest: site.digest };
+  /** Looks at the heartbeat: an orchestrator that died without a word is away from here on. */
+  look(): void {
+    this.#current();
   }
 
   /**
@@ -133,46 +120,57 @@ export class Lane implements LanePort {
     if (state.state !== 'greeting' && this.isCurrent(state.fence)) this.#away(reason);
   }
 
-  admit(session: Session, hello: Hello): { attachment: OpenAttachment; welcome: Welcome } | Refusal {
-    const { meta, inbox, orchestratorId, lane } = this.#parts;
-    const { peerLogId, applied } = inbox.position();
+  admit(kid: string, hello: Hello): Admitted | Refusal {
+    const { sql, meta, logs, orchestratorId, lane, greeting } = this.#parts;
     const admission = admit(hello, {
       orchestratorId,
       lane,
-      applied,
       generation: meta.number('generation'),
       instanceId: meta.text('instance'),
-      logId: peerLogId,
+      followed: (log) => logs[log].inbox.position(),
+      isRetired: (log, logId) => logs[log].inbox.isRetired(logId),
     });
     if (!admission.admit) return admission;
-    const fence = this.#takeOver(session, hello);
+    const { fence, agreed } = sql.transaction(() => ({
+      agreed: greeting.agree(hello),
+      fence: this.#note(hello),
+    }));
+    this.#replaceOthers(hello);
+    const { instanceId } = hello;
     const since = this.#parts.now();
     const sessionId = hexOf(this.#parts.random(16));
-    const { kid } = session.state;
-    const attachment: OpenAttachment = {
-      v: 1,
-      state: 'open',
-      kid,
-      sessionId,
-      fence,
-      instanceId: hello.instanceId,
-      since,
+    const offered = hello.logs.queue === undefined ? (['control'] as const) : (['control', 'queue'] as const);
+    return {
+      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: [...offered] },
+      welcome: welcomeOf({
+        protocol: admission.protocol,
+        sessionId,
+        fence,
+        clockMs: since,
+        logs: agreed.logs,
+      }),
+      resync: agreed.resync,
     };
-    return { attachment, welcome: this.#welcome(admission.protocol, sessionId, fence, hello) };
   }
 
-  receive(entries: readonly Entry[]): { ok: boolean; applied: number } {
-    const received = this.#parts.inbox.receive(entries);
-    if (received.ok && received.fresh > 0) this.#parts.control.handleInbox();
+  receive(log: LogName, entries: readonly Entry[]): Received {
+    const received = this.#parts.handling.receive(log, entries);
+    if (received.ok && received.fresh > 0) this.#parts.onNews('logs');
     return received;
   }
 
-  acknowledged(applied: number): void {
-    this.#parts.control.acknowledged(applied);
+  acknowledged(log: LogName, applied: number): void {
+    if (log === 'control') this.#parts.control.acknowledged(applied);
+    else this.#parts.logs[log].outbox.acknowledge(applied);
+    this.#parts.onNews('logs');
   }
 
-  nextBatch(): Entry[] {
-    return this.#parts.outbox.nextBatch();
+  nextBatch(log: LogName): Entry[] {
+    return this.#parts.logs[log].outbox.nextBatch();
+  }
+
+  resynced(): void {
+    this.#parts.greeting.settled();
   }
 
   blobPart(sha256: string, part: number): Uint8Array {
@@ -185,75 +183,35 @@ export class Lane implements LanePort {
 
   onStatus(status: Status): void {
     this.#parts.meta.set('status', JSON.stringify(status));
-    this.#parts.publish(this.#parts.presence.current, status);
+    this.#parts.onNews('status');
   }
 
-  onDrain(session: Session, reason: string): void {
-    const { state } = session;
-    if (state.state !== 'greeting' && this.isCurrent(state.fence)) this.#setPresence('draining', reason);
+  onDrain(fence: number, reason: string): void {
+    if (this.isCurrent(fence)) this.#setPresence('draining', reason);
   }
 
   onUnknown(count: number): void {
     this.#parts.meta.add('unknown_frames', count);
   }
 
-  #welcome(protocol: number, sessionId: string, fence: number, hello: Hello): Welcome {
-    const { inbox, outbox, control, now } = this.#parts;
-    const theirs = hello.logs.control;
-    if (theirs.peerLogId === outbox.logId && theirs.applied > outbox.position().last) {
-      // This object was restored: new entries under old positions would be passed over, and acknowledged.
-      console.warn(
-        'the orchestrator has applied more of this log than there is: it is a new log from here on',
-      );
-      outbox.renew(hexOf(this.#parts.random(16)));
-    }
-    const { applied, resync } = inbox.follow(theirs.logId, theirs.oldest);
-    if (resync !== undefined) console.warn(`resync: ${resync}`);
-    const known = theirs.peerLogId === outbox.logId;
-    // Before anything was acknowledged there is nothing that a new database could lack.
-    if (!known && outbox.acked > 0) control.resync((siteId) => this.running(siteId)?.generation);
-    outbox.resume(known ? theirs.applied : outbox.acked);
-    return {
-      type: 'welcome',
-      protocol,
-      sessionId,
-      fence,
-      heartbeatMs: HEARTBEAT_MS,
-      clockMs: now(),
-      limits: {
-        textMessageBytes: TEXT_MESSAGE_BYTES_MAX,
-        bodyChunkBytes: BODY_CHUNK_BYTES_MAX,
-        relayBodyBytes: RELAY_BODY_BYTES_MAX,
-        callsOpen: CALLS_OPEN_MAX,
-      },
-      apiBudget: { calls: API_CALLS_PER_WINDOW, windowS: API_WINDOW_S },
-      // Who does not follow this log yet begins behind what is acknowledged: that was done, or is done anew.
-      logs: {
-        control: {
-          ...outbox.position(),
-          ...(known ? {} : { oldest: outbox.acked + 1 }),
-          peerLogId: theirs.logId,
-          applied,
-        },
-      },
-    };
+  /** The newest process has the orchestrator from here on. @returns its session's fence */
+  #note({ generation, instanceId, version }: Hello): number {
+    const { meta } = this.#parts;
+    meta.set('generation', generation);
+    meta.set('instance', instanceId);
+    meta.set('version', version);
+    return meta.add('fence', 1);
   }
 
-  /** The newest process has the orchestrator from here on; older sockets end, unless they are draining. */
-  #takeOver(session: Session, hello: Hello): number {
-    const { meta } = this.#parts;
-    const fence = meta.add('fence', 1);
-    meta.set('generation', hello.generation);
-    meta.set('instance', hello.instanceId);
-    meta.set('version', hello.version);
+  /** Older sockets end, unless they are draining. The one that said hello is not open yet. */
+  #replaceOthers({ instanceId, generation }: Hello): void {
     for (const { session: other } of this.#parts.sessions()) {
-      if (other === session || other.state.state !== 'open') continue;
-      if (other.state.instanceId === hello.instanceId)
-        other.close('replaced', 'this process has dialled again');
-      else other.close('superseded', `generation ${hello.generation} has taken over`);
+      if (other.state.state !== 'open') continue;
+      if (other.state.instanceId === instanceId) other.close('replaced', 'this process has dialled again');
+      else other.close('superseded', `generation ${generation} has taken over`);
     }
-    this.#setPresence('online', `generation ${hello.generation} is connected`);
-    return fence;
+    this.#setPresence('online', `generation ${generation} is connected`);
+    this.#parts.onConnected();
   }
 
   /**
@@ -295,18 +253,11 @@ export class Lane implements LanePort {
     return undefined;
   }
 
-  #status(): Status | undefined {
-    const kept = this.#parts.meta.text('status');
-    const read = kept === undefined ? undefined : statusSchema.safeParse(JSON.parse(kept));
-    return read?.success ? read.data : undefined;
-  }
-
   #away(reason: string): void {
     this.#setPresence('away', reason);
   }
 
   #setPresence(state: Presence['state'], reason: string): void {
-    if (this.#parts.presence.set(state, reason))
-      this.#parts.publish(this.#parts.presence.current, this.#status());
+    if (this.#parts.presence.set(state, reason)) this.#parts.onNews('presence');
   }
 }

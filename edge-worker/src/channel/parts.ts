@@ -1,25 +1,37 @@
-import { Inbox, Outbox, type Presence, type Status } from '@clawdbot/protocol';
-import { randomBytes } from '../bytes.ts';
+import { hexOf, randomBytes } from '../bytes.ts';
+import type { HubUpdate } from '../hub/rpc.ts';
+import { Alarm } from './alarm.ts';
 import { Blobs } from './blobs.ts';
+import { Chore } from './chore.ts';
+import { CommandNews } from './command-news.ts';
+import { CommandProjection } from './command-projection.ts';
 import { Commands } from './commands.ts';
 import { Configs } from './configs.ts';
 import { Control } from './control.ts';
+import { EventProjection } from './event-projection.ts';
+import { Events } from './events.ts';
+import { Greeting } from './greeting.ts';
+import { Handling } from './handling.ts';
 import { Lane } from './lane.ts';
+import { Letters } from './letters.ts';
+import { openLogs } from './logs.ts';
 import { PresenceBook } from './presence.ts';
 import { Projector } from './projector.ts';
+import { RemoteLetters } from './remote-letters.ts';
+import { Resync } from './resync.ts';
 import type { Connected } from './session.ts';
-import { Meta, migrate, objectSql } from './store.ts';
+import { SharedRows } from './shared-rows.ts';
+import { State } from './state.ts';
+import { type ChoreName, Meta, migrate, objectSql } from './store.ts';
+import { Telling } from './telling.ts';
+import { after } from './timer.ts';
 
 export interface PartsOptions {
   readonly ctx: DurableObjectState;
   readonly db: D1Database;
   readonly sessions: () => Connected[];
-  readonly publish: (
-    orgId: string,
-    orchestratorId: string,
-    presence: Presence,
-    status: Status | undefined,
-  ) => void;
+  /** Tells the organisation's Hub. */
+  readonly publish: (orgId: string, update: HubUpdate) => Promise<void>;
 }
 
 export type Parts = ReturnType<typeof openParts>;
@@ -31,15 +43,15 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
   const now = Date.now;
   const meta = new Meta(sql);
   const { orchestratorId, lane: number } = nameOf(ctx, meta);
-  const outbox = new Outbox({ sql, log: 'control', now, newLogId: () => crypto.randomUUID() });
-  const inbox = new Inbox(sql, 'control');
+  const newLogId = () => hexOf(randomBytes(16));
+  const logs = openLogs({ sql, now, newLogId });
+  const { outbox, inbox } = logs.control;
   const blobs = new Blobs(ctx.storage.sql);
   const configs = new Configs(sql);
   const commands = new Commands(sql, orchestratorId, now);
   const control = new Control({
     sql,
     outbox,
-    inbox,
     commands,
     configs,
     blobs,
@@ -48,26 +60,123 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
     random: randomBytes,
   });
   const orgId = () => meta.text('org');
-  const projector = new Projector({ commands, orchestratorId, orgId, db });
+  const eventProjection = new EventProjection({ sql, meta, inbox, now });
+  const events = new Events({ sql, configs, projection: eventProjection, orchestratorId, now });
+  const sharedRows = new SharedRows({
+    sql,
+    meta,
+    outbox,
+    orchestratorId,
+    orgId,
+    db,
+    now,
+    onAppended: () => {
+      lane.pump();
+      telling.note('logs');
+    },
+  });
+  const projector = new Projector({
+    projections: [new CommandProjection(commands), eventProjection],
+    orchestratorId,
+    orgId,
+    db,
+    onWritten: () => {
+      lane.tellProjected();
+      telling.note('logs');
+    },
+  });
+  const alarm = new Alarm(ctx.storage);
+  const chore = (name: ChoreName, work: () => Promise<void>) =>
+    new Chore({
+      name,
+      work,
+      meta,
+      now,
+      background: (task) => ctx.waitUntil(task),
+      wakeAt: (at) => alarm.by(at),
+    });
+  const chores = {
+    projection: chore('projection', () => projector.drain()),
+    sharedRows: chore('shared_rows', () => sharedRows.drain()),
+  };
+  const presence = new PresenceBook(meta, now);
+  const remote = new RemoteLetters({ sql, meta, logs, orchestratorId });
+  const letters = new Letters({ logs, remote, orchestratorId });
+  const state = new State({ orchestratorId, meta, logs, letters, events: eventProjection, presence });
+  const handling = new Handling({ sql, logs, commands, events, letters: remote, blobs, now });
+  const resync = new Resync({
+    sql,
+    logs,
+    commands,
+    configs,
+    control,
+    blobs,
+    letters: remote,
+    now,
+    ran: (siteId) => state.running(siteId)?.generation,
+    shareAgain: () => sharedRows.restart(),
+  });
+  const telling = new Telling({
+    orchestratorId,
+    meta,
+    state,
+    commands,
+    news: new CommandNews(sql, orchestratorId),
+    events,
+    presence: () => presence.current,
+    now,
+    after,
+    publish: async (update) => {
+      const org = orgId();
+      if (org !== undefined) await publish(org, update);
+    },
+  });
   const lane = new Lane({
     orchestratorId,
     lane: number,
+    sql,
     meta,
-    outbox,
-    inbox,
+    logs,
     control,
+    handling,
+    greeting: new Greeting({
+      meta,
+      logs,
+      commands,
+      control,
+      events: eventProjection,
+      letters: remote,
+      resync,
+      now,
+      newLogId,
+    }),
     configs,
     blobs,
+    events: eventProjection,
+    presence,
     now,
     random: randomBytes,
     sessions,
-    presence: new PresenceBook(meta, now),
-    publish: (presence, status) => {
-      const org = orgId();
-      if (org !== undefined) publish(org, orchestratorId, presence, status);
-    },
+    onConnected: () => chores.sharedRows.start(),
+    onNews: (news) => telling.note(news),
   });
-  return { sql, meta, configs, commands, control, projector, lane };
+  return {
+    sql,
+    meta,
+    logs,
+    configs,
+    commands,
+    events,
+    letters,
+    control,
+    handling,
+    sharedRows,
+    chores,
+    alarm,
+    state,
+    telling,
+    lane,
+  };
 }
 
 /** `<orchestrator>/<lane>`; kept, because an object woken by an alarm may not be told its name. */

@@ -1,60 +1,59 @@
-import type { CommandFact, Commands } from './commands.ts';
+import { queried } from '../data/query.ts';
+
+/** Rows for one statement of D1, as the text of a JSON array. */
+export interface Group {
+  readonly rows: string;
+  /** D1 has them. */
+  done(): void;
+}
+
+/** Facts of this object that D1 shows, too. */
+export interface Projection {
+  /** Takes the organisation (?1), the orchestrator (?2) and the rows (?3); a repetition of it changes nothing. */
+  readonly statement: string;
+  /** The oldest facts that D1 does not have, 500 at most; one `json_each` of so many is the fastest (measured). */
+  next(): Group | undefined;
+}
 
 export interface ProjectorOptions {
-  readonly commands: Commands;
+  readonly projections: readonly Projection[];
   readonly orchestratorId: string;
   readonly orgId: () => string | undefined;
   readonly db: D1Database;
+  /** A group is in D1, or nothing was left to write: how far D1 is may have changed. */
+  readonly onWritten: () => void;
 }
 
-/** Rows per statement: one `json_each` of 500 is 2.6 times as fast as a batch of 500 statements (measured). */
-const ROWS = 500;
-
-/** The version guards the row: a late or repeated projection changes nothing. */
-const UPSERT = `
-  INSERT INTO orc_commands (id, org_id, orchestrator_id, site_id, type, state, created_by, error, created_at,
-    updated_at, expires_at, version)
-  SELECT value ->> 'id', ?1, ?2, value ->> 'siteId', value ->> 'type', value ->> 'state', value ->> 'createdBy',
-    value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt', value ->> 'expiresAt', value ->> 'version'
-  FROM json_each(?3) WHERE true
-  ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = excluded.error,
-    updated_at = excluded.updated_at, version = excluded.version
-  WHERE excluded.version > orc_commands.version`;
+/** Cloudflare ends a statement after 30 s; this much for 500 rows means that D1 is in trouble. */
+const WRITE_DEADLINE_MS = 15_000;
 
 /** Writes facts behind to D1, for lists and search. D1 slow or gone delays the lists and nothing else. */
 export class Projector {
   readonly #options: ProjectorOptions;
-  #running: Promise<void> | undefined;
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
   }
 
-  /** Anything that D1 does not show yet? */
-  get behind(): boolean {
-    return this.#options.orgId() !== undefined && this.#options.commands.unprojected(1).length > 0;
-  }
-
-  /** Brings D1 up to date; calls while one runs share it. Rejects when D1 fails: try again later. */
-  run(): Promise<void> {
-    this.#running ??= this.#drain().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
-  }
-
-  async #drain(): Promise<void> {
-    const { commands, orgId } = this.#options;
+  /** Brings D1 up to date, by turns, so that a backlog of one keeps no other back. Rejects when D1 fails. */
+  async drain(): Promise<void> {
+    const { orgId, projections, onWritten } = this.#options;
     const org = orgId();
     if (org === undefined) return;
-    for (let facts = commands.unprojected(ROWS); facts.length > 0; facts = commands.unprojected(ROWS)) {
-      await this.#write(org, facts);
-      commands.projected(facts);
+    for (let wrote = true; wrote; ) {
+      wrote = false;
+      for (const projection of projections) wrote = (await this.#write(org, projection)) || wrote;
+      onWritten();
     }
   }
 
-  #write(org: string, facts: readonly CommandFact[]): Promise<D1Result> {
+  async #write(org: string, projection: Projection): Promise<boolean> {
+    const group = projection.next();
+    if (group === undefined) return false;
     const { db, orchestratorId } = this.#options;
-    return db.prepare(UPSERT).bind(org, orchestratorId, JSON.stringify(facts)).run();
+    const written = db.prepare(projection.statement).bind(org, orchestratorId, group.rows).run();
+    await queried(written, WRITE_DEADLINE_MS);
+    group.done();
+    return true;
   }
 }

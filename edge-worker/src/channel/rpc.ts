@@ -1,6 +1,9 @@
 import type {
+  ChannelStanding,
   Command,
   CommandState,
+  DeadLetter,
+  DeadLetterDetail,
   DeployPayload,
   HeaderList,
   Orchestrator,
@@ -9,6 +12,7 @@ import type {
   UpdateConfigPayload,
   WireError,
 } from '@clawdbot/protocol';
+import type { ChannelClaims } from './claims.ts';
 
 /**
  * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
@@ -61,6 +65,13 @@ export interface Taken {
   readonly generation?: number;
 }
 
+/** One page of an orchestrator's dead letters. */
+export interface LetterPage {
+  readonly items: DeadLetter[];
+  /** Where the list goes on; null at its end. */
+  readonly next: string | null;
+}
+
 /** What lane 0's object knows of its orchestrator; `lanes` and `orgId` are D1's to add. */
 export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
 
@@ -84,7 +95,25 @@ export interface ChannelRpc {
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
 
-  describe(): Promise<ChannelState>;
+  /** Rows of the shared tables have changed: fetches them from D1, behind the answer. */
+  syncShared(orgId: string): Promise<void>;
+
+  /**
+   * `watch`: dashboards look. The Hub is told of all that is open, what ended last and the last events before this
+   * is answered, and for 90 s of what changes.
+   */
+  describe(options?: { readonly watch?: boolean }): Promise<ChannelState>;
+  /** How far this object knows its orchestrator, for one who restores that one's database. Uses the token up. */
+  standing(claims: ChannelClaims): Promise<Answer<ChannelStanding>>;
+
+  /** Entries that could not be handled, here or on the VPS; behind the `next` of an earlier page. */
+  deadLetters(limit: number, after?: string): Promise<Answer<LetterPage>>;
+  deadLetter(id: string): Promise<Answer<DeadLetterDetail>>;
+  /** Tries it again, or asks the orchestrator to. */
+  replayDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>>;
+  /** Gives it up, or asks the orchestrator to. */
+  dropDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>>;
+
   /** Lets a process with an empty database take the orchestrator over. */
   release(): Promise<ChannelState>;
 }

@@ -2,7 +2,6 @@ import {
   CLOSE,
   type CloseName,
   closeReason,
-  type Defer,
   decodeChunk,
   type Entry,
   edgeCodec,
@@ -12,49 +11,18 @@ import {
   type FrameToOrchestrator,
   type Hello,
   headOfBody,
+  type LogName,
   ProtocolError,
-  type RandomBytes,
-  type Status,
   type StatusReport,
-  type Welcome,
-  type Wire,
   type WireError,
 } from '@clawdbot/protocol';
-import type { Attachment, OpenAttachment } from './attachment.ts';
+import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
-import { Flow } from './flow.ts';
-import { type After, Liveness } from './liveness.ts';
+import { Flow, nonce } from './flow.ts';
+import { Liveness } from './liveness.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
-
-/** What a session asks of its lane: everything that outlives one socket. */
-export interface LanePort {
-  /** Takes the orchestrator over for this session, or says why not. */
-  admit(session: Session, hello: Hello): { attachment: OpenAttachment; welcome: Welcome } | Refusal;
-  /** Commits entries. @returns how far all are committed */
-  receive(entries: readonly Entry[]): { ok: boolean; applied: number };
-  acknowledged(applied: number): void;
-  nextBatch(): Entry[];
-  blobPart(sha256: string, part: number): Uint8Array;
-  /** Is this the newest session of the orchestrator? An older one may not write. */
-  isCurrent(fence: number): boolean;
-  onStatus(status: Status): void;
-  onDrain(session: Session, reason: string): void;
-  onUnknown(count: number): void;
-}
-export interface Refusal {
-  readonly close: CloseName;
-  readonly reason: string;
-}
-
-export interface SessionPorts {
-  readonly wire: Wire;
-  readonly save: (attachment: Attachment) => void;
-  readonly now: () => number;
-  readonly after: After;
-  readonly random: RandomBytes;
-  readonly defer: Defer;
-  readonly lane: LanePort;
-}
+import type { SessionPorts } from './session-ports.ts';
+import { Traffic } from './traffic.ts';
 
 /** A session, and when its socket last had a heartbeat answered by the runtime. */
 export interface Connected {
@@ -73,24 +41,19 @@ export class Session {
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
   #ended = false;
+  #projected = 0;
   readonly #flow: Flow;
+  readonly #traffic: Traffic;
 
   constructor(state: Attachment, ports: SessionPorts) {
     this.#state = state;
     this.#ports = ports;
     this.#flow = new Flow((n) => this.#sender.pushNow({ type: 'probe', n }), ports.random);
-    const wire: Wire = {
-      ...ports.wire,
-      sendText: (text) => {
-        ports.wire.sendText(text);
-        this.#flow.sent(text.length);
-      },
-      sendBytes: (bytes) => {
-        ports.wire.sendBytes(bytes);
-        this.#flow.sent(bytes.length);
-      },
-    };
-    this.#sender = new FrameSender(wire, edgeCodec.encode, ports.defer);
+    this.#sender = new FrameSender(this.#flow.counting(ports.wire), edgeCodec.encode, ports.defer);
+    this.#traffic = new Traffic(
+      { push: (frame) => this.#sender.push(frame), lane: ports.lane, nonce: () => nonce(ports.random) },
+      state.state === 'greeting' ? [] : state.logs,
+    );
     this.#liveness = new Liveness({
       now: ports.now,
       after: ports.after,
@@ -163,10 +126,14 @@ export class Session {
 
   /** Sends what the log holds, as far as the window allows. */
   pump(): void {
-    if (this.#state.state !== 'open') return;
-    for (let batch = this.#ports.lane.nextBatch(); batch.length > 0; batch = this.#ports.lane.nextBatch()) {
-      for (const entry of batch) this.#sender.push(entry);
-    }
+    if (this.#state.state === 'open') this.#traffic.pump();
+  }
+
+  /** D1 has every event up to this position of the orchestrator's control log: said once, when it has moved. */
+  projected(applied: number, projected: number): void {
+    if (projected <= this.#projected) return;
+    this.#projected = projected;
+    this.#sender.push({ type: 'ack', log: 'control', applied, projected });
   }
 
   close(name: CloseName, reason: string): void {
@@ -219,7 +186,7 @@ export class Session {
         this.#onHello(frame);
         break;
       case 'probe':
-        this.#flow.echoed(frame.n);
+        this.#onEcho(frame.n);
         break;
       case 'credit': // Bodies are buffered whole within RELAY_BODY_BYTES_MAX: there is nothing to grant yet.
         break;
@@ -263,39 +230,44 @@ export class Session {
   #onHello(hello: Hello): void {
     if (this.#state.state !== 'greeting') throw new ProtocolError('malformed', 'a second hello');
     this.#cancelHello?.();
-    const admission = this.#ports.lane.admit(this, hello);
+    const admission = this.#ports.lane.admit(this.#state.kid, hello);
     if ('close' in admission) {
       this.close(admission.close, admission.reason);
       return;
     }
     this.#become(admission.attachment);
     this.#sender.push(admission.welcome);
+    this.#traffic.open(admission.attachment.logs, admission.resync);
     this.pump();
+  }
+
+  #onEcho(n: number): void {
+    this.#flow.echoed(n);
+    if (this.#writes()) this.#traffic.echoed(n);
   }
 
   #onEntries(entries: readonly Entry[]): void {
-    const state = this.#state;
-    if (state.state === 'greeting') throw new ProtocolError('malformed', 'entry before hello');
-    if (!this.#ports.lane.isCurrent(state.fence)) return; // Refused: a newer session has the log (PROTOCOL L7).
-    if (entries.some(({ log }) => log !== 'control'))
-      throw new ProtocolError('malformed', 'no such log this way');
-    const { ok, applied } = this.#ports.lane.receive(entries);
-    if (!ok) throw new ProtocolError('malformed', `entries skipped: expected ${applied + 1}`);
-    this.#sender.push({ type: 'ack', log: 'control', applied });
+    if (this.#state.state === 'greeting') throw new ProtocolError('malformed', 'entry before hello');
+    if (!this.#writes()) return;
+    this.#traffic.receive(entries);
     this.pump();
   }
 
-  #onAck(log: string, applied: number): void {
-    const state = this.#state;
-    if (log !== 'control' || state.state === 'greeting' || !this.#ports.lane.isCurrent(state.fence)) return;
-    this.#ports.lane.acknowledged(applied);
+  #onAck(log: LogName, applied: number): void {
+    if (!this.#writes()) return;
+    this.#traffic.acknowledged(log, applied);
     this.pump();
+  }
+
+  /** Only the newest session may: an older one's entries and acknowledgements are not heard (PROTOCOL L7). */
+  #writes(): boolean {
+    return this.#state.state !== 'greeting' && this.#ports.lane.isCurrent(this.#state.fence);
   }
 
   #onDrain(reason: string): void {
     if (this.#state.state !== 'open') return;
     this.#become({ ...this.#state, state: 'draining' });
-    this.#ports.lane.onDrain(this, reason);
+    this.#ports.lane.onDrain(this.#state.fence, reason);
   }
 
   #onBlob(id: number, sha256: string, part: number): void {

@@ -3,6 +3,7 @@ import { randomBytes } from '../bytes.ts';
 import { type Attachment, readAttachment, writeAttachment } from './attachment.ts';
 import type { Lane } from './lane.ts';
 import { type Connected, Session } from './session.ts';
+import { after } from './timer.ts';
 
 /** The runtime's sockets and their sessions: the one place where both are seen together. */
 export class Sockets {
@@ -49,8 +50,9 @@ export class Sockets {
   #add(socket: WebSocket, state: Attachment, lane: Lane): Session {
     const session = new Session(state, {
       wire: {
-        sendText: (text) => socket.send(text),
-        sendBytes: (bytes) => socket.send(bytes),
+        // Frames of a turn in which the socket was closed leave at its end: workerd throws on those.
+        sendText: (text) => this.#sessions.has(socket) && socket.send(text),
+        sendBytes: (bytes) => this.#sessions.has(socket) && socket.send(bytes),
         close: (code, reason) => {
           this.#sessions.delete(socket);
           socket.close(sendableCode(code), reason);
@@ -60,10 +62,7 @@ export class Sockets {
       save: (attachment) => writeAttachment(socket, attachment),
       now: Date.now,
       random: randomBytes,
-      after: (ms, task) => {
-        const timer = setTimeout(task, ms);
-        return () => clearTimeout(timer);
-      },
+      after,
       defer: (task) => void setTimeout(task, 0),
       lane,
     });

@@ -27,6 +27,36 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const table of FIRST_TABLES) sql.run(table);
   },
   (sql) => migrateLogTables(sql, 2),
+  (sql) => {
+    for (const table of EVENT_TABLES) sql.run(table);
+  },
+  (sql) => {
+    for (const statement of [...LETTER_TABLES, ...COMMAND_INDEXES]) sql.run(statement);
+  },
+];
+
+/** Dead letters that lie on the VPS, in the order in which they were told of. */
+const LETTER_TABLES = [
+  `CREATE TABLE dead_letters (
+     n INTEGER PRIMARY KEY AUTOINCREMENT, log TEXT NOT NULL, log_id TEXT NOT NULL, seq INTEGER NOT NULL,
+     at INTEGER NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL, entry_type TEXT, body TEXT,
+     state TEXT NOT NULL CHECK (state IN ('dead', 'replaying', 'dropping')), asked_seq INTEGER,
+     UNIQUE (log, log_id, seq))`,
+];
+
+/** Beside those of the first version: the open ones are few among many, and so are those that ended last. */
+const COMMAND_INDEXES = [
+  `CREATE INDEX commands_open ON commands (id) WHERE state IN ('queued', 'delivered', 'running')`,
+  `CREATE INDEX commands_ended ON commands (updated_at) WHERE state NOT IN ('queued', 'delivered', 'running')`,
+];
+
+const EVENT_TABLES = [
+  `CREATE TABLE events (
+     position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, log_id TEXT NOT NULL, seq INTEGER NOT NULL,
+     site_id TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, created_at TEXT NOT NULL,
+     received_at INTEGER NOT NULL)`,
+  // Events of a site still come after it was deleted.
+  `CREATE TABLE former_sites (site_id TEXT PRIMARY KEY) WITHOUT ROWID`,
 ];
 
 const FIRST_TABLES = [
@@ -67,6 +97,9 @@ export function migrate(sql: Sql): void {
   });
 }
 
+/** What is tried again when it fails. */
+export type ChoreName = 'projection' | 'shared_rows';
+
 type MetaKey =
   | 'schema'
   | 'org'
@@ -78,7 +111,22 @@ type MetaKey =
   | 'presence'
   | 'status'
   | 'wakes'
-  | 'unknown_frames';
+  | 'unknown_frames'
+  | 'watched_until'
+  | 'last_resync'
+  | 'resync_pending'
+  | 'letters_forgotten'
+  | 'events_projected'
+  | 'events_log'
+  | 'events_seq'
+  | 'events_disorder'
+  | 'events_overtaken'
+  | 'projected_log'
+  | 'projected_seq'
+  | 'shared_position'
+  | 'shared_skipped'
+  | `${ChoreName}_failures`
+  | `${ChoreName}_retry_at`;
 
 /** Single values of the object that survive everything. */
 export class Meta {

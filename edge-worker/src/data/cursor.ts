@@ -27,3 +27,12 @@ export function parseTimeCursor(text: string): TimeCursor {
   }
   return { at: Number(at), id };
 }
+
+/** A place in a list that D1 numbers. */
+export const positionCursor = (position: number): string => String(position);
+
+export function parsePositionCursor(text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new Failure('bad_request', 'after: expected the `next` of an earlier page');
+  return Number(text);
+}

@@ -1,58 +1,172 @@
-import { int, type Sql, text } from '@clawdbot/protocol';
-import { type HubUpdate, hubUpdate } from './rpc.ts';
+import { int, type LiveSnapshot, type LiveUpdate, type Sql, text } from '@clawdbot/protocol';
+import { Commands } from './commands.ts';
+import { type Place, Ring } from './ring.ts';
+import type { HubUpdate } from './rpc.ts';
+import { States } from './states.ts';
 
-/** An orchestrator as dashboards are told of it. */
-export interface Shown {
-  readonly id: string;
-  readonly presence: HubUpdate['presence'];
-  readonly status?: HubUpdate['status'];
+/** Raised when what is kept changes its shape: it is a cache, and begins anew. */
+const SCHEMA = 1;
+const TABLES = [
+  `CREATE TABLE stream (
+     one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, position INTEGER NOT NULL DEFAULT 0,
+     count INTEGER NOT NULL DEFAULT 0, floor_position INTEGER NOT NULL DEFAULT 0,
+     floor_count INTEGER NOT NULL DEFAULT 0)`,
+  ...States.TABLES,
+  ...Commands.TABLES,
+  ...Ring.TABLES,
+];
+/** Notes between two trims: each may bring a hundred events. */
+const NOTES_PER_TRIM = 10;
+
+/** Where a dashboard stands. */
+export interface Cursor extends Place {
+  readonly stream: string;
 }
 
-/** The latest of each orchestrator, and a position that counts changes; both survive hibernation. */
+/**
+ * What dashboards are shown, and since which position: orchestrators and commands (the latest of each), and the last
+ * events. A continuation is possible from every position behind which nothing was dropped. Survives hibernation.
+ */
 export class Book {
   readonly #sql: Sql;
+  readonly #newName: () => string;
+  readonly #states: States;
+  readonly #commands: Commands;
+  readonly #ring: Ring;
+  /** After a sleep nobody knows, so the next trim is due. */
+  #notes = NOTES_PER_TRIM;
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, newName: () => string) {
     this.#sql = sql;
-    sql.run(
-      `CREATE TABLE IF NOT EXISTS latest (
-         id TEXT PRIMARY KEY, at INTEGER NOT NULL, shown TEXT NOT NULL) WITHOUT ROWID`,
-    );
-    sql.run(
-      `CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL)`,
-    );
-    sql.run(`INSERT OR IGNORE INTO place VALUES (1, 0)`);
+    this.#newName = newName;
+    this.#migrate();
+    this.#states = new States(sql);
+    this.#commands = new Commands(sql);
+    this.#ring = new Ring(sql);
   }
 
-  get position(): number {
-    return int(this.#sql.run(`SELECT position FROM place`)[0], 'position');
+  /** Behind all that has happened. */
+  get end(): Cursor {
+    const row = this.#stream();
+    return { stream: text(row, 'name'), position: int(row, 'position'), count: int(row, 'count') };
   }
 
-  /** @returns whether it was news: one older than what is known is not. */
-  note({ orchestratorId: id, at, presence, status }: HubUpdate): boolean {
+  get listed(): string[] {
+    return this.#states.listed;
+  }
+
+  list(ids: readonly string[]): void {
+    this.#states.list(ids);
+  }
+
+  watchedAt(id: string): number {
+    return this.#states.watchedAt(id);
+  }
+
+  setWatchedAt(id: string, at: number): void {
+    this.#states.setWatchedAt(id, at);
+  }
+
+  /** @returns whether there is something to tell; what has not changed takes no position */
+  note(update: HubUpdate): boolean {
     return this.#sql.transaction(() => {
-      const [known] = this.#sql.run(`SELECT at, shown FROM latest WHERE id = ?`, id);
-      if (known !== undefined && int(known, 'at') > at) return false;
-      const kept = status ?? (known === undefined ? undefined : shownOf(id, text(known, 'shown')).status);
-      const shown = JSON.stringify({ presence, ...(kept === undefined ? {} : { status: kept }) });
-      if (known !== undefined && text(known, 'shown') === shown) return false;
-      this.#sql.run(`INSERT OR REPLACE INTO latest (id, at, shown) VALUES (?, ?, ?)`, id, at, shown);
-      this.#sql.run(`UPDATE place SET position = position + 1`);
+      this.#notes += 1;
+      const { position, count } = this.end;
+      const next = position + 1;
+      const isNews = this.#states.note(update, next);
+      const moved = this.#commands.note(update, next);
+      const counted = this.#ring.note(update, { position: next, count });
+      if (!isNews && !moved && counted === count) return false;
+      this.#sql.run(`UPDATE stream SET position = ?, count = ?`, next, counted);
       return true;
     });
   }
 
-  /** Those named, whether heard of or not. */
-  show(ids: Iterable<string>): Shown[] {
-    return [...ids].map((id) => {
-      const [known] = this.#sql.run(`SELECT shown FROM latest WHERE id = ?`, id);
-      return known === undefined ? { id, presence: { state: 'never' } } : shownOf(id, text(known, 'shown'));
+  /**
+   * Forgets commands and events of an orchestrator of which not everything was told. Nobody can continue over that,
+   * so a new stream begins. @returns whether there was something to forget
+   */
+  forget(id: string): boolean {
+    return this.#sql.transaction(() => {
+      const had = [this.#commands.forget(id), this.#ring.forget(id)].includes(true);
+      if (had) {
+        this.#sql.run(
+          `UPDATE stream SET name = ?, floor_position = position, floor_count = count`,
+          this.#newName(),
+        );
+      }
+      return had;
     });
   }
-}
 
-const stored = hubUpdate.pick({ presence: true, status: true });
+  /** Where a dashboard that stood at this position of this stream may continue; undefined: it takes the snapshot. */
+  cursorAt({ stream, position }: { stream: string; position: number }, end: Cursor): Cursor | undefined {
+    const floor = this.#floor;
+    if (stream !== end.stream || position > end.position || position < floor.position) return undefined;
+    return { stream, ...this.#ring.placeOf(position, floor) };
+  }
 
-function shownOf(id: string, json: string): Shown {
-  return { id, ...stored.parse(JSON.parse(json)) };
+  /** @param now for those of which nothing was heard until then */
+  snapshot(end: Cursor, now: number): LiveSnapshot {
+    return {
+      type: 'snapshot',
+      stream: end.stream,
+      position: end.position,
+      orchestrators: this.#states.all(now),
+      commands: this.#commands.listed(),
+      events: this.#ring.snapshot(end),
+    };
+  }
+
+  /** All that changed between two places of one stream. */
+  update(from: Cursor, end: Cursor): LiveUpdate {
+    return {
+      type: 'update',
+      position: end.position,
+      orchestrators: this.#states.changedAfter(from.position),
+      commands: this.#commands.changedAfter(from.position),
+      ...this.#ring.between(from, end),
+    };
+  }
+
+  /** Drops what is too much, when that is worth it. To be called when all has been told. */
+  trim(): void {
+    if (this.#notes < NOTES_PER_TRIM) return;
+    this.#notes = 0;
+    this.#sql.transaction(() => {
+      const events = this.#ring.trim();
+      const position = Math.max(this.#commands.trim(), events?.position ?? 0);
+      this.#sql.run(
+        `UPDATE stream SET floor_position = max(floor_position, ?), floor_count = max(floor_count, ?)
+         WHERE floor_position < ? OR floor_count < ?`,
+        position,
+        events?.count ?? 0,
+        position,
+        events?.count ?? 0,
+      );
+    });
+  }
+
+  get #floor(): Place {
+    const row = this.#stream();
+    return { position: int(row, 'floor_position'), count: int(row, 'floor_count') };
+  }
+
+  #stream() {
+    return this.#sql.run(`SELECT * FROM stream`)[0];
+  }
+
+  #migrate(): void {
+    this.#sql.transaction(() => {
+      const [kept] = this.#sql.run(`SELECT name FROM sqlite_schema WHERE name = ?`, `book_${SCHEMA}`);
+      if (kept !== undefined) return;
+      const old = this.#sql.run(
+        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'`,
+      );
+      for (const table of old) this.#sql.run(`DROP TABLE ${text(table, 'name')}`);
+      for (const statement of [...TABLES, `CREATE TABLE book_${SCHEMA} (one INTEGER)`])
+        this.#sql.run(statement);
+      this.#sql.run(`INSERT INTO stream (one, name) VALUES (1, ?)`, this.#newName());
+    });
+  }
 }

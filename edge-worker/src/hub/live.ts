@@ -1,16 +1,19 @@
 import { Failure } from '@clawdbot/protocol';
+import { z } from 'zod';
 import { reach } from '../ask.ts';
 import { upgradeOf } from '../auth/dial.ts';
-import { bearerOf, verifyUser } from '../auth/user.ts';
+import { identify, refuseForeign } from '../auth/visitor.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
-import { CONTROL_LANE, type HubPort, type Services } from '../services.ts';
+import type { Services } from '../services.ts';
 import { DASHBOARD_HEADER, type DashboardClaims } from './rpc.ts';
 
 /** More than an organisation has; each is a few hundred bytes of the snapshot. */
 const SHOWN_MAX = 200;
-const DESCRIBE_DEADLINE_MS = 5_000;
 
-/** `GET /live`: a dashboard connects. Its token is verified here, its socket ends in its organisation's Hub. */
+/**
+ * `GET /live[?stream=…&after=…]`: a dashboard connects, with a bearer token or the session cookie. Its token is
+ * verified here, its socket ends in its organisation's Hub.
+ */
 export async function admitDashboard(
   request: Request,
   services: Services,
@@ -19,40 +22,42 @@ export async function admitDashboard(
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
     throw new Failure('upgrade_required', 'open a WebSocket here');
   }
-  refuseForeignOrigin(request);
-  const user = verifyUser(bearerOf(request.headers), services.jwt, services.now());
-  const { items } = await new Orchestrators(services.db, user.org_id).list(SHOWN_MAX);
-  const orchestrators = items.map(({ id }) => id);
-  const claims: DashboardClaims = { sub: user.sub, exp: user.exp, orchestrators };
-  const hub = services.hub(user.org_id);
+  refuseForeign(request);
+  const user = identify(request, services);
+  const orchestrators = await listed(services.db, user.org_id);
+  const claims: DashboardClaims = {
+    exp: user.exp,
+    ...(orchestrators === undefined ? {} : { orchestrators }),
+    ...continuation(request.url),
+  };
   const upgrade = upgradeOf(request.url, requestId, { [DASHBOARD_HEADER]: JSON.stringify(claims) });
-  const response = await reach(hub.fetch(upgrade));
-  services.background(Promise.all(orchestrators.map((id) => refresh(id, hub, services))));
-  return response;
+  return reach(services.hub(user.org_id).fetch(upgrade));
 }
 
-/** A page of another origin must not read our dashboards' data with its visitor's session. */
-function refuseForeignOrigin({ headers, url }: Request): void {
-  const origin = headers.get('origin');
-  if (origin === null || origin === new URL(url).origin) return;
-  throw new Failure('forbidden', 'dashboards connect from the console’s own pages only');
-}
-
-/** Asks a Channel how its orchestrator is now: nobody may have watched when that last changed. */
-async function refresh(orchestratorId: string, hub: HubPort, services: Services): Promise<void> {
-  const at = services.now();
+/** Undefined while D1 fails: dashboards are wanted most then, and the Hub knows whom it was told of last. */
+async function listed(db: D1Database, orgId: string): Promise<string[] | undefined> {
   try {
-    const described = services.channel(orchestratorId, CONTROL_LANE).describe();
-    const { presence, status } = await reach(described, DESCRIBE_DEADLINE_MS);
-    await hub.publish({ orchestratorId, presence, at, ...(status === undefined ? {} : { status }) });
+    const { items } = await new Orchestrators(db, orgId).list(SHOWN_MAX);
+    return items.map(({ id }) => id);
   } catch (error) {
-    console.warn(
-      JSON.stringify({
-        level: 'warn',
-        orchestratorId,
-        message: 'no answer for dashboards',
-        error: String(error),
-      }),
-    );
+    const message = 'D1 does not say which orchestrators there are';
+    console.warn(JSON.stringify({ level: 'warn', orgId, message, error: String(error) }));
+    return undefined;
   }
+}
+
+/** Hex, as the Hub makes it: what is written here goes into a header. */
+const place = z.object({
+  stream: z.string().regex(/^[0-9a-f]{1,64}$/),
+  position: z.coerce.number().pipe(z.int().min(0)),
+});
+
+/** Where it wants to continue; whoever asks for what cannot be gets the snapshot. */
+function continuation(url: string): Pick<DashboardClaims, 'from'> {
+  const { searchParams } = new URL(url);
+  const { data } = place.safeParse({
+    stream: searchParams.get('stream'),
+    position: searchParams.get('after') ?? undefined,
+  });
+  return data === undefined ? {} : { from: data };
 }

@@ -6,14 +6,13 @@ export interface PaceOptions {
   readonly now: () => number;
   /** Runs a task once, later; the timer keeps the object from hibernating for its 100 ms at most. */
   readonly after: (ms: number, task: () => void) => void;
-  /** Told of all that has changed since the last time. */
-  readonly flush: (changed: ReadonlySet<string>) => void;
+  /** Tells all that has changed since the last time. */
+  readonly flush: () => void;
 }
 
 /** Gathers changes, so that a burst is one update; a single one goes out at once. */
 export class Pace {
   readonly #options: PaceOptions;
-  #changed = new Set<string>();
   #flushedAt = -Infinity;
   #scheduled = false;
 
@@ -21,8 +20,8 @@ export class Pace {
     this.#options = options;
   }
 
-  add(id: string): void {
-    this.#changed.add(id);
+  /** Something has changed. */
+  note(): void {
     if (this.#scheduled) return;
     const wait = this.#flushedAt + UPDATE_INTERVAL_MS - this.#options.now();
     this.#scheduled = wait > 0;
@@ -31,10 +30,8 @@ export class Pace {
   }
 
   #flush(): void {
-    const changed = this.#changed;
-    this.#changed = new Set();
     this.#scheduled = false;
     this.#flushedAt = this.#options.now();
-    this.#options.flush(changed);
+    this.#options.flush();
   }
 }

@@ -36,12 +36,12 @@ export interface Services {
   report(siteId: string): Promise<StatusReport>;
 }
 
-export interface IncomingCallsOptions {
+export interface CallsOptions {
   readonly sender: FrameSender<FrameToEdge>;
   readonly services: Services;
   readonly clock: Clock;
   readonly log: Logger;
-  /** No call is open any more. */
+  /** No call of the edge is open any more. */
   readonly onIdle: () => void;
 }
 
@@ -56,11 +56,11 @@ interface OpenCall {
 
 /** The calls that the edge has opened on one socket. Frames of an unknown id are late, and ignored. */
 export class IncomingCalls {
-  readonly #options: IncomingCallsOptions;
+  readonly #options: CallsOptions;
   readonly #open = new Map<number, OpenCall>();
   #admitting = true;
 
-  constructor(options: IncomingCallsOptions) {
+  constructor(options: CallsOptions) {
     this.#options = options;
   }
 

@@ -1,2 +1,3 @@
 export * from './blobs.ts';
+export * from './calls.ts';
 export * from './incoming.ts';

@@ -9,24 +9,10 @@ import {
   type StatusReport,
   updateConfigPayload,
 } from '@clawdbot/protocol';
-import type { Edge } from './edge.ts';
+import { type Desk, show, when } from './desk.ts';
 import { asJson, CliError, duration, type Io, messageOf, table } from './io.ts';
 import { readSources } from './modules.ts';
 import { outcomeOf } from './progress.ts';
-
-/** What every action is given. */
-export interface Desk {
-  readonly edge: Edge;
-  readonly io: Io;
-  /** `--json`. */
-  readonly json: boolean;
-}
-
-const when = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, 19);
-
-function show({ io, json: asked }: Desk, value: unknown, text: () => string): void {
-  io.out(asked ? asJson(value) : text());
-}
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {

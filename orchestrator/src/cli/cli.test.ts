@@ -1,26 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import type { Command, Problem } from '@clawdbot/protocol';
+import { join } from 'node:path';
+import type { Command } from '@clawdbot/protocol';
 import { digestOf, EMPTY_CONFIG } from '@clawdbot/protocol';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadIdentity, verifyLocalToken } from '../identity.ts';
+import { type Answer, clawctl, folder, passing, problem } from './clawctl.fixture.ts';
 import { CliError, type Io } from './io.ts';
-import { createProgram } from './program.ts';
 
 const ID = 'cmd_vps-1_0000000000000000000001';
-const ENV = { CLAWCTL_URL: 'https://edge.example', CLAWCTL_TOKEN: 'token-1' };
-
-interface Seen {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: Headers;
-  readonly body: unknown;
-}
-type Answer = (seen: Seen) => unknown;
-
 const command = (more: Partial<Command> = {}): Command => ({
   id: ID,
   type: 'deploy_worker',
@@ -52,71 +42,6 @@ const siteOf = (id: string) => ({
   createdAt: 1,
 });
 
-/** Runs a command line against an edge that answers from this table, `METHOD path` by answers in their order. */
-async function clawctl(args: string[], edge: Record<string, Answer[]> = {}, more: Partial<Io> = {}) {
-  const [out, err, seen]: [string[], string[], Seen[]] = [[], [], []];
-  const io: Io = {
-    env: ENV,
-    cwd: '/',
-    fetcher: async (input, init) => {
-      const request = new Request(input, init);
-      const { pathname } = new URL(request.url);
-      const text = await request.text();
-      const call = {
-        url: request.url,
-        method: request.method,
-        headers: request.headers,
-        body: text && JSON.parse(text),
-      };
-      seen.push(call);
-      const answers = edge[`${request.method} ${pathname}`] ?? [];
-      const answer = (answers.length > 1 ? answers.shift() : answers[0])?.(call);
-      return answer instanceof Response
-        ? answer
-        : Response.json(answer ?? {}, { status: answer === undefined ? 404 : 200 });
-    },
-    wait: async () => undefined,
-    now: () => 5_000,
-    newId: () => 'id-1',
-    readStdin: async () => '',
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    ...more,
-  };
-  const error = await createProgram(io)
-    .exitOverride()
-    .parseAsync(args, { from: 'user' })
-    .then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-  return { out: out.join('\n'), err: err.join('\n'), seen, error };
-}
-
-function folder(files: Record<string, string | Uint8Array>): string {
-  const root = mkdtempSync(join(tmpdir(), 'My Shop.'));
-  onTestFinished(() => rmSync(root, { recursive: true }));
-  for (const [path, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), content);
-  }
-  return root;
-}
-
-/** A clock that waiting moves. */
-function passing(): Pick<Io, 'now' | 'wait'> {
-  let now = 5_000;
-  return {
-    now: () => now,
-    wait: async (ms) => {
-      now += ms;
-    },
-  };
-}
-
-const problem = (status: number, code: Problem['code'], detail: string) => (): Response =>
-  Response.json({ type: 'about:blank', title: code, status, code, detail, retryable: false }, { status });
-
 const orchestratorOf = (presence: object) => ({
   id: 'vps-1',
   orgId: 'org-1',
@@ -124,7 +49,7 @@ const orchestratorOf = (presence: object) => ({
   fence: 1,
   generation: 1,
   lanes: 1,
-  queues: { control: 0 },
+  queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 },
   wakes: 1,
   unknownFrames: 0,
 });

@@ -3,6 +3,10 @@ import {
   command,
   commandSummary,
   commandTaken,
+  type DeadLetter,
+  deadLetter,
+  deadLetterDetail,
+  event,
   listOf,
   type Orchestrator,
   type OrchestratorRequest,
@@ -29,6 +33,18 @@ const complaint = z.union([
   orchestratorResponse.transform(({ error }) => error),
 ]);
 
+/** The edge could not be reached: the same may succeed later. */
+export class Unreachable extends CliError {}
+
+/** `?…` of a list; what is undefined is left out. */
+export type EventQuery = Readonly<Partial<Record<'site' | 'type' | 'after', string | undefined>>>;
+
+function queryOf(given: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) query.set(name, String(value));
+  return query.toString();
+}
+
 /** The edge's HTTP API, as far as this CLI uses it. Every method throws `CliError`. */
 export class Edge {
   readonly #settings: Settings;
@@ -49,6 +65,14 @@ export class Edge {
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
     this.#call('POST', `/commands/${encodeURIComponent(id)}/cancel`, command, {});
+
+  events = (query: EventQuery & { readonly order: 'asc' | 'desc'; readonly limit: number }) =>
+    this.#get(`/events?${queryOf({ ...query })}`, listOf(event));
+  deadLetters = (orchestratorId: string | undefined) =>
+    this.#get(`/deadletters?${queryOf({ orchestrator: orchestratorId, limit: 200 })}`, listOf(deadLetter));
+  deadLetter = (id: string) => this.#get(`/deadletters/${encodeURIComponent(id)}`, deadLetterDetail);
+  settleLetter = (id: string, act: 'replay' | 'drop'): Promise<DeadLetter> =>
+    this.#call('POST', `/deadletters/${encodeURIComponent(id)}/${act}`, deadLetter, {});
 
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });
@@ -108,7 +132,7 @@ export class Edge {
       } catch (error) {
         if (attempt === ATTEMPTS) {
           const message = `${this.#settings.url} does not answer: is the edge up, and the address right?`;
-          throw new CliError(message, { cause: error });
+          throw new Unreachable(message, { cause: error });
         }
         await this.#io.wait(PAUSE_MS * attempt);
       }

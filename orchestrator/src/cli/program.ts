@@ -1,9 +1,14 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
+import { backup } from './backup.ts';
+import { listLetters, settleLetter, showLetter } from './deadletters.ts';
+import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { Edge } from './edge.ts';
+import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
+import { restore } from './restore.ts';
 import { findSettings } from './settings.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
@@ -37,7 +42,7 @@ export function createProgram(io: Io): Command {
           : write(text),
     });
   const globals = (): Globals => program.opts<Globals>();
-  const desk = (): actions.Desk => ({
+  const desk = (): Desk => ({
     io,
     json: globals().json === true,
     edge: new Edge(findSettings(globals(), io), io),
@@ -61,6 +66,8 @@ export function createProgram(io: Io): Command {
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
   addCommands(program, desk);
   addConfig(program, desk);
+  addEvents(program, desk);
+  addDeadLetters(program, desk);
   program
     .command('release')
     .argument('<orchestrator>')
@@ -80,6 +87,24 @@ function addOnVps(program: Command, io: Io, json: () => boolean): void {
     .description('on the VPS: look at everything an orchestrator needs')
     .action(() => doctor(io, json()));
   program
+    .command('backup')
+    .argument('<file>', 'a new file')
+    .description('on the VPS: copy the database of the orchestrator, which may be running')
+    .action((file: string) => backup(io, file, json()));
+  program
+    .command('restore')
+    .argument('<file>', 'what "clawctl backup" has made')
+    .description(
+      'on the VPS: put a backup in the place of the database of the orchestrator, which is stopped',
+    )
+    .addHelpText(
+      'after',
+      `
+The files that are there are kept beside it. The edge must be up: it says which generation comes next, and, once
+the orchestrator is started, which commands have ended since the backup; what it still has for it is sent again.`,
+    )
+    .action((file: string) => restore(io, file, json()));
+  program
     .command('token')
     .description(
       `on the VPS: print a token for this orchestrator’s own HTTP API, good for ${TOKEN_MINUTES} minutes`,
@@ -94,7 +119,7 @@ It is signed with KEY_FILE for ORCHESTRATOR_ID, both from the environment or the
     .action(() => token(io, json()));
 }
 
-function addCommands(program: Command, desk: () => actions.Desk): void {
+function addCommands(program: Command, desk: () => Desk): void {
   const commands = program
     .command('commands')
     .argument('[id]', 'one command, with its history')
@@ -107,7 +132,58 @@ function addCommands(program: Command, desk: () => actions.Desk): void {
     .action((id: string) => actions.cancel(desk(), id));
 }
 
-function addConfig(program: Command, desk: () => actions.Desk): void {
+const LIST_MAX = 200;
+
+function listLimit(text: string): number {
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= LIST_MAX) return limit;
+  throw new InvalidArgumentError(`expected a number from 1 to ${LIST_MAX}.`);
+}
+
+function addEvents(program: Command, desk: () => Desk): void {
+  program
+    .command('events')
+    .option('--site <id>', 'of this site only')
+    .addOption(
+      new Option('--type <type>', 'of this type only').choices([
+        'worker_deployment',
+        'config_change',
+        'health_check',
+      ]),
+    )
+    .option('--limit <n>', 'how many', listLimit, 20)
+    .option('--follow', 'show what happens from now on, until Ctrl-C; with --json one event per line')
+    .description('list what has happened on the VPSes')
+    .action((options: EventsOptions) => events(desk(), options));
+}
+
+function addDeadLetters(program: Command, desk: () => Desk): void {
+  const letters = program
+    .command('deadletters')
+    .description('entries that could not be handled, at the edge or on a VPS');
+  letters
+    .command('list', { isDefault: true })
+    .option('--orchestrator <id>', 'of this orchestrator only')
+    .description('list them')
+    .action(({ orchestrator }: { orchestrator?: string }) => listLetters(desk(), orchestrator));
+  letters
+    .command('show')
+    .argument('<id>')
+    .description('one of them, with the entry as it came')
+    .action((id: string) => showLetter(desk(), id));
+  letters
+    .command('replay')
+    .argument('<id>')
+    .description('handle it once more')
+    .action((id: string) => settleLetter(desk(), id, 'replay'));
+  letters
+    .command('drop')
+    .argument('<id>')
+    .description('give it up')
+    .action((id: string) => settleLetter(desk(), id, 'drop'));
+}
+
+function addConfig(program: Command, desk: () => Desk): void {
   const config = program.command('config').description('a site’s config');
   config
     .command('get')

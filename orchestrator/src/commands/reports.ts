@@ -1,7 +1,7 @@
 import { Failure, type Outbox, orchestratorCodec } from '@clawdbot/protocol';
 import type { Logger } from '../log.ts';
 import type { Outcome } from './outcome.ts';
-import type { CommandRow } from './table.ts';
+import type { CommandRow, OpenCommand } from './table.ts';
 
 export interface ReportsOptions {
   readonly outbox: Outbox;
@@ -20,8 +20,8 @@ export class Reports {
   }
 
   /** Throws `Failure('log_full')`. */
-  begun({ id, origin }: CommandRow, milestone: 'running' | 'resumed'): void {
-    if (origin === 'edge') this.#progress(id, milestone);
+  begun({ id, origin, started }: OpenCommand): void {
+    if (origin === 'edge') this.#progress(id, started ? 'resumed' : 'running');
   }
 
   /** A full log must not fail the command itself: its result waits for room, a milestone does not. */

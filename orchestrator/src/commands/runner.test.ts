@@ -59,6 +59,7 @@ class Process {
   readonly lines: string[];
   readonly leaseLost = vi.fn();
   edgeAheadMs = 0;
+  awaitsResync = false;
   #positions = 0;
 
   constructor(dir: string) {
@@ -82,6 +83,7 @@ class Process {
       random: (length) => new Uint8Array(length),
       log,
       blob: () => Promise.reject(new Failure('blob_missing', 'no edge in this test')),
+      awaitsResync: () => this.awaitsResync,
       onChange: () => {},
       onLeaseLost: this.leaseLost,
     });
@@ -132,7 +134,7 @@ class Process {
   /** What the edge is told, as `<n> <milestone or state>`. */
   told(): string[] {
     return this.entries().map((entry) => {
-      if (entry.type === 'sync_event') return entry.type;
+      if (entry.type === 'sync_event' || entry.type === 'dead_letter') return entry.type;
       const what = entry.type === 'command_progress' ? entry.milestone : entry.state;
       return `${Number(entry.commandId.slice(-4))} ${what}`;
     });
@@ -293,13 +295,106 @@ describe('Runner: a site that is deleted', () => {
     process.store.sql.transaction(() => process.runner.cancelSite('site-1', 'the site was deleted'));
     process.accept(config(5, 'site-1'));
     await process.settle();
-    expect(process.told().slice(3).sort()).toEqual([
+    expect(process.told().sort()).toEqual([
       '1 cancelled',
+      '1 running',
       '2 cancelled',
       '3 cancelled',
-      '5 running',
+      '3 running',
     ]);
     expect(process.begun).toEqual([1, 3, 4, 5].map(idOf));
+  });
+});
+
+describe('Runner: a database that was restored', () => {
+  it('starts nothing before the edge has said which commands have ended, and those never', async () => {
+    const process = await boot();
+    process.awaitsResync = true;
+    process.accept(deploy(1, 'a'), deploy(2, 'b'));
+    const local = process.runner.submitLocal({ ...deploy(3, 'c') }, new Map());
+    await process.settle();
+    expect(process.begun).toEqual([]);
+    expect(process.store.sql.transaction(() => process.runner.finish([idOf(1), idOf(9)]))).toBe(1);
+    process.awaitsResync = false;
+    process.runner.wake();
+    await process.settle();
+    expect(process.begun).toHaveLength(2);
+    expect(process.told()).toEqual(['2 running']);
+    process.runner.halt(new Error('over'));
+    await expect(local).rejects.toMatchObject({ code: 'orchestrator_away' });
+  });
+
+  it('stops a command that runs and that the edge knows as ended, and tells nothing of it', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'));
+    await process.settle();
+    process.store.sql.transaction(() => process.runner.finish([idOf(1)]));
+    await process.settle();
+    expect(process.held.get(idOf(1))?.context.signal.aborted).toBe(true);
+    expect(process.told()).toEqual(['1 running']);
+    process.accept(deploy(2, 'a'));
+    await process.settle();
+    expect(process.begun).toEqual([idOf(1), idOf(2)]);
+  });
+
+  it('has a command that an earlier database had looked at before anything is done', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a', { again: true }), deploy(2, 'b'));
+    await process.settle();
+    expect([1, 2].map((n) => process.held.get(idOf(n))?.context.resumed)).toEqual([true, false]);
+  });
+});
+
+describe('Runner: a full disk', () => {
+  const pages = (process: Process, max: number): void => {
+    process.store.sql.run(`PRAGMA max_page_count = ${max}`);
+  };
+
+  it('starts nothing and fails nothing, and goes on by itself when there is room', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'));
+    await process.settle();
+    // What a disk that has become read-only says; one that is full is tried in the store's own tests.
+    process.store.sql.run('PRAGMA query_only = ON');
+    await process.end(1, (held) => held.succeed());
+    process.clock.pass(10_000);
+    await process.settle();
+    expect(process.told()).toEqual(['1 running']);
+    process.store.sql.run('PRAGMA query_only = OFF');
+    process.accept(deploy(2, 'a'));
+    process.clock.pass(2_000);
+    await process.settle();
+    expect(process.told()).toEqual(['1 running', '1 succeeded', '2 running']);
+  });
+
+  it('takes a command whose handler could not write up again, as one that may have been begun', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'));
+    await process.settle();
+    pages(process, 1);
+    await process.end(1, ({ context, fail }) => {
+      try {
+        for (let n = 0; n < 100; n++) context.progress('uploaded', 'x'.repeat(2_000));
+      } catch (error) {
+        fail(error);
+      }
+    });
+    pages(process, 1_000_000);
+    process.clock.pass(2_000);
+    await process.settle();
+    expect(process.held.get(idOf(1))?.context.resumed).toBe(true);
+    expect(process.told().at(-1)).toBe('1 resumed');
+  });
+});
+
+describe('Runner: configs', () => {
+  it('are told as begun and ended in one transaction: nothing is written before the end', async () => {
+    const process = await boot();
+    process.accept(config(1, 'site-1'));
+    await process.settle();
+    expect([process.begun, process.told()]).toEqual([[idOf(1)], []]);
+    await process.end(1, (held) => held.succeed());
+    expect(process.told()).toEqual(['1 running', '1 succeeded']);
   });
 });
 

@@ -2,67 +2,49 @@ import {
   type DeployResult,
   type DeployWorker,
   Failure,
-  json,
-  type Outbox,
   orderedId,
   type RandomBytes,
   type Sql,
 } from '@clawdbot/protocol';
-import type { BlobRef } from '../calls/index.ts';
-import { type Clock, pause } from '../clock.ts';
-import type { Logger } from '../log.ts';
-import { LeaseLost } from '../store/index.ts';
-import { type CommandContext, carryOut, type Handlers } from './handler.ts';
+import { pause } from '../clock.ts';
+import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
+import { Ledger } from './ledger.ts';
 import { LocalCommands } from './local.ts';
-import { Cancelled, cancelled, expired, failed, type Outcome, Stopping } from './outcome.ts';
-import { Reports } from './reports.ts';
+import { Cancelled, cancelled, expired, type Outcome, Stopping } from './outcome.ts';
+import { Reports, type ReportsOptions } from './reports.ts';
+import { isInstant, Run, type RunOptions } from './run.ts';
 import { type CommandBody, type CommandRow, CommandTable, type OpenCommand, type Origin } from './table.ts';
 
 /** Commands at once: they wait for Cloudflare most of the time, and share its API budget. */
 const PARALLEL = 4;
 /** A command whose runs never end, since it brings the process down, must not keep the orchestrator in a loop. */
 const ATTEMPTS_MAX = 20;
-/** After a result that could not be stored (the log or the disk is full). */
-const RETRY_MS = 5_000;
 /** What a handler is given to come to its end once it was told to stop. */
 const ABORT_MS = 1_000;
 /** Ended commands are kept as long as the edge may still ask what became of them. */
 const KEEP_ENDED_MS = 7 * 24 * 60 * 60 * 1000;
 
-export interface RunnerOptions {
+export interface RunnerOptions
+  extends Pick<RunOptions, 'handlers' | 'clock' | 'blob' | 'log' | 'onLeaseLost'>,
+    Pick<ReportsOptions, 'outbox'> {
   readonly orchestratorId: string;
   readonly sql: Sql;
-  readonly outbox: Outbox;
-  readonly handlers: Handlers;
-  readonly clock: Clock;
   /** The edge's time: a command's `expiresAt` is by its clock. */
   readonly edgeNow: () => number;
   readonly random: RandomBytes;
-  readonly log: Logger;
-  /** Pulls a blob from the edge. */
-  readonly blob: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
+  /** Whether nothing may be started yet: a restored database does not know which commands have ended. */
+  readonly awaitsResync: () => boolean;
   /** The outbox has new entries, or the status has changed. Called inside transactions: act a turn later. */
   readonly onChange: () => void;
-  /** A newer process owns the database. */
-  readonly onLeaseLost: (error: LeaseLost) => void;
 }
 
-interface Run {
-  readonly command: OpenCommand;
-  readonly abort: AbortController;
-  readonly over: Promise<void>;
-}
-
-/**
- * Carries out commands: those of one key in their order, others side by side. Every change of a command's state
- * is committed together with the entry that tells the edge of it, so that neither is ever without the other.
- */
+/** Carries out commands: those of one key in their order, others side by side. */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #table: CommandTable;
-  readonly #running = new Map<string, Run>();
-  readonly #reports: Reports;
+  readonly #ledger: Ledger;
   readonly #local = new LocalCommands();
+  readonly #running = new Map<string, Run>();
   readonly #stop = new AbortController();
   #cancelRetry: () => void = () => {};
 
@@ -70,7 +52,8 @@ export class Runner {
     this.#options = options;
     const { sql, clock, outbox, log, onChange } = options;
     this.#table = new CommandTable(sql, clock.now);
-    this.#reports = new Reports({ outbox, now: clock.now, log, onReport: onChange });
+    const reports = new Reports({ outbox, now: clock.now, log, onReport: onChange });
+    this.#ledger = new Ledger(sql, this.#table, reports);
   }
 
   /** Takes up what an earlier process left, then whatever `wake` tells of. */
@@ -88,9 +71,7 @@ export class Runner {
    * already (the edge's log was restored) gets its answer again, and is not run.
    */
   accept(body: CommandBody, origin: Exclude<Origin, 'local'>): void {
-    if (this.#table.insert(body, origin)) return;
-    const outcome = this.#table.outcome(body.commandId);
-    if (outcome !== undefined) this.#reports.ended({ id: body.commandId, origin: 'edge' }, outcome);
+    this.#ledger.accept(body, origin);
   }
 
   /** Asks for a command to be stopped, in the caller's transaction; call `wake` behind it. */
@@ -101,6 +82,16 @@ export class Runner {
   /** Asks for all open commands of a site to be stopped, as `cancel` does for one. */
   cancelSite(siteId: string, reason: string): void {
     this.#table.requestCancelOfSite(siteId, reason);
+  }
+
+  /**
+   * Ends open commands that the edge knows as ended, in the caller's transaction: those that wait are not run,
+   * those that run are stopped, and nothing is told of either. @returns how many there were
+   */
+  finish(commandIds: readonly string[]): number {
+    const finished = this.#ledger.finish(commandIds);
+    for (const id of finished) this.#running.get(id)?.abort(new Cancelled('the edge knows it as ended'));
+    return finished.length;
   }
 
   /** Runs a deployment that was given on this machine; the edge does not hear of it. Throws `Failure`. */
@@ -119,7 +110,7 @@ export class Runner {
 
   #insertLocal(body: DeployWorker): void {
     try {
-      this.#table.insert(body, 'local');
+      this.#ledger.acceptLocal(body);
     } catch (error) {
       if (!(error instanceof LeaseLost)) throw error;
       this.#leaseLost(error);
@@ -132,12 +123,13 @@ export class Runner {
     if (this.#stop.signal.aborted) return;
     this.#cancelRetry();
     try {
+      if (this.#options.awaitsResync()) return;
       for (const [id, reason] of this.#table.cancelRequests()) {
-        this.#running.get(id)?.abort.abort(new Cancelled(reason));
+        this.#running.get(id)?.abort(new Cancelled(reason));
       }
       while (this.#running.size < PARALLEL && this.#startNext());
     } catch (error) {
-      this.#storageFailed(error);
+      this.#refused(error);
     }
   }
 
@@ -166,7 +158,7 @@ export class Runner {
   }
 
   #abortAll(reason: Error): void {
-    for (const { abort } of this.#running.values()) abort.abort(reason);
+    for (const run of this.#running.values()) run.abort(reason);
     this.#local.giveUp(reason);
   }
 
@@ -176,21 +168,28 @@ export class Runner {
     const command = this.#table.next(busy);
     if (command === undefined) return false;
     const early = 'unreadable' in command ? unreadable(command.unreadable) : this.#earlyEnd(command);
-    if (early !== undefined) this.#commitEnd(command, early);
-    else if ('body' in command) this.#start(command);
+    if (early === undefined && 'body' in command) this.#start(command);
+    else if (early !== undefined && this.#ledger.end(command, early)) this.#ended(command, early);
     return true;
   }
 
   #start(command: OpenCommand): void {
-    const { id, started, cancelReason, body } = command;
-    const attempt = this.#options.sql.transaction(() => {
-      this.#reports.begun(command, started ? 'resumed' : 'running');
-      return this.#table.begin(id);
+    const { handlers, blob, clock, log } = this.#options;
+    if (!isInstant(command)) this.#ledger.begin(command);
+    log.info('a command runs', { commandId: command.id, type: command.body.type, resumed: command.started });
+    const run = new Run({
+      ...{ command, handlers, blob, clock, log },
+      ledger: this.#ledger,
+      local: this.#local,
+      stop: this.#stop.signal,
+      onEnded: (ended, outcome) => this.#ended(ended, outcome),
+      onLeaseLost: (error) => this.#leaseLost(error),
     });
-    this.#options.log.info('a command runs', { commandId: id, type: body.type, attempt });
-    const abort = new AbortController();
-    if (cancelReason !== undefined) abort.abort(new Cancelled(cancelReason));
-    this.#running.set(id, { command, abort, over: this.#run(command, abort) });
+    this.#running.set(command.id, run);
+    run.over.then(() => {
+      this.#running.delete(command.id);
+      clock.defer(() => this.wake());
+    });
   }
 
   /** What ends a command without a run. One that has begun before must find out how far it got. */
@@ -204,78 +203,7 @@ export class Runner {
     return body.expiresAt !== undefined && body.expiresAt <= this.#options.edgeNow() ? expired() : undefined;
   }
 
-  /** Never rejects. */
-  async #run(command: OpenCommand, abort: AbortController): Promise<void> {
-    const outcome = await this.#outcomeOf(command, abort.signal);
-    while (outcome !== undefined && !this.#halted() && !this.#committed(command, outcome)) {
-      // Stopping with a store that refuses: the command stays open, and is taken up at the next boot.
-      if (this.#stop.signal.aborted) break;
-      await pause(this.#options.clock, RETRY_MS, this.#stop.signal);
-    }
-    this.#running.delete(command.id);
-    this.#options.clock.defer(() => this.wake());
-  }
-
-  /** Nothing more may be committed. A process that stops in order still commits what has come to its end. */
-  #halted(): boolean {
-    const { aborted, reason } = this.#stop.signal;
-    return aborted && !(reason instanceof Stopping);
-  }
-
-  async #outcomeOf(command: OpenCommand, signal: AbortSignal): Promise<Outcome | undefined> {
-    try {
-      const result = await carryOut(this.#options.handlers, command.body, this.#contextOf(command, signal));
-      return { state: 'succeeded', result: json.parse(result) };
-    } catch (error) {
-      if (error instanceof LeaseLost) this.#leaseLost(error);
-      if (isStorageFault(error)) {
-        // Nothing is known of the command but that it cannot be written down: it is taken up again, by its id.
-        this.#options.log.error('the store failed under a command: it is tried again', { error });
-        await pause(this.#options.clock, RETRY_MS, this.#stop.signal);
-        return undefined;
-      }
-      const outcome = failed(error, signal);
-      if (outcome?.state === 'failed' && !(error instanceof Failure)) {
-        this.#options.log.error('a command failed inside the orchestrator', { commandId: command.id, error });
-      }
-      return outcome;
-    }
-  }
-
-  #contextOf(command: OpenCommand, signal: AbortSignal): CommandContext {
-    const { blob, log } = this.#options;
-    const { commandId, siteId } = command.body;
-    return {
-      commandId,
-      siteId,
-      resumed: command.started,
-      signal,
-      log: log.child({ commandId }),
-      progress: (milestone, detail) => {
-        if (this.#running.has(commandId)) this.#reports.milestone(command, milestone, detail);
-      },
-      blob: async (ref) =>
-        command.origin === 'edge' ? blob(ref, signal) : this.#local.module(commandId, ref.sha256),
-    };
-  }
-
-  /** @returns false when the store refuses it for now */
-  #committed(command: OpenCommand, outcome: Outcome): boolean {
-    try {
-      this.#commitEnd(command, outcome);
-      return true;
-    } catch (error) {
-      this.#storageFailed(error);
-      return false;
-    }
-  }
-
-  #commitEnd(command: CommandRow, outcome: Outcome): void {
-    const { id } = command;
-    this.#options.sql.transaction(() => {
-      this.#table.end(id, outcome);
-      this.#reports.ended(command, outcome);
-    });
+  #ended({ id }: CommandRow, outcome: Outcome): void {
     this.#options.log.info('a command has ended', { commandId: id, ...outcome });
     this.#local.ended(id, outcome);
     this.#options.onChange();
@@ -287,20 +215,17 @@ export class Runner {
   }
 
   /** A lost lease ends everything; anything else (a full disk, a full log) is tried again. */
-  #storageFailed(error: unknown): void {
+  #refused(error: unknown): void {
     if (error instanceof LeaseLost) {
       this.#leaseLost(error);
       return;
     }
-    this.#options.log.error('the store refuses a command’s state: it is tried again', { error });
+    const { log, clock } = this.#options;
+    if (!isStorageFault(error)) log.warn('commands wait: their state cannot be written yet', { error });
     this.#cancelRetry();
-    this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.wake());
+    this.#cancelRetry = clock.after(STORAGE_RETRY_MS, () => this.wake());
   }
 }
-
-/** SQLite's own: the disk is full, cannot be read, is locked. */
-const isStorageFault = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_');
 
 const unreadable = (why: string): Outcome => ({
   state: 'failed',

@@ -91,13 +91,16 @@ export class CommandTable {
     return int(row, 'attempts');
   }
 
-  end(id: string, ended: Outcome): void {
-    this.#sql.run(
-      `UPDATE commands SET state = 'done', ended_at = ?, outcome = ? WHERE id = ? AND state <> 'done'`,
+  /** @returns false when it had ended already */
+  end(id: string, ended: Outcome): boolean {
+    const rows = this.#sql.run(
+      `UPDATE commands SET state = 'done', ended_at = ?, outcome = ? WHERE id = ? AND state <> 'done'
+       RETURNING id`,
       this.#now(),
       JSON.stringify(ended),
       id,
     );
+    return rows.length > 0;
   }
 
   /** How a command ended, as it was written; undefined while it is open or when it is unknown. */

@@ -5,6 +5,7 @@ import type { CommandContext } from '../commands/handler.ts';
 import { createLogger } from '../log.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
 import { createSql } from '../store/sql.ts';
+import type { NewEvent } from '../sync/index.ts';
 import { dropped, fakeCloudflare, refusal } from './cloudflare.fixture.ts';
 import { createDeployer, type DeployerOptions } from './deployer.ts';
 
@@ -33,6 +34,8 @@ let cloudflare: ReturnType<typeof fakeCloudflare>;
 let waits: number[];
 let milestones: string[];
 let stop: AbortController;
+let events: NewEvent[];
+let record: (event: NewEvent) => void;
 
 // The SDK takes a while to load on a busy machine: not on the first test's time.
 beforeAll(() => import('./api.ts'), 20_000);
@@ -44,6 +47,8 @@ beforeEach(() => {
   waits = [];
   milestones = [];
   stop = new AbortController();
+  events = [];
+  record = (event) => void events.push(event);
 });
 
 const context = (more: Partial<CommandContext> = {}): CommandContext => ({
@@ -66,6 +71,7 @@ const deployer = (more: Partial<DeployerOptions> = {}) =>
     cloudflare: { apiToken: 'token', accountId: 'acc' },
     now: () => 5_000,
     siteVars: () => ({}),
+    events: { record: (event) => record(event) },
     random: () => 1,
     wait: async (ms, signal) => {
       signal.throwIfAborted();
@@ -297,6 +303,42 @@ describe('a deployment that was cut off', () => {
     await expect(deployer().deploy(body(), context())).rejects.toThrow('cancelled by an operator');
     expect(deployer().workers()).toMatchObject([{ state: 'failed' }]);
     expect(cloudflare.calls).toEqual([]);
+  });
+});
+
+describe('what others are told of a deployment', () => {
+  it('is its end, once, although the process was killed behind the end and does it again', async () => {
+    const result = await deployer().deploy(body(), context());
+    await deployer().deploy(body(), context({ resumed: true }));
+    expect(events).toEqual([
+      {
+        type: 'worker_deployment',
+        siteId: 'site-1',
+        data: { status: 'deployed', name: 'tracker', commandId: COMMAND, ...result },
+      },
+    ]);
+  });
+
+  it('is why it failed, with the version that was uploaded', async () => {
+    cloudflare.fail({ on: 'POST deployments', when: 'before', answer: () => refusal(400, 10_021, 'no') });
+    await deployer().deploy(body({ commandId: `${COMMAND}a` }), context());
+    events = [];
+    await deployer()
+      .deploy(body(), context())
+      .catch(() => undefined);
+    const [version] = only('tracker').versions;
+    const error = 'Cloudflare answered 400: no (code 10021)';
+    expect(events).toMatchObject([
+      { data: { status: 'failed', name: 'tracker', commandId: COMMAND, versionId: version?.id, error } },
+    ]);
+  });
+
+  it('is told in one transaction with the fact: without the one there is not the other', async () => {
+    record = () => {
+      throw new Error('the disk is full');
+    };
+    await expect(deployer().deploy(body(), context())).rejects.toThrow('the disk is full');
+    expect(sql.run('SELECT state FROM deployments')).toEqual([{ state: 'deployed' }]);
   });
 });
 

@@ -8,6 +8,7 @@ import {
 } from '@clawdbot/protocol';
 import type { CommandContext } from '../commands/handler.ts';
 import type { CloudflareConfig } from '../config.ts';
+import type { Events } from '../sync/index.ts';
 import type { Api, Fetch } from './api.ts';
 import { prove } from './proof.ts';
 import { Records } from './record.ts';
@@ -22,6 +23,8 @@ export interface DeployerOptions extends Partial<Patience> {
   readonly now: () => number;
   /** `worker.vars` of the site's config. */
   readonly siteVars: (siteId: string) => Readonly<Record<string, string>>;
+  /** Told of every deployment's end. */
+  readonly events: Pick<Events, 'record'>;
   readonly fetcher?: Fetch;
 }
 
@@ -46,8 +49,9 @@ interface Parts extends Patience {
   readonly api: () => Promise<Api>;
 }
 
-export function createDeployer({ sql, cloudflare, now, siteVars, ...given }: DeployerOptions): Deployer {
-  const records = new Records(sql, now);
+export function createDeployer(options: DeployerOptions): Deployer {
+  const { sql, cloudflare, now, siteVars, events, ...given } = options;
+  const records = new Records(sql, now, events);
   const patience: Patience = {
     wait: given.wait ?? waitFor,
     random: given.random ?? Math.random,
@@ -89,10 +93,12 @@ async function deploy(body: DeployWorker, context: CommandContext, parts: Parts)
     return await carryOut(body, context, { ...parts, versionId, api: async () => api });
   } catch (error) {
     // A process that stops leaves the deployment open: the next one finds out how far it got, and goes on.
-    if (!isStop(context.signal)) parts.records.failed(body);
+    if (!isStop(context.signal)) parts.records.failed(body, messageOf(error));
     throw error;
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Aborted without a `Failure` as its reason: nobody has decided anything about this command. */
 const isStop = ({ aborted, reason }: AbortSignal): boolean => aborted && !(reason instanceof Failure);

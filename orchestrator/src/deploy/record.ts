@@ -6,6 +6,7 @@ import {
   type WorkerStatus,
   workerStatus,
 } from '@clawdbot/protocol';
+import type { Events, NewEvent } from '../sync/index.ts';
 
 type State = 'intended' | 'uploaded' | 'deployed' | 'succeeded' | 'failed';
 interface Progress {
@@ -22,10 +23,12 @@ const optional = (row: SqlRow, column: string): string | undefined => {
 export class Records {
   readonly #sql: Sql;
   readonly #now: () => number;
+  readonly #events: Pick<Events, 'record'>;
 
-  constructor(sql: Sql, now: () => number) {
+  constructor(sql: Sql, now: () => number, events: Pick<Events, 'record'>) {
     this.#sql = sql;
     this.#now = now;
+    this.#events = events;
   }
 
   /** Runs before the first call to Cloudflare. `said` tells of it, in the same transaction, the first time. */
@@ -70,7 +73,8 @@ export class Records {
   deployed({ commandId, name }: DeployWorker, served: Omit<DeployResult, 'proof'>, said: () => void): void {
     this.#sql.transaction(() => {
       this.#sql.run(
-        `UPDATE deployments SET state = 'deployed', deployment_id = ? WHERE command_id = ?`,
+        `UPDATE deployments SET deployment_id = ?, state = CASE state WHEN 'succeeded' THEN state ELSE 'deployed' END
+         WHERE command_id = ?`,
         served.deploymentId,
         commandId,
       );
@@ -87,7 +91,9 @@ export class Records {
 
   succeeded({ commandId, name, siteId }: DeployWorker, result: DeployResult, said: () => void): void {
     this.#sql.transaction(() => {
-      this.#end(commandId, 'succeeded');
+      if (this.#end(commandId, 'succeeded')) {
+        this.#event(siteId, { status: 'deployed', name, commandId, ...result });
+      }
       this.#sql.run(
         `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
            VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
@@ -106,9 +112,18 @@ export class Records {
   }
 
   /** The Worker keeps the version it had, and is deployed: that one still serves. Without one it has failed. */
-  failed({ commandId, name }: DeployWorker): void {
+  failed({ commandId, name, siteId }: DeployWorker, error: string): void {
     this.#sql.transaction(() => {
-      this.#end(commandId, 'failed');
+      const ended = this.#end(commandId, 'failed');
+      if (ended !== undefined) {
+        this.#event(siteId, {
+          status: 'failed',
+          name,
+          commandId,
+          ...ended,
+          error: error.slice(0, ERROR_CHARS_MAX),
+        });
+      }
       this.#sql.run(
         `UPDATE workers SET state = CASE WHEN version_id IS NULL THEN 'failed' ELSE 'deployed' END, at = ?
          WHERE name = ?`,
@@ -126,16 +141,27 @@ export class Records {
     return rows.map(statusOf);
   }
 
-  #end(commandId: string, state: State): void {
-    this.#sql.run(
-      `UPDATE deployments SET state = ?, ended_at = ? WHERE command_id = ?`,
+  /** @returns how far it had come; undefined when it has ended so before, in a run that was cut off behind it */
+  #end(commandId: string, state: State): { versionId?: string; deploymentId?: string } | undefined {
+    const [row] = this.#sql.run(
+      `UPDATE deployments SET state = ?1, ended_at = ?2 WHERE command_id = ?3 AND state <> ?1
+       RETURNING version_id, deployment_id`,
       state,
       this.#now(),
       commandId,
     );
+    if (row === undefined) return undefined;
+    const [versionId, deploymentId] = [optional(row, 'version_id'), optional(row, 'deployment_id')];
+    return { ...(versionId && { versionId }), ...(deploymentId && { deploymentId }) };
+  }
+
+  #event(siteId: string, data: NewEvent['data']): void {
+    this.#events.record({ type: 'worker_deployment', siteId, data });
   }
 }
 
+/** Of a failure's reason: Cloudflare's own words may be long. */
+const ERROR_CHARS_MAX = 2_000;
 const STATES: readonly State[] = ['intended', 'uploaded', 'deployed', 'succeeded', 'failed'];
 
 function progressOf(row: SqlRow): Progress {

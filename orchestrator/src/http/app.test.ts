@@ -1,5 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
-import { PassThrough } from 'node:stream';
 import {
   digestOf,
   EMPTY_CONFIG,
@@ -9,68 +7,17 @@ import {
   sha256Of,
 } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { identityOf, signChannelToken, signLocalToken } from '../identity.ts';
-import { type LinkState, Observable } from '../link/state.ts';
-import { createLogger } from '../log.ts';
-import { createMetrics } from '../metrics.ts';
-import { createReporter } from '../status/index.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { signChannelToken } from '../identity.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
 import { createSql } from '../store/sql.ts';
-import { createHttp, createSelf, type HttpOptions, listCommands, listen } from './index.ts';
+import { BEARER, claims, createBench, identity, OPEN, RESULT } from './app.fixture.ts';
+import { listCommands } from './index.ts';
 
-const identity = identityOf(
-  generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    .privateKey.export({ type: 'pkcs8', format: 'pem' })
-    .toString(),
-);
-const NOW = 1_800_000_000_000;
-const claims = { orchestratorId: 'vps-1', now: NOW, jti: 'jti-12345678' };
-const BEARER = { authorization: `Bearer ${signLocalToken(identity, claims)}` };
-const RESULT = {
-  deploymentId: 'd-1',
-  versionId: 'v-1',
-  url: 'http://localhost:1',
-  proof: 'observed' as const,
-};
-const OPEN: LinkState = { kind: 'open', since: 1, fence: 7, sessionId: 's-1' };
-
-let state: Observable<LinkState>;
-let now = NOW;
+let bench: ReturnType<typeof createBench>;
 beforeEach(() => {
-  state = new Observable<LinkState>({ kind: 'stopped', since: 0 });
-  state.set(OPEN);
-  now = NOW;
+  bench = createBench();
 });
-
-function build(more: Partial<HttpOptions> = {}) {
-  const queues = () => ({ inbox: 3, outbox: 0, deadLetters: 0 });
-  const reporter = createReporter({
-    orchestratorId: 'vps-1',
-    version: '0.1.0',
-    lanes: 1,
-    now: () => now,
-    startedAt: NOW - 5_000,
-    channel: () => state.value,
-    rttMs: () => 12,
-    queues,
-    workers: () => [],
-    settings: { configOf: () => undefined, statusOf: () => undefined, statuses: () => [] },
-    tunnel: () => ({ state: 'not_configured' }),
-  });
-  const metrics = createMetrics({ queues, rttMs: () => 12, callsOpen: () => 0, channel: state });
-  const log = createLogger({ level: 'error', production: true, out: new PassThrough() });
-  const options = { identity, orchestratorId: 'vps-1', now: () => now, reporter, metrics, log };
-  const app = createHttp({ deploy: async () => RESULT, commands: () => [], ...options, ...more });
-  return { app, metrics, self: createSelf(app) };
-}
-
-/** The app behind a real socket. */
-async function serve(more: Partial<HttpOptions> = {}) {
-  const listener = await listen(build(more).app, 0);
-  onTestFinished(() => listener.close());
-  return (path: string, init: RequestInit = {}) => fetch(listener.url + path, init);
-}
 
 const post = (body: unknown, headers: Record<string, string> = BEARER): RequestInit => ({
   method: 'POST',
@@ -89,7 +36,7 @@ const deployment = {
 
 describe('what anyone may ask', () => {
   it('is health, in its fixed shape, 200 even when the channel was refused for good', async () => {
-    const http = await serve();
+    const http = await bench.serve();
     const health = await http('/health');
     expect(health.status).toBe(200);
     expect(orchestratorHealth.parse(await health.json())).toMatchObject({
@@ -100,7 +47,7 @@ describe('what anyone may ask', () => {
       tunnel: { state: 'not_configured' },
       channel: { state: 'open', fence: 7 },
     });
-    state.set({ kind: 'refused', since: 1, reason: 'superseded' });
+    bench.state.set({ kind: 'refused', since: 1, reason: 'superseded' });
     const refused = await http('/health');
     expect([refused.status, await refused.json()]).toMatchObject([
       200,
@@ -109,9 +56,9 @@ describe('what anyone may ask', () => {
   });
 
   it('is readiness: 503 with the reason while the channel is not open', async () => {
-    const http = await serve();
+    const http = await bench.serve();
     expect((await http('/ready')).status).toBe(200);
-    state.set({ kind: 'waiting', since: 1, retryAt: 2, reason: 'ECONNREFUSED' });
+    bench.state.set({ kind: 'waiting', since: 1, retryAt: 2, reason: 'ECONNREFUSED' });
     const ready = await http('/ready');
     expect([ready.status, await ready.json()]).toEqual([503, { ready: false, reason: 'ECONNREFUSED' }]);
   });
@@ -123,6 +70,9 @@ describe('everything else', () => {
     '/internal/status',
     '/internal/commands',
     '/internal/deploy',
+    '/internal/events',
+    '/internal/shared/customers',
+    '/internal/deadletters',
     '/internal/no-such',
   ];
   const TOKENS: [string, Record<string, string>][] = [
@@ -133,7 +83,7 @@ describe('everything else', () => {
   ];
 
   it.each(TOKENS)('is 401 with %s', async (_what, headers) => {
-    const http = await serve();
+    const http = await bench.serve();
     for (const path of PATHS) {
       const response = await http(
         path,
@@ -147,19 +97,19 @@ describe('everything else', () => {
   });
 
   it('is 401 token_expired with an old token', async () => {
-    const http = await serve();
-    now += 3_600_000;
+    const http = await bench.serve();
+    bench.clock.now += 3_600_000;
     const response = await http('/metrics', { headers: BEARER });
     expect([response.status, await response.json()]).toMatchObject([401, { code: 'token_expired' }]);
   });
 
   it('is 404 as a problem when it is not there', async () => {
-    const response = await (await serve())('/nowhere');
+    const response = await (await bench.serve())('/nowhere');
     expect([response.status, await response.json()]).toMatchObject([404, { code: 'not_found' }]);
   });
 
   it('is limited per address', async () => {
-    const http = await serve();
+    const http = await bench.serve();
     const statuses = await Promise.all(
       Array.from({ length: 201 }, async () => (await http('/ready')).status),
     );
@@ -172,7 +122,7 @@ describe('everything else', () => {
 describe('POST /internal/deploy', () => {
   it('runs the deployment with its modules by digest, and answers in the existing shape', async () => {
     const given: unknown[] = [];
-    const http = await serve({
+    const http = await bench.serve({
       deploy: async (body, modules) => {
         given.push(
           body,
@@ -214,7 +164,7 @@ describe('POST /internal/deploy', () => {
     ],
     ['an unknown member', { ...deployment, more: 1 }, /more/],
   ])('is 400 with %s, and says what was expected', async (_what, body, detail) => {
-    const response = await (await serve())('/internal/deploy', post(body));
+    const response = await (await bench.serve())('/internal/deploy', post(body));
     expect([response.status, await response.json()]).toMatchObject([
       400,
       { code: 'bad_request', detail: expect.stringMatching(detail) },
@@ -222,7 +172,7 @@ describe('POST /internal/deploy', () => {
   });
 
   it('answers a deployment that failed with its error, and a fault without its stack', async () => {
-    const refusing = await serve({
+    const refusing = await bench.serve({
       deploy: () => Promise.reject(new Failure('cloudflare_refused', 'code 10021')),
     });
     const refused = await refusing('/internal/deploy', post(deployment));
@@ -230,7 +180,7 @@ describe('POST /internal/deploy', () => {
       422,
       { code: 'cloudflare_refused', detail: 'code 10021' },
     ]);
-    const broken = await serve({ deploy: () => Promise.reject(new Error('secret detail')) });
+    const broken = await bench.serve({ deploy: () => Promise.reject(new Error('secret detail')) });
     const failed = await broken('/internal/deploy', post(deployment));
     expect(failed.status).toBe(500);
     expect(await failed.text()).not.toContain('secret');
@@ -239,7 +189,7 @@ describe('POST /internal/deploy', () => {
 
 describe('what it tells of itself', () => {
   it('in the metrics is the state of the channel, the queues, and what was counted', async () => {
-    const { app, metrics } = build();
+    const { app, metrics } = bench.build();
     const handle = metrics.countCalls(async () => ({ status: 204, headers: [], body: null }));
     await handle(call('/'));
     const text = await (await app.request('/metrics', {}, { edge: { requestId: 'r-1', actor: 'a' } })).text();
@@ -256,16 +206,16 @@ describe('what it tells of itself', () => {
   });
 
   it('counts each opening of the channel', async () => {
-    const { metrics } = build();
-    state.set({ kind: 'connecting', since: 2 });
-    state.set(OPEN);
-    state.set({ kind: 'connecting', since: 3 });
-    state.set(OPEN);
+    const { metrics } = bench.build();
+    bench.state.set({ kind: 'connecting', since: 2 });
+    bench.state.set(OPEN);
+    bench.state.set({ kind: 'connecting', since: 3 });
+    bench.state.set(OPEN);
     expect(await metrics.registry.metrics()).toContain('clawdbot_channel_opened_total 2');
   });
 
   it('is its status, and that of one site', async () => {
-    const http = await serve();
+    const http = await bench.serve();
     expect(await (await http('/internal/status', { headers: BEARER })).json()).toMatchObject({
       type: 'status',
     });
@@ -289,7 +239,7 @@ describe('what it tells of itself', () => {
         outcome,
       );
     }
-    const http = await serve({ commands: (limit) => listCommands(sql, limit) });
+    const http = await bench.serve({ commands: (limit) => listCommands(sql, limit) });
     const response = await http('/internal/commands', { headers: BEARER });
     expect(await response.json()).toMatchObject({
       items: [
@@ -321,14 +271,14 @@ function call(url: string, more: Partial<RequestHead> = {}) {
 
 describe('a call of the edge', () => {
   it('needs no token, and keeps its request id', async () => {
-    const reply = await build().self(call('/internal/status'));
+    const reply = await bench.build().self(call('/internal/status'));
     expect(reply.status).toBe(200);
     expect(reply.headers).toContainEqual(['x-request-id', 'r-7']);
     expect(JSON.parse(Buffer.from(reply.body ?? []).toString())).toMatchObject({ type: 'status' });
   });
 
   it('carries a body', async () => {
-    const { self } = build();
+    const { self } = bench.build();
     const body = new TextEncoder().encode(JSON.stringify(deployment));
     const reply = await self({ ...call('/internal/deploy', { method: 'POST' }), body });
     expect(JSON.parse(Buffer.from(reply.body ?? []).toString())).toEqual({ success: true, ...RESULT });
@@ -336,7 +286,7 @@ describe('a call of the edge', () => {
 
   it('is let go when nobody waits any more', async () => {
     const left = new AbortController();
-    const { self } = build({ deploy: () => new Promise(() => undefined) });
+    const { self } = bench.build({ deploy: () => new Promise(() => undefined) });
     const body = new TextEncoder().encode(JSON.stringify(deployment));
     const answer = self({ ...call('/internal/deploy', { method: 'POST' }), body, signal: left.signal });
     left.abort(new Error('the caller left'));

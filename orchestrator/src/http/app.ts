@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { explain, Failure, problemOf, retryAfterSeconds, siteId } from '@clawdbot/protocol';
+import { Failure, problemOf, retryAfterSeconds, siteId } from '@clawdbot/protocol';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -7,12 +7,16 @@ import { z } from 'zod';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Reporter } from '../status/index.ts';
+import { isStorageFault, storageFailed } from '../store/index.ts';
 import { type AppEnv, type AuthOptions, authenticated, limited } from './auth.ts';
 import type { LocalCommand } from './commands.ts';
+import { createDeadLetterRoutes, type DeadLetterSources } from './deadletters.ts';
 import { deployLocally, type SubmitDeploy } from './deploy.ts';
 import { createRateLimit } from './limit.ts';
+import { limit, queryOf } from './query.ts';
+import { createSyncRoutes, type SyncSources } from './sync.ts';
 
-export interface HttpOptions extends AuthOptions {
+export interface HttpOptions extends AuthOptions, SyncSources, DeadLetterSources {
   readonly reporter: Reporter;
   readonly metrics: Pick<Metrics, 'registry'>;
   readonly deploy: SubmitDeploy;
@@ -25,11 +29,8 @@ export interface HttpOptions extends AuthOptions {
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 const PER_SECOND = 50;
 const BURST = 200;
-const LIMIT_DEFAULT = 50;
 
-const commandsQuery = z.object({
-  limit: z.coerce.number<string>().int().min(1).max(200).default(LIMIT_DEFAULT),
-});
+const commandsQuery = z.object({ limit });
 const statusQuery = z.object({ siteId: siteId.optional() });
 
 /**
@@ -63,13 +64,14 @@ export function createHttp(options: HttpOptions): Hono<AppEnv> {
   app.notFound((c) => refuse(c, new Failure('not_found', `there is no ${c.req.method} ${c.req.path} here`)));
   app.onError((error, c) => {
     if (error instanceof Failure) return refuse(c, error);
+    if (isStorageFault(error)) return refuse(c, storageFailed(error));
     log.error('a local request failed', { requestId: c.get('requestId'), path: c.req.path, error });
     return refuse(c, new Failure('internal', 'the orchestrator failed: see its log'));
   });
   return app;
 }
 
-function internal({ reporter, deploy, commands, log }: HttpOptions): Hono<AppEnv> {
+function internal({ reporter, deploy, commands, log, letters, ...sync }: HttpOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const tooLarge = (): never => {
     throw new Failure('too_large', `a deployment has at most ${BODY_BYTES_MAX} bytes as JSON`);
@@ -83,13 +85,9 @@ function internal({ reporter, deploy, commands, log }: HttpOptions): Hono<AppEnv
     const { siteId: site } = queryOf(c, statusQuery);
     return c.json(site === undefined ? reporter.status() : await reporter.report(site));
   });
+  app.route('/', createSyncRoutes(sync));
+  app.route('/deadletters', createDeadLetterRoutes({ letters, log }));
   return app;
-}
-
-function queryOf<T extends z.ZodType>(c: Context<AppEnv>, schema: T): z.output<T> {
-  const query = schema.safeParse(c.req.query());
-  if (query.success) return query.data;
-  throw new Failure('bad_request', explain(query.error, 'query'));
 }
 
 function refuse(c: Context<AppEnv>, failure: Failure): Response {

@@ -1,1 +1,2 @@
+export * from './letters.ts';
 export * from './loop.ts';

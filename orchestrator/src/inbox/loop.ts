@@ -3,22 +3,27 @@ import {
   Failure,
   type Inbox,
   type InboxItem,
+  type LogName,
   orchestratorCodec,
   type Sql,
 } from '@clawdbot/protocol';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import { LeaseLost } from '../store/index.ts';
+import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
+import type { DeadLetters } from './letters.ts';
 
 /** Handled in one turn, so that a long backlog does not keep customers' requests waiting. */
 const SLICE = 50;
-/** After the store has failed. */
-const RETRY_MS = 5_000;
+const LOGS: readonly LogName[] = ['control', 'queue'];
 
 export interface InboxLoopOptions {
   readonly sql: Sql;
-  readonly inbox: Inbox;
-  /** Writes down what an entry asks for, in the transaction that takes it out of the inbox. */
+  readonly inboxes: Readonly<Record<LogName, Inbox>>;
+  readonly letters: DeadLetters;
+  /**
+   * Writes down what an entry asks for, in the transaction that takes it out of the inbox. If that fails the same
+   * entry comes again.
+   */
   readonly dispatch: (entry: EntryToOrchestrator, item: InboxItem) => void;
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,14 +33,14 @@ export interface InboxLoopOptions {
 }
 
 /**
- * Takes committed entries out of the inbox, in order. One that cannot be read or is refused becomes a dead
- * letter, and nothing behind it waits; while the store itself fails everything waits, and is tried again.
+ * Takes committed entries out of the inboxes, in order. One that cannot be handled is tried again later or
+ * becomes a dead letter, and nothing behind it waits; while the store itself fails everything waits.
  */
 export class InboxLoop {
   readonly #options: InboxLoopOptions;
   #scheduled = false;
   #stopped = false;
-  #cancelRetry: () => void = () => {};
+  #cancelTimer: () => void = () => {};
 
   constructor(options: InboxLoopOptions) {
     this.#options = options;
@@ -47,54 +52,90 @@ export class InboxLoop {
     this.#scheduled = true;
     this.#options.clock.defer(() => {
       this.#scheduled = false;
-      if (!this.#stopped) this.#slice();
+      if (!this.#stopped) this.#round();
     });
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelRetry();
+    this.#cancelTimer();
   }
 
-  #slice(): void {
-    const { inbox, clock, log, onDispatched, onLeaseLost } = this.#options;
-    this.#cancelRetry();
+  #round(): void {
+    const { onLeaseLost, log } = this.#options;
+    this.#cancelTimer();
     try {
-      const items = inbox.pending(SLICE);
-      for (const item of items) this.#handle(item);
-      if (items.length > 0) onDispatched();
-      if (items.length === SLICE) this.wake();
+      for (const name of LOGS) this.#slice(name);
+      this.#retryLater();
     } catch (error) {
       if (error instanceof LeaseLost) {
         onLeaseLost(error);
         return;
       }
-      log.error('the inbox cannot be handled: it is tried again', { error });
-      this.#cancelRetry = clock.after(RETRY_MS, () => this.wake());
+      if (!mustWait(error)) log.error('the inbox cannot be handled: it is tried again', { error });
+      this.#wakeIn(STORAGE_RETRY_MS);
     }
   }
 
-  #handle(item: InboxItem): void {
-    const { sql, inbox, dispatch } = this.#options;
+  #slice(name: LogName): void {
+    const { inboxes, clock, onDispatched } = this.#options;
+    const items = inboxes[name].pending(SLICE, clock.now());
+    if (items.length === 0) return;
+    if (items.length === 1 || !this.#together(name, items)) {
+      for (const item of items) this.#alone(name, item);
+    }
+    onDispatched();
+    if (items.length === SLICE) this.wake();
+  }
+
+  /** One transaction for all: each costs an fsync. @returns false when one of them cannot be handled */
+  #together(name: LogName, items: readonly InboxItem[]): boolean {
+    try {
+      this.#options.sql.transaction(() => {
+        for (const item of items) this.#handle(name, item);
+      });
+      return true;
+    } catch (error) {
+      if (mustWait(error)) throw error;
+      return false;
+    }
+  }
+
+  #alone(name: LogName, item: InboxItem): void {
+    const { sql, letters } = this.#options;
+    try {
+      sql.transaction(() => this.#handle(name, item));
+    } catch (error) {
+      if (mustWait(error)) throw error;
+      letters.failed(name, item, error);
+    }
+  }
+
+  #handle(name: LogName, item: InboxItem): void {
+    const { inboxes, letters, dispatch } = this.#options;
     const decoded = orchestratorCodec.decodeEntry(item.body);
     if ('error' in decoded) {
-      this.#bury(item, decoded.error);
+      letters.bury(name, item, decoded.error);
       return;
     }
-    try {
-      sql.transaction(() => {
-        dispatch(decoded.body, item);
-        inbox.done(item);
-      });
-    } catch (error) {
-      // A full log is no fault of this entry's.
-      if (!(error instanceof Failure) || error.code === 'log_full') throw error;
-      this.#bury(item, error.message);
-    }
+    dispatch(decoded.body, item);
+    inboxes[name].done(item);
+    letters.handled(name, item);
   }
 
-  #bury(item: InboxItem, why: string): void {
-    this.#options.inbox.dead(item, why);
-    this.#options.log.error('an entry is a dead letter', { seq: item.seq, logId: item.logId, why });
+  #retryLater(): void {
+    const { inboxes, clock } = this.#options;
+    const due = LOGS.map((name) => inboxes[name].nextRetry()).filter((at) => at !== undefined);
+    if (due.length > 0) this.#wakeIn(Math.max(0, Math.min(...due) - clock.now()));
+  }
+
+  #wakeIn(ms: number): void {
+    this.#cancelTimer = this.#options.clock.after(ms, () => this.wake());
   }
 }
+
+/** Not the entry's fault: the store fails, is another process's, or has no room for an answer. */
+const mustWait = (error: unknown): boolean =>
+  error instanceof LeaseLost ||
+  isStorageFault(error) ||
+  (error instanceof Failure && error.code === 'log_full');

@@ -2,23 +2,18 @@ import {
   EMPTY_CONFIG,
   Failure,
   type FrameToOrchestrator,
-  Inbox,
-  Outbox,
   orchestratorCodec,
   sha256Of,
   TEXT_MESSAGE_BYTES_MAX,
 } from '@clawdbot/protocol';
-import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Reply } from '../calls/index.ts';
 import { systemClock } from '../clock.ts';
 import { recordingLogger } from '../log.fixture.ts';
-import { MIGRATIONS } from '../store/migrations.ts';
-import { createSql } from '../store/sql.ts';
 import { Backoff } from './backoff.ts';
-import { ControlLog } from './control.ts';
 import { TestEdge, until } from './edge.fixture.ts';
 import { Link } from './link.ts';
+import { createTestLogs } from './logs.fixture.ts';
 import { createDial } from './socket.ts';
 import type { LinkState } from './state.ts';
 
@@ -43,19 +38,8 @@ afterEach(async () => {
 
 /** A process's link over a new database, dialling at once after every end. */
 function started() {
-  const sql = createSql(new Sqlite(':memory:'));
-  for (const migrate of MIGRATIONS) migrate(sql);
+  const { logs, resync, outboxes, inboxes } = createTestLogs({ clock: systemClock });
   const { log } = recordingLogger();
-  const outbox = new Outbox({ sql, log: 'control', now: Date.now, newLogId: () => 'log-orchestrator' });
-  const inbox = new Inbox(sql, 'control');
-  const control = new ControlLog({
-    inbox,
-    outbox,
-    clock: systemClock,
-    log,
-    onCommitted: () => {},
-    onEmptied: () => {},
-  });
   let tokens = 0;
   const memory = { rssBytes: 1, heapUsedBytes: 1 };
   const queues = { inbox: 0, outbox: 0, deadLetters: 0 };
@@ -64,7 +48,8 @@ function started() {
     backoff: new Backoff({ random: () => 0, now: Date.now }),
     clock: systemClock,
     log,
-    control,
+    logs,
+    resync,
     services: {
       request: () =>
         new Promise((resolve) =>
@@ -94,14 +79,14 @@ function started() {
       version: '0',
       capabilities: [],
       clockMs: 1,
-      logs: { control: control.positions() },
+      logs: logs.positions(),
       sites: [],
     }),
   });
   const states: LinkState[] = [];
   link.state.subscribe((state) => states.push(state));
   links.push({ link, over: link.runUntilStopped() });
-  return { link, outbox, inbox, control, states };
+  return { link, outbox: outboxes.control, inbox: inboxes.control, logs, states };
 }
 
 const reached = (link: Link, kind: LinkState['kind']) => until(kind, () => link.state.value.kind === kind);
@@ -171,7 +156,7 @@ describe('Link: connecting', () => {
 
 describe('Link: ends', () => {
   it('redials when the socket is lost, and each log goes on where the other side stands', async () => {
-    const { outbox, control, inbox } = started();
+    const { outbox, logs, inbox } = started();
     const first = await edge.welcomed(0);
     first.send(entry(1));
     await first.frame('ack');
@@ -184,7 +169,7 @@ describe('Link: ends', () => {
         milestone: 'while away',
       }),
     );
-    control.wake();
+    logs.wake();
     const second = await edge.socket(1);
     const hello = await second.frame('hello');
     expect(hello).toMatchObject({

@@ -3,7 +3,8 @@ import type { BlobRef, Services } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
-import type { ControlLog } from './control.ts';
+import type { DurableLogs } from './logs.ts';
+import type { Resync } from './resync.ts';
 import { Session, type SessionEvents } from './session.ts';
 import type { Dial, Socket } from './socket.ts';
 import { type LinkState, Observable } from './state.ts';
@@ -17,7 +18,8 @@ export interface LinkOptions {
   readonly backoff: Backoff;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly control: ControlLog;
+  readonly logs: DurableLogs;
+  readonly resync: Resync;
   readonly services: Services;
   /** Both are asked anew whenever they are sent. */
   readonly hello: () => Hello;
@@ -161,7 +163,7 @@ export class Link {
   }
 
   #greet(socket: Socket): Promise<Connected | Verdict> {
-    const { clock, log, control, services, hello, status } = this.#options;
+    const { clock, log, logs, resync, services, hello, status } = this.#options;
     const greeted = Promise.withResolvers<Connected | Verdict>();
     const over = Promise.withResolvers<Verdict>();
     const events: SessionEvents = {
@@ -178,7 +180,10 @@ export class Link {
       },
     };
     const { wire } = socket;
-    const session = new Session({ wire, clock, log, control, services, status, events, hello: hello() });
+    const session = new Session({
+      ...{ wire, clock, log, logs, resync, services, status, events },
+      hello: hello(),
+    });
     this.#live.set(session, () => {});
     socket.listen(session);
     if (this.#stopping.signal.aborted) this.#closeAll('the orchestrator has stopped');

@@ -2,30 +2,26 @@ import {
   BLOB_PART_BYTES,
   chunksOf,
   decodeChunk,
+  type Entry,
   edgeCodec,
   encodeChunk,
   Failure,
   type FrameToEdge,
   type FrameToOrchestrator,
   HELLO_TIMEOUT_MS,
-  Inbox,
-  Outbox,
   RELAY_BODY_BYTES_MAX,
   type RequestHead,
-  type Sql,
+  type Resync,
   type Status,
   type StatusReport,
   sha256Of,
   type Welcome,
 } from '@clawdbot/protocol';
-import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, type Mock, vi } from 'vitest';
 import type { Call, Reply } from '../calls/index.ts';
 import { ManualClock } from '../clock.fixture.ts';
 import { recordingLogger } from '../log.fixture.ts';
-import { MIGRATIONS } from '../store/migrations.ts';
-import { createSql } from '../store/sql.ts';
-import { ControlLog } from './control.ts';
+import { createTestLogs, markRestored, type TestLogs } from './logs.fixture.ts';
 import { Session, type SessionEvents } from './session.ts';
 
 const HEARTBEAT_MS = 10_000;
@@ -88,26 +84,23 @@ class Edge {
 }
 
 let clock: ManualClock;
-let sql: Sql;
-let outbox: Outbox;
-let inbox: Inbox;
-let control: ControlLog;
+let store: TestLogs;
 let edge: Edge;
 let session: Session;
 let relayed: Relayed[];
 let events: { [K in keyof SessionEvents]: Mock<SessionEvents[K]> };
 const committed = vi.fn();
+const finish = vi.fn((commandIds: readonly string[]) => commandIds.length);
 
 beforeEach(() => {
   clock = new ManualClock();
   committed.mockClear();
-  sql = createSql(new Sqlite(':memory:'));
-  for (const migrate of MIGRATIONS) migrate(sql);
-  outbox = new Outbox({ sql, log: 'control', now: clock.now, newLogId: () => 'log-orchestrator' });
-  inbox = new Inbox(sql, 'control');
-  const { log } = recordingLogger();
-  const onEmptied = () => session.publishStatus();
-  control = new ControlLog({ inbox, outbox, clock, log, onCommitted: committed, onEmptied });
+  finish.mockClear();
+  store = createTestLogs({
+    ...{ clock, finish },
+    onCommitted: committed,
+    onEmptied: () => session.publishStatus(),
+  });
   dial();
 });
 afterEach(() => {
@@ -125,7 +118,8 @@ function dial(): void {
     wire: edge.wire,
     clock,
     log,
-    control,
+    logs: store.logs,
+    resync: store.resync,
     services: {
       request: (call) =>
         new Promise((resolve, reject) => {
@@ -147,14 +141,19 @@ function dial(): void {
       version: '0',
       capabilities: [],
       clockMs: clock.now(),
-      logs: { control: control.positions() },
+      logs: store.logs.positions(),
       sites: [],
     },
     events,
   });
 }
 
-const welcome = (more: Partial<Welcome['logs']['control']> = {}): Welcome => ({
+const QUEUE = { logId: 'queue-edge', oldest: 1, last: 0, peerLogId: 'queue-orchestrator', applied: 0 };
+
+const welcome = (
+  more: Partial<Welcome['logs']['control']> = {},
+  queue: Welcome['logs']['queue'] = QUEUE,
+): Welcome => ({
   type: 'welcome',
   protocol: 1,
   sessionId: 'session-1',
@@ -165,6 +164,7 @@ const welcome = (more: Partial<Welcome['logs']['control']> = {}): Welcome => ({
   apiBudget: { calls: 1, windowS: 1 },
   logs: {
     control: { logId: 'log-edge', oldest: 1, last: 0, peerLogId: 'log-orchestrator', applied: 0, ...more },
+    ...(queue === undefined ? {} : { queue }),
   },
 });
 
@@ -182,12 +182,21 @@ function open(more?: Partial<Welcome['logs']['control']>): void {
   clock.flush();
 }
 
-const entry = (seq: number): FrameToOrchestrator => ({
+const entry = (seq: number, more: Partial<Entry> = {}): FrameToOrchestrator => ({
   type: 'entry',
   log: 'control',
   seq,
   at: 1,
   body: `${seq}`,
+  ...more,
+});
+const resync = (more: Partial<Resync>): FrameToOrchestrator => ({
+  type: 'resync',
+  reason: 'the database was restored',
+  finished: [],
+  unrecoverable: [],
+  last: false,
+  ...more,
 });
 const request = (id: number, more: Partial<RequestHead> = {}): RequestHead => ({
   type: 'request',
@@ -224,6 +233,7 @@ describe('PROTOCOL: opening', () => {
     ['an entry', entry(1)],
     ['a request', request(2)],
     ['an ack', { type: 'ack', log: 'control', applied: 0 } as const],
+    ['a resync', resync({ last: true })],
   ])('S2: %s before welcome is malformed', (_what, frame) => {
     send(frame);
     expect(edge.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('before welcome') });
@@ -239,7 +249,7 @@ describe('PROTOCOL: opening', () => {
     open({ applied: 3 });
     expect(events.ended).toHaveBeenCalledWith({
       after: 'fatal',
-      reason: expect.stringMatching(/put the newest copy back, or .*clawctl release/),
+      reason: expect.stringMatching(/orchestrator\.db is an older copy.*clawctl restore/),
     });
   });
 });
@@ -323,7 +333,7 @@ describe('PROTOCOL: the control log', () => {
     expect(edge.take('ack')).toEqual([]);
     clock.flush();
     expect(edge.take('ack')).toEqual([{ type: 'ack', log: 'control', applied: 3 }]);
-    expect(inbox.pending(10).map((item) => item.seq)).toEqual([1, 2, 3]);
+    expect(store.inboxes.control.pending(10, clock.now()).map((item) => item.seq)).toEqual([1, 2, 3]);
     expect(committed).toHaveBeenCalledTimes(1);
   });
 
@@ -334,7 +344,7 @@ describe('PROTOCOL: the control log', () => {
     send(entry(1));
     clock.flush();
     expect(edge.take('ack').map((ack) => ack.applied)).toEqual([1, 1]);
-    expect(inbox.depth().pending).toBe(1);
+    expect(store.inboxes.control.depth().pending).toBe(1);
   });
 
   it('L4: a gap is said and closes as malformed, and nothing behind it is committed', () => {
@@ -345,37 +355,37 @@ describe('PROTOCOL: the control log', () => {
       { type: 'error', error: expect.objectContaining({ message: expect.stringContaining('entry 3') }) },
     ]);
     expect(edge.closed?.code).toBe(4400);
-    expect(inbox.depth().pending).toBe(0);
+    expect(store.inboxes.control.depth().pending).toBe(0);
   });
 
   it('L5: what the edge has not applied is sent after welcome, and what is new as it comes', () => {
-    for (const body of ['a', 'b', 'c']) outbox.append(body);
+    for (const body of ['a', 'b', 'c']) store.outboxes.control.append(body);
     open({ applied: 1 });
     expect(edge.take('entry').map((sent) => sent.body)).toEqual(['b', 'c']);
-    outbox.append('d');
-    control.wake();
+    store.outboxes.control.append('d');
+    store.logs.wake();
     clock.flush();
     expect(edge.take('entry').map((sent) => sent.body)).toEqual(['b', 'c', 'd']);
   });
 
   it('L5: when the edge has followed another log, sending begins at the oldest that is kept', () => {
-    for (const body of ['a', 'b', 'c']) outbox.append(body);
+    for (const body of ['a', 'b', 'c']) store.outboxes.control.append(body);
     open({ peerLogId: 'log-before', applied: 2 });
     expect(edge.take('entry').map((sent) => sent.body)).toEqual(['a', 'b', 'c']);
   });
 
   it('L8: an acknowledgement lets more batches go', () => {
-    for (let made = 0; made < 5_000; made++) outbox.append('x');
+    for (let made = 0; made < 5_000; made++) store.outboxes.control.append('x');
     open();
     expect(edge.take('entry')).toHaveLength(4_000);
     send({ type: 'ack', log: 'control', applied: 500 });
     clock.flush();
     expect(edge.take('entry')).toHaveLength(4_500);
-    expect(outbox.depth).toBe(4_500);
+    expect(store.outboxes.control.depth).toBe(4_500);
   });
 
   it('an acknowledgement that empties the outbox is followed by one status, any other by none', () => {
-    for (const body of ['a', 'b', 'c']) outbox.append(body);
+    for (const body of ['a', 'b', 'c']) store.outboxes.control.append(body);
     open();
     const statuses = (): number => edge.take('status').length;
     expect(statuses()).toBe(1);
@@ -399,7 +409,7 @@ describe('PROTOCOL: the control log', () => {
     older.receiveText(`[${edgeCodec.encode(entry(1))}]`);
     clock.flush();
     expect(olderEdge.take('ack')).toEqual([]);
-    expect(inbox.depth().pending).toBe(0);
+    expect(store.inboxes.control.depth().pending).toBe(0);
     older.closed(1000, '');
     send(entry(1));
     clock.flush();
@@ -409,19 +419,157 @@ describe('PROTOCOL: the control log', () => {
   it.each([
     { type: 'entry', log: 'queue', seq: 1, at: 1, body: '{}' } as const,
     { type: 'ack', log: 'queue', applied: 1 } as const,
-  ])('F2: a log that hello did not offer is malformed', (frame) => {
-    open();
+  ])('L5: a log that welcome did not offer is malformed', (frame) => {
+    const { control } = welcome().logs;
+    send({ ...welcome(), logs: { control } });
     send(frame);
     expect(edge.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('queue') });
   });
 
   it('L3: a store that fails ends the session without an acknowledgement', () => {
     open();
-    sql.run('DROP TABLE log_inbox');
+    store.sql.run('DROP TABLE log_inbox');
     send(entry(1));
     clock.flush();
     expect(edge.take('ack')).toEqual([]);
     expect(edge.closed?.code).toBe(1011);
+  });
+});
+
+describe('PROTOCOL: two logs', () => {
+  const webhook = (seq: number): FrameToOrchestrator => entry(seq, { log: 'queue' });
+
+  it('L4, L8: each has its own positions and acknowledgements', () => {
+    open();
+    send(entry(1), webhook(1), webhook(2));
+    clock.flush();
+    expect(edge.take('ack')).toEqual([
+      { type: 'ack', log: 'control', applied: 1 },
+      { type: 'ack', log: 'queue', applied: 2 },
+    ]);
+    expect(store.inboxes.queue.depth().pending).toBe(2);
+  });
+
+  it('a backlog of one that fills what may be in flight does not keep an entry of the other waiting', () => {
+    for (let made = 0; made < 5_000; made++) store.outboxes.queue.append('x');
+    open();
+    store.outboxes.control.append('urgent');
+    store.logs.wake();
+    clock.flush();
+    expect(edge.take('entry').filter(({ log }) => log === 'queue')).toHaveLength(4_000);
+    expect(edge.take('entry').at(-1)).toMatchObject({ log: 'control', body: 'urgent' });
+  });
+
+  it('entries of control go before those of queue when both wait', () => {
+    store.outboxes.queue.append('later');
+    store.outboxes.control.append('first');
+    open();
+    expect(edge.take('entry').map(({ log }) => log)).toEqual(['control', 'queue']);
+  });
+
+  it('how far D1 is comes with the acknowledgement, and with the welcome', () => {
+    for (const body of ['a', 'b', 'c']) store.outboxes.control.append(body);
+    open({ projected: 1 });
+    expect(store.outboxes.control.projected).toBe(1);
+    send({ type: 'ack', log: 'control', applied: 3, projected: 2 });
+    expect(store.outboxes.control.projected).toBe(2);
+  });
+});
+
+describe('PROTOCOL: resync', () => {
+  const ids = [1, 2, 3].map((n) => `cmd_vps-1_${String(n).padStart(22, '0')}`);
+
+  it('ends what the edge knows as ended, frame by frame, and is over with the last one', () => {
+    const awaits = markRestored(store.sql);
+    open();
+    send(resync({ finished: ids.slice(0, 2) }));
+    expect(awaits()).toBe(true);
+    send(resync({ finished: ids.slice(2), last: true }));
+    expect(finish.mock.calls).toEqual([[ids.slice(0, 2)], [ids.slice(2)]]);
+    expect(awaits()).toBe(false);
+  });
+
+  it('that is cut off is not over: the next session tells it from the beginning', () => {
+    const awaits = markRestored(store.sql);
+    open();
+    send(resync({ finished: ids }));
+    session.closed(1006, '');
+    dial();
+    expect(awaits()).toBe(true);
+  });
+
+  it('names what is lost for good: said, counted once, and kept', () => {
+    open();
+    const unrecoverable = [{ log: 'control' as const, from: 4, to: 9 }];
+    for (const _ of [1, 2]) send(resync({ unrecoverable, last: true }));
+    expect(store.losses.value).toEqual({ at: clock.now(), entries: 6 });
+    expect(store.lines.filter((line) => line.includes('lost for good'))).toHaveLength(1);
+  });
+
+  it('L5: entries that the edge has deleted before they came are lost, too', () => {
+    open();
+    session.closed(1006, '');
+    dial();
+    open({ oldest: 4, last: 3 });
+    expect(store.losses.value?.entries).toBe(3);
+  });
+});
+
+describe('a store that fails while a session is open', () => {
+  const fill = (): void => {
+    const used = store.db.pragma('page_count', { simple: true });
+    store.db.pragma(`max_page_count = ${used}`);
+  };
+  const room = (): void => void store.db.pragma('max_page_count = 1000000');
+  const large = (seq: number): FrameToOrchestrator => entry(seq, { body: 'x'.repeat(60_000) });
+
+  it('acknowledges nothing, keeps what has come, answers calls, and goes on by itself when there is room', async () => {
+    open();
+    fill();
+    send(large(1), large(2), request(2));
+    clock.flush();
+    relayed[0]?.answer({});
+    await settle();
+    clock.pass(6_000);
+    expect([edge.take('ack'), edge.closed]).toEqual([[], undefined]);
+    expect(edge.take('response')).toHaveLength(1);
+    send(large(3));
+    room();
+    clock.pass(2_000);
+    expect(edge.take('ack')).toEqual([{ type: 'ack', log: 'control', applied: 3 }]);
+    expect(store.db.pragma('integrity_check', { simple: true })).toBe('ok');
+  });
+
+  it('does not let the edge fill the memory: beyond what may be in flight the session ends, to be retried', () => {
+    open();
+    fill();
+    for (let seq = 1; seq <= 40; seq++) {
+      send(large(seq));
+      clock.flush();
+    }
+    expect(edge.closed?.code).toBe(4429);
+    expect(events.ended).toHaveBeenCalledWith(expect.objectContaining({ after: 'retry' }));
+  });
+
+  it('opens a session all the same, and writes down where the logs stand when it can', () => {
+    store.outboxes.control.append('a');
+    store.db.pragma('query_only = ON');
+    open();
+    expect([edge.closed, edge.take('entry')]).toEqual([undefined, []]);
+    store.db.pragma('query_only = OFF');
+    clock.pass(2_000);
+    expect(edge.take('entry').map(({ body }) => body)).toEqual(['a']);
+  });
+
+  it('keeps a resync until it can be written', () => {
+    open();
+    const awaits = markRestored(store.sql);
+    store.db.pragma('query_only = ON');
+    send(resync({ last: true }));
+    expect(awaits()).toBe(true);
+    store.db.pragma('query_only = OFF');
+    clock.pass(2_000);
+    expect(awaits()).toBe(false);
   });
 });
 

@@ -17,12 +17,15 @@ import {
   type Welcome,
   type Wire,
 } from '@clawdbot/protocol';
-import { BlobPulls, type BlobRef, IncomingCalls, type Services } from '../calls/index.ts';
+import { type BlobRef, Calls, type Services } from '../calls/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
-import { type ControlLog, type ControlStream, OlderCopy } from './control.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { OlderCopy } from './log.ts';
+import type { DurableLogs, LogStreams } from './logs.ts';
+import type { Resync } from './resync.ts';
+import type { LogFaults } from './stream.ts';
 import { type Verdict, verdictOfClose } from './verdict.ts';
 
 export interface SessionOptions {
@@ -30,7 +33,8 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly hello: Hello;
-  readonly control: ControlLog;
+  readonly logs: DurableLogs;
+  readonly resync: Resync;
   readonly services: Services;
   readonly status: () => Status;
   readonly events: SessionEvents;
@@ -50,7 +54,7 @@ export interface SessionEvents {
 /** What exists from `welcome` on. */
 interface Open {
   readonly kind: 'open' | 'draining';
-  readonly stream: ControlStream;
+  readonly streams: LogStreams;
   readonly heartbeat: Heartbeat;
 }
 type Phase =
@@ -73,8 +77,11 @@ const BEFORE_WELCOME: ReadonlySet<FrameToOrchestrator['type']> = new Set([
 export class Session {
   readonly #options: SessionOptions;
   readonly #sender: FrameSender<FrameToEdge>;
-  readonly #incoming: IncomingCalls;
-  readonly #blobs: BlobPulls;
+  readonly #calls: Calls;
+  readonly #faults: LogFaults = {
+    gap: (message) => this.#refuse('bad_request', message),
+    failed: (error) => this.#fault(error),
+  };
   #phase: Phase;
   #statusDue = false;
   /** Of the last complaint or drain: a close carries none of its own. */
@@ -86,8 +93,7 @@ export class Session {
     this.#options = options;
     this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
     const onIdle = () => options.events.idle();
-    this.#incoming = new IncomingCalls({ sender: this.#sender, services, clock, log, onIdle });
-    this.#blobs = new BlobPulls(this.#sender, clock);
+    this.#calls = new Calls({ sender: this.#sender, services, clock, log, onIdle });
     const cancelTimeout = clock.after(HELLO_TIMEOUT_MS, () =>
       this.#fail('helloTimeout', 'no welcome in time'),
     );
@@ -96,7 +102,7 @@ export class Session {
   }
 
   get callsOpen(): number {
-    return this.#incoming.size;
+    return this.#calls.open;
   }
 
   get rttMs(): number | undefined {
@@ -125,9 +131,7 @@ export class Session {
 
   receiveBytes(bytes: Uint8Array): void {
     this.#receive(() => {
-      const chunk = decodeChunk(bytes);
-      if (chunk.id % 2 === 0) this.#incoming.chunk(chunk);
-      else this.#blobs.chunk(chunk);
+      this.#calls.chunk(decodeChunk(bytes));
     });
   }
 
@@ -144,7 +148,7 @@ export class Session {
   /** This process is stopping: the edge is asked to send nothing new, and what is open goes on. */
   drain(reason: string): void {
     if (this.#phase.kind === 'ended') return;
-    this.#incoming.stopAdmitting();
+    this.#calls.stopAdmitting();
     this.#sender.pushNow({ type: 'drain', reason });
   }
 
@@ -160,7 +164,7 @@ export class Session {
 
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when this session ends first. */
   blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#blobs.pull(ref, signal);
+    return this.#calls.blob(ref, signal);
   }
 
   #open(): Open | undefined {
@@ -198,27 +202,22 @@ export class Session {
       case 'error':
         this.#complaint(frame);
         return;
+      case 'resync':
+        this.#options.resync.take(frame, this.#faults);
+        return;
       case 'entry':
-        this.#open()?.stream.take(frame);
+        this.#open()?.streams.take(frame);
         return;
       case 'ack':
-        this.#open()?.stream.acknowledged(frame);
+        this.#open()?.streams.acknowledged(frame);
         return;
       case 'request':
-        this.#incoming.request(frame);
-        return;
       case 'get_status':
-        this.#incoming.getStatus(frame);
-        return;
       case 'end':
-        if (frame.id % 2 === 0) this.#incoming.end(frame.id);
-        else this.#blobs.end(frame.id);
-        return;
       case 'cancel':
-        this.#incoming.cancel(frame.id, frame.reason);
-        return;
       case 'credit':
-        return; // Bodies are sent whole: nothing waits for credit.
+        this.#calls.on(frame);
+        return;
       default:
         frame satisfies never;
     }
@@ -226,21 +225,18 @@ export class Session {
 
   #welcome(welcome: Welcome): void {
     if (this.#phase.kind !== 'greeting') throw new ProtocolError('malformed', 'a second welcome');
-    const { clock, control, events, wire } = this.#options;
+    const { clock, logs, events, wire } = this.#options;
     this.#phase.cancelTimeout();
-    const stream = control.attach(this.#sender, welcome.logs.control, {
-      gap: (message) => this.#refuse('bad_request', message),
-      storage: (error) => this.#fault(error),
-    });
+    const streams = logs.attach(this.#sender, welcome.logs, this.#faults);
     const heartbeat = new Heartbeat({
       clock,
       heartbeatMs: welcome.heartbeatMs,
       send: (text) => wire.sendText(text),
       onSilent: () => this.#fail('abnormal', 'the edge fell silent'),
     });
-    this.#phase = { kind: 'open', stream, heartbeat };
+    this.#phase = { kind: 'open', streams, heartbeat };
     events.opened(welcome);
-    stream.pump();
+    streams.pump();
     this.publishStatus();
   }
 
@@ -254,7 +250,7 @@ export class Session {
 
   #complaint({ id, error }: Extract<FrameToOrchestrator, { type: 'error' }>): void {
     if (id !== undefined) {
-      this.#blobs.failed(id, error);
+      this.#calls.failed(id, error);
       return;
     }
     this.#retryAfterMs = error.retryAfterMs ?? this.#retryAfterMs;
@@ -274,6 +270,7 @@ export class Session {
       const name = error instanceof LeaseLost ? 'superseded' : 'staleLog';
       wire.close(CLOSE[name].code, closeReason(error.message));
       this.#end({ after: 'fatal', reason: error.message });
+      return;
     }
     log.error('the session failed inside the orchestrator', { error });
     this.#fail('internal', 'the orchestrator failed: see its log');
@@ -290,11 +287,11 @@ export class Session {
     if (this.#phase.kind === 'greeting') this.#phase.cancelTimeout();
     else {
       this.#phase.heartbeat.stop();
-      this.#options.control.detach(this.#phase.stream);
+      this.#phase.streams.detach();
+      this.#options.resync.end(this.#faults);
     }
     this.#phase = { kind: 'ended' };
-    this.#incoming.cancelAll(verdict.reason);
-    this.#blobs.closeAll(verdict.reason);
+    this.#calls.closeAll(verdict.reason);
     this.#options.events.ended(verdict);
   }
 }

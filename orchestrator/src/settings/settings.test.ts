@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { parseAllow } from '../relay/allow.ts';
 import { MIGRATIONS } from '../store/migrations.ts';
 import { createSql } from '../store/sql.ts';
+import type { NewEvent } from '../sync/index.ts';
 import { createSettings } from './settings.ts';
 
 const HERE = 'http://127.0.0.1:9000';
@@ -24,10 +25,20 @@ function update(generation: number, upstream = HERE, more: Partial<UpdateConfig>
 
 let now = 1_000;
 let sql: ReturnType<typeof createSql>;
-const open = () => createSettings({ sql, now: () => now, allow: parseAllow('127.0.0.1:*') });
+let events: NewEvent[];
+let record: (event: NewEvent) => void;
+const open = () =>
+  createSettings({
+    sql,
+    now: () => now,
+    allow: parseAllow('127.0.0.1:*'),
+    events: { record: (event) => record(event) },
+  });
 
 beforeEach(() => {
   now = 1_000;
+  events = [];
+  record = (event) => void events.push(event);
   sql = createSql(new Sqlite(':memory:'));
   for (const migrate of MIGRATIONS) migrate(sql);
 });
@@ -91,6 +102,44 @@ describe('applying a config', () => {
       lastAttempt: { generation: 2, at: 3_000 },
       lastFailure: { generation: 1, at: 1_000 },
     });
+  });
+});
+
+describe('what others are told', () => {
+  it('is each config that runs or is refused, once, however often its command is repeated', async () => {
+    const settings = open();
+    await settings.apply(update(1), UNSTOPPED);
+    await settings.apply(update(1), UNSTOPPED);
+    const wrong = update(2, 'http://10.0.0.1');
+    for (const _ of [1, 2]) await settings.apply(wrong, UNSTOPPED).catch(() => undefined);
+    await open()
+      .apply(wrong, UNSTOPPED)
+      .catch(() => undefined);
+    const error = expect.stringMatching(/not allowed here/);
+    expect(events).toEqual([
+      {
+        type: 'config_change',
+        siteId: 'site-1',
+        data: { status: 'applied', generation: 1, digest: update(1).digest },
+      },
+      {
+        type: 'config_change',
+        siteId: 'site-1',
+        data: { status: 'refused', generation: 2, digest: wrong.digest, error },
+      },
+    ]);
+  });
+
+  it('is told in one transaction with the fact: without the one there is not the other', async () => {
+    const settings = open();
+    record = () => {
+      throw new Error('the disk is full');
+    };
+    await expect(settings.apply(update(1), UNSTOPPED)).rejects.toThrow('the disk is full');
+    await expect(settings.apply(update(1, 'http://10.0.0.1'), UNSTOPPED)).rejects.toThrow('the disk is full');
+    for (const view of [settings, open()]) {
+      expect([view.running(), view.statuses()]).toEqual([[], []]);
+    }
   });
 });
 

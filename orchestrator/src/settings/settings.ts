@@ -12,6 +12,7 @@ import {
   type UpdateConfig,
 } from '@clawdbot/protocol';
 import type { UpstreamAllow } from '../relay/allow.ts';
+import type { Events } from '../sync/index.ts';
 
 /** What a site runs. */
 interface Running {
@@ -25,6 +26,8 @@ export interface SettingsOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly allow: UpstreamAllow;
+  /** Told of every config that runs or is refused, in the transaction that writes it down. */
+  readonly events: Pick<Events, 'record'>;
 }
 
 /** The sites' configs: what was pushed by the edge, passed the checks, and runs. */
@@ -46,16 +49,38 @@ export interface Settings {
   statuses(): SiteStatus[];
 }
 
+/** Of a refusal's reason; a route's own text in it may be long. */
+const ERROR_CHARS_MAX = 2_000;
+
 interface Applied extends Running {
   readonly config: SiteConfig;
 }
 
-export function createSettings({ sql, now, allow }: SettingsOptions): Settings {
+export function createSettings({ sql, now, allow, events }: SettingsOptions): Settings {
   // Read for each request that is relayed, so the table is only its durable copy.
   const applied = new Map(load(sql).map((site) => [site.siteId, site]));
 
+  const run = (body: UpdateConfig): void => {
+    const { siteId, generation, digest } = body;
+    sql.transaction(() => {
+      record(sql, body, now());
+      events.record({ type: 'config_change', siteId, data: { status: 'applied', generation, digest } });
+    });
+    applied.set(siteId, body);
+  };
+
   const refuse = (body: UpdateConfig, message: string): never => {
-    recordRefusal(sql, body, now(), message);
+    const { siteId, generation, digest } = body;
+    const error = message.slice(0, ERROR_CHARS_MAX);
+    sql.transaction(() => {
+      // A command that was cut off, or sent again after a resync, is refused again: that is no news.
+      if (!recordRefusal(sql, body, now(), error)) return;
+      events.record({
+        type: 'config_change',
+        siteId,
+        data: { status: 'refused', generation, digest, error },
+      });
+    });
     throw new Failure('config_refused', message);
   };
 
@@ -68,8 +93,7 @@ export function createSettings({ sql, now, allow }: SettingsOptions): Settings {
       signal.throwIfAborted();
       const fault = stale(body, current) ?? unsound(body) ?? outside(body.config, allow);
       if (fault !== undefined) return refuse(body, fault);
-      record(sql, body, now());
-      applied.set(body.siteId, body);
+      run(body);
       return { generation: body.generation, digest: body.digest };
     },
     remove(siteId) {
@@ -118,7 +142,14 @@ function record(sql: Sql, { siteId, generation, digest, config }: UpdateConfig, 
   );
 }
 
-function recordRefusal(sql: Sql, { siteId, generation }: UpdateConfig, at: number, error: string): void {
+/** @returns whether this generation had not been refused so before */
+function recordRefusal(sql: Sql, { siteId, generation }: UpdateConfig, at: number, error: string): boolean {
+  const known = sql.run(
+    `SELECT 1 FROM settings WHERE site_id = ? AND failure_generation = ? AND failure_error = ?`,
+    siteId,
+    generation,
+    error,
+  );
   sql.run(
     `INSERT INTO settings (site_id, attempt_generation, attempt_at, failure_generation, failure_at, failure_error)
        VALUES (?1, ?2, ?3, ?2, ?3, ?4)
@@ -127,8 +158,9 @@ function recordRefusal(sql: Sql, { siteId, generation }: UpdateConfig, at: numbe
     siteId,
     generation,
     at,
-    error.slice(0, 2_000),
+    error,
   );
+  return known.length === 0;
 }
 
 const rows = (sql: Sql, siteId?: string): SqlRow[] =>

@@ -35,6 +35,8 @@ const reporter = (state: LinkState, more: Partial<StatusSources> = {}) =>
       statuses: () => [{ siteId: 'site-1', generation: 3, digest: digestOf(config) }],
     },
     tunnel: () => ({ state: 'not_configured' }),
+    storage: () => ({ state: 'ok', since: 1_000 }),
+    lost: () => undefined,
     ...more,
   });
 
@@ -100,5 +102,25 @@ describe('health', () => {
     expect(reporter(OPEN, { tunnel: () => ({ state: 'down' }) }).health().status).toBe('degraded');
     const queues = () => ({ inbox: 0, outbox: 0, deadLetters: 1 });
     expect(reporter(OPEN, { queues }).health().status).toBe('degraded');
+  });
+
+  it.each(['full', 'failing'] as const)(
+    'is unhealthy and not ready while the store is %s, with the sentence that says what to do',
+    (state) => {
+      const told = reporter(OPEN, { storage: () => ({ state, since: 1, detail: 'make room' }) });
+      expect(orchestratorHealth.parse(told.health())).toMatchObject({
+        status: 'unhealthy',
+        storage: { state, detail: 'make room' },
+      });
+      expect(told.readiness()).toEqual({ ready: false, reason: 'make room' });
+    },
+  );
+
+  it('says how much of the edge’s logs is lost for good', () => {
+    const told = reporter(OPEN, { lost: () => ({ at: 0, entries: 6 }) });
+    expect(orchestratorHealth.parse(told.health()).lost).toEqual({
+      at: '1970-01-01T00:00:00.000Z',
+      entries: 6,
+    });
   });
 });

@@ -10,6 +10,7 @@ import {
   type WorkerStatus,
 } from '@clawdbot/protocol';
 import type { LinkState } from '../link/state.ts';
+import type { StorageState } from '../store/index.ts';
 
 /** Where the facts come from; each is asked anew whenever a status is built. */
 export interface StatusSources {
@@ -30,6 +31,9 @@ export interface StatusSources {
     statuses(): SiteStatus[];
   };
   readonly tunnel: () => TunnelStatus;
+  readonly storage: () => StorageState;
+  /** What of the edge's logs is lost for good. */
+  readonly lost: () => { readonly at: number; readonly entries: number } | undefined;
 }
 
 /** Whether work can be taken; `reason` says why not. */
@@ -78,7 +82,7 @@ export function createReporter(sources: StatusSources): Reporter {
       at: now(),
     }),
     health: () => healthOf(sources, uptimeS()),
-    readiness: () => readinessOf(sources.channel()),
+    readiness: () => readinessOf(sources.channel(), sources.storage()),
   };
 }
 
@@ -126,13 +130,18 @@ function siteReport(siteId: string, { settings, workers }: StatusSources): Statu
 function healthOf(sources: StatusSources, uptime: number): OrchestratorHealth {
   const state = sources.channel();
   const tunnel = sources.tunnel();
+  const storage = sources.storage();
+  const lost = sources.lost();
+  const useless = state.kind === 'refused' || storage.state !== 'ok';
   const whole = state.kind === 'open' && tunnel.state !== 'down' && sources.queues().deadLetters === 0;
   return {
-    status: state.kind === 'refused' ? 'unhealthy' : whole ? 'healthy' : 'degraded',
+    status: useless ? 'unhealthy' : whole ? 'healthy' : 'degraded',
     version: sources.version,
     uptime,
     workers: sources.workers(),
     tunnel,
+    storage: storage.state === 'ok' ? { state: 'ok' } : { state: storage.state, detail: storage.detail },
+    ...(lost === undefined ? {} : { lost: { at: new Date(lost.at).toISOString(), entries: lost.entries } }),
     channel: channelOf(state, sources.now()),
   };
 }
@@ -162,7 +171,8 @@ function channelOf(state: LinkState, now: number): OrchestratorHealth['channel']
   }
 }
 
-function readinessOf(state: LinkState): Readiness {
+function readinessOf(state: LinkState, storage: StorageState): Readiness {
+  if (storage.state !== 'ok') return { ready: false, reason: storage.detail };
   switch (state.kind) {
     case 'open':
       return { ready: true };

@@ -10,6 +10,12 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const table of FIRST_TABLES) sql.run(table);
   },
   (sql) => migrateLogTables(sql, 2),
+  (sql) => {
+    for (const table of SYNC_TABLES) sql.run(table);
+  },
+  (sql) => {
+    for (const table of LETTER_TABLES) sql.run(table);
+  },
 ];
 
 const FIRST_TABLES = [
@@ -41,4 +47,33 @@ const FIRST_TABLES = [
   `CREATE TABLE deployments (
      command_id TEXT PRIMARY KEY, name TEXT NOT NULL, site_id TEXT NOT NULL, state TEXT NOT NULL,
      version_id TEXT, deployment_id TEXT, started_at INTEGER NOT NULL, ended_at INTEGER) WITHOUT ROWID`,
+];
+
+const SYNC_TABLES = [
+  // `seq` is the entry's place in the control log; none while that has no room for it.
+  `CREATE TABLE events (
+     position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, seq INTEGER, type TEXT NOT NULL,
+     site_id TEXT NOT NULL, data TEXT NOT NULL, created_at INTEGER NOT NULL)`,
+  `CREATE INDEX events_waiting ON events (position) WHERE seq IS NULL`,
+
+  // Sites that were last said to be unhealthy; all others are healthy, or nobody knows.
+  `CREATE TABLE unhealthy_sites (site_id TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID`,
+
+  // Rows of the existing API's tables; without a `row` it was deleted, and `position` keeps older states out.
+  `CREATE TABLE shared_rows (
+     table_name TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, row TEXT,
+     PRIMARY KEY (table_name, key)) WITHOUT ROWID`,
+];
+
+const LETTER_TABLES = [
+  // What the edge is to know of a dead letter, or knows. `due` until it is an entry of the control log.
+  `CREATE TABLE letter_reports (
+     log TEXT NOT NULL, log_id TEXT NOT NULL, seq INTEGER NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('dead', 'handled', 'dropped')), at INTEGER NOT NULL,
+     attempts INTEGER NOT NULL, error TEXT NOT NULL, due INTEGER NOT NULL,
+     PRIMARY KEY (log, log_id, seq)) WITHOUT ROWID`,
+  `CREATE INDEX letter_reports_due ON letter_reports (due) WHERE due = 1`,
+
+  // Looked at whenever there may be something to start, also with a thousand commands waiting.
+  `CREATE INDEX commands_to_stop ON commands (position) WHERE cancel_reason IS NOT NULL AND state <> 'done'`,
 ];

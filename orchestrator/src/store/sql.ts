@@ -1,5 +1,6 @@
 import type { Sql, SqlRow, SqlValue } from '@clawdbot/protocol';
 import type { Database, Statement } from 'better-sqlite3';
+import { isStorageFault } from './fault.ts';
 
 interface Prepared {
   readonly statement: Statement<unknown[], SqlRow>;
@@ -7,12 +8,20 @@ interface Prepared {
   readonly numbered: boolean;
 }
 
-/**
- * The storage port over better-sqlite3. `guard` runs inside every transaction that may write, the implied one
- * of a lone statement included: what it throws rolls the transaction back.
- */
-export function createSql(db: Database, guard?: () => void): Sql {
+export interface SqlHooks {
+  /**
+   * Runs inside every transaction that may write, the implied one of a lone statement included: what it throws
+   * rolls the transaction back.
+   */
+  readonly guard?: () => void;
+  /** The store has failed; whoever asked for it is thrown the same error. */
+  readonly onFault?: (error: Error) => void;
+}
+
+/** The storage port over better-sqlite3. */
+export function createSql(db: Database, { guard, onFault }: SqlHooks = {}): Sql {
   const cache = new Map<string, Prepared>();
+  let working = false;
 
   function prepare(text: string): Prepared {
     const known = cache.get(text);
@@ -29,27 +38,56 @@ export function createSql(db: Database, guard?: () => void): Sql {
     return [];
   }
 
-  function transaction<T>(work: () => T): T {
-    if (db.inTransaction) return work();
+  /** SQLite ends a transaction by itself when the disk is full: what follows in it must not stand alone. */
+  function mustStand(): void {
+    if (!db.inTransaction) throw new Error('the transaction was rolled back when the store failed');
+  }
+
+  function outermost<T>(work: () => T): T {
     // Immediate: a lock that another process holds is waited for here, not found in the middle.
     db.exec('BEGIN IMMEDIATE');
     try {
       guard?.();
       const result = work();
+      mustStand();
       db.exec('COMMIT');
       return result;
     } catch (error) {
-      // Some failures (a full disk) have rolled back by themselves already.
       if (db.inTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  function transaction<T>(work: () => T): T {
+    if (working) return work();
+    working = true;
+    try {
+      return watched(() => outermost(work));
+    } finally {
+      working = false;
+    }
+  }
+
+  function watched<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (isStorageFault(error)) onFault?.(error);
       throw error;
     }
   }
 
   return {
     run(text, ...params) {
+      if (working) {
+        mustStand();
+        return execute(prepare(text), params);
+      }
       const prepared = prepare(text);
-      const guarded = guard !== undefined && !prepared.statement.readonly && !db.inTransaction;
-      return guarded ? transaction(() => execute(prepared, params)) : execute(prepared, params);
+      const guarded = guard !== undefined && !prepared.statement.readonly;
+      return guarded
+        ? transaction(() => execute(prepared, params))
+        : watched(() => execute(prepared, params));
     },
     transaction,
   };

@@ -2,23 +2,17 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { int, type Sql, text } from '@clawdbot/protocol';
 import Sqlite, { type Database } from 'better-sqlite3';
+import { explainDisk } from './disk.ts';
+import { StoreError } from './error.ts';
+import type { StorageHealth } from './health.ts';
+import { BUSY_TIMEOUT_MS, type Inspected, inspect } from './inspect.ts';
+import { LeaseLost } from './lease.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { createSql } from './sql.ts';
 
-/** How long a statement waits for another process's write, e.g. a backup's or a predecessor's last one. */
-const BUSY_TIMEOUT_MS = 5_000;
-
 export const DATABASE_FILE = 'orchestrator.db';
-
-/** The database cannot be used; nothing in it was changed. The message names the file and what to do. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError';
-}
-
-/** A newer process has opened this database: this one must commit nothing more. */
-export class LeaseLost extends Error {
-  override readonly name = 'LeaseLost';
-}
+/** Holds a backup on its way to the database's place. */
+export const RESTORE_FOLDER = '.restore';
 
 export interface Store {
   /** Every transaction first checks that this process is still the newest one, and throws `LeaseLost` if not. */
@@ -31,11 +25,19 @@ export interface Store {
 /**
  * Opens `<dataDir>/orchestrator.db`: checks without writing that it is whole and this orchestrator's own, migrates
  * it, and takes it over from any other process by raising the generation. Throws `StoreError`.
+ * @param health is told of every write that fails
  */
-export function openStore(dataDir: string, orchestratorId: string): Store {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const file = join(dataDir, DATABASE_FILE);
-  if (existsSync(file)) refuseForeign(ownerIn(file, orchestratorId), orchestratorId);
+export function openStore(dataDir: string, orchestratorId: string, health?: StorageHealth): Store {
+  return explainDisk(dataDir, () => {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const file = join(dataDir, DATABASE_FILE);
+    if (existsSync(file)) refuseForeign(file, inspect(file), orchestratorId);
+    else refuseHalfRestored(dataDir);
+    return open(file, orchestratorId, health);
+  });
+}
+
+function open(file: string, orchestratorId: string, health: StorageHealth | undefined): Store {
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     makeDurable(db);
@@ -43,10 +45,18 @@ export function openStore(dataDir: string, orchestratorId: string): Store {
     migrate(unguarded);
     own(unguarded, orchestratorId);
     const generation = raiseGeneration(unguarded);
+    const sql = createSql(db, {
+      guard: () => holdLease(unguarded, generation),
+      ...(health === undefined ? {} : { onFault: (error) => health.failed(error) }),
+    });
+    health?.watch(sql);
     return {
-      sql: createSql(db, () => holdLease(unguarded, generation)),
+      sql,
       generation,
-      close: () => db.close(),
+      close: () => {
+        health?.stop();
+        db.close();
+      },
     };
   } catch (error) {
     db.close();
@@ -54,40 +64,22 @@ export function openStore(dataDir: string, orchestratorId: string): Store {
   }
 }
 
-/**
- * Reads all of an existing database over a connection that cannot write.
- * @returns the orchestrator it belongs to; undefined when it was never opened by one
- */
-function ownerIn(file: string, orchestratorId: string): string | undefined {
-  let db: Database | undefined;
-  try {
-    db = new Sqlite(file, { readonly: true, timeout: BUSY_TIMEOUT_MS });
-    const report = db.pragma('quick_check(1)', { simple: true });
-    if (report !== 'ok') throw new Error(String(report));
-    return ownerOf(createSql(db));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new StoreError(
-      `${file} is damaged (${why.replaceAll('\n', ' ')}): nothing was changed; restore the folder from a backup, or move the database away to start with an empty one, and have an admin run "clawctl release ${orchestratorId}"`,
-      { cause: error },
-    );
-  } finally {
-    db?.close();
-  }
-}
-
-function ownerOf(sql: Sql): string | undefined {
-  // A first boot may have ended before it made any table.
-  if (sql.run(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).length === 0) return undefined;
-  const [row] = sql.run(`SELECT value FROM meta WHERE key = 'orchestrator_id'`);
-  return row === undefined ? undefined : text(row, 'value');
+/** An empty database would be refused by the edge, and hide that there is a whole one. */
+function refuseHalfRestored(dataDir: string): void {
+  if (!existsSync(join(dataDir, RESTORE_FOLDER))) return;
+  throw new StoreError(`a restore of ${dataDir} was cut off: run clawctl restore <backup> again`);
 }
 
 /** Another's log and commands under this id would end in the edge's refusal, and in lost results. */
-function refuseForeign(owner: string | undefined, orchestratorId: string): void {
+export function refuseForeign(file: string, { owner, version }: Inspected, orchestratorId: string): void {
+  if (version > MIGRATIONS.length) {
+    throw new StoreError(
+      `${file} has version ${version} and this program knows ${MIGRATIONS.length}: run the newer program, or put an older backup in its place: clawctl restore <backup>`,
+    );
+  }
   if (owner === undefined || owner === orchestratorId) return;
   throw new StoreError(
-    `DATA_DIR holds the database of ${owner}, not ${orchestratorId}: set DATA_DIR to a folder of its own, or ORCHESTRATOR_ID to ${owner}`,
+    `${file} is the database of ${owner}, not ${orchestratorId}: set DATA_DIR to a folder of its own, or ORCHESTRATOR_ID to ${owner}`,
   );
 }
 
@@ -113,14 +105,11 @@ function makeDurable(db: Database): void {
   }
 }
 
-function migrate(sql: Sql): void {
+/** Brings the tables to this program's version. */
+export function migrate(sql: Sql): void {
   sql.transaction(() => {
     const version = int(sql.run('PRAGMA user_version')[0], 'user_version');
-    if (version > MIGRATIONS.length) {
-      throw new StoreError(
-        `the database has version ${version} and this program knows ${MIGRATIONS.length}: run the newer program, or restore the folder from an older backup`,
-      );
-    }
+    if (version === MIGRATIONS.length) return;
     for (const step of MIGRATIONS.slice(version)) step(sql);
     // A pragma takes no bound parameter; this one is our own number.
     sql.run(`PRAGMA user_version = ${MIGRATIONS.length}`);

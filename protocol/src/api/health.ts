@@ -11,6 +11,8 @@ export const orchestratorHealth = z.object({
   tunnel: tunnelStatus,
   /** Whether the database takes writes; `full` and `failing` recover by themselves when the disk does. */
   storage: z.object({ state: z.enum(['ok', 'full', 'failing']), detail: z.string().optional() }),
+  /** Entries that the edge had deleted before they came here: since when that is known, and how many. */
+  lost: z.object({ at: z.iso.datetime(), entries: z.int() }).optional(),
   channel: z.object({
     state: z.enum(['connecting', 'open', 'draining', 'waiting', 'refused', 'stopped']),
     since: z.iso.datetime(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { orchestratorId, orgId } from '../ids.ts';
+import { logId, orchestratorId, orgId, seq } from '../ids.ts';
 
 export const role = z.enum(['owner', 'admin', 'member', 'viewer']);
 export type Role = z.infer<typeof role>;
@@ -27,6 +27,16 @@ export const orchestratorClaims = z.object({
   jti: z.string().min(8).max(64),
 });
 export type OrchestratorClaims = z.infer<typeof orchestratorClaims>;
+
+/** `GET /channel/state`: what the edge knows of an orchestrator, for one who restores that one's database. */
+export const channelStanding = z.object({
+  /** Of its newest process: the next one must have a higher one (PROTOCOL S5). */
+  generation: z.int().min(0),
+  instanceId: z.string().optional(),
+  /** How far the edge has the orchestrator's control log, and which log that is. */
+  control: z.object({ peerLogId: logId.optional(), applied: seq }),
+});
+export type ChannelStanding = z.infer<typeof channelStanding>;
 
 export const CHANNEL_TOKEN_ISSUER = 'clawdbot-orchestrator';
 /** The audience of a channel token: it is good for one orchestrator and one lane. */

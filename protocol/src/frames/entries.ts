@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { json } from '../canonical.ts';
 import {
   cancelCommand,
   commandError,
@@ -34,7 +35,7 @@ export type CommandResult = z.infer<typeof commandResult>;
 
 const eventFields = {
   siteId,
-  data: z.record(z.string(), z.json()),
+  data: z.record(z.string(), json),
   /** ISO 8601 in UTC, as the existing stack has it. */
   createdAt: z.iso.datetime(),
   syncedToWorkers: z.boolean(),

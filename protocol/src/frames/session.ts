@@ -38,6 +38,8 @@ export const hello = z.object({
   version: z.string().max(50),
   capabilities: z.array(z.string().max(50)).max(50),
   clockMs: timeMs,
+  /** The database was restored, and no `resync` has come to its end since: it is asked for (again). */
+  awaitsResync: z.literal(true).optional(),
   logs,
   /** The config that runs, per site. */
   sites: z.array(z.object({ siteId, generation: z.int().min(0), digest: sha256Hex })).max(10_000),

@@ -1,25 +1,7 @@
 import type { Entry, LogName, Positions } from '../frames/index.ts';
-import { HANDLING_ATTEMPTS_MAX, HANDLING_RETRY_MS } from '../limits.ts';
+import { DEAD_LETTERS_MAX, HANDLING_ATTEMPTS_MAX, HANDLING_RETRY_MS } from '../limits.ts';
+import { type EntryKey, type InboxItem, itemOf, type Letter, letterOf } from './letter.ts';
 import { int, type Sql, type SqlRow, text } from './sql.ts';
-
-/** Names an entry in an inbox. */
-export interface EntryKey {
-  readonly logId: string;
-  readonly seq: number;
-}
-
-/** An entry waiting to be handled. */
-export interface InboxItem extends EntryKey {
-  readonly at: number;
-  readonly body: string;
-  readonly attempts: number;
-}
-
-/** An entry that could not be handled. */
-export interface Letter extends InboxItem {
-  readonly failedAt: number;
-  readonly error: string;
-}
 
 export type Received =
   /** Everything up to `applied` is committed: acknowledge it. `fresh` counts entries not seen before. */
@@ -36,7 +18,10 @@ export interface Followed {
   readonly unrecoverable?: { readonly from: number; readonly to: number };
 }
 
-/** Handles entries at once, in the transaction that takes them. @returns those it leaves to the inbox */
+/**
+ * Handles entries at once, in the transaction that takes them.
+ * @returns those it leaves to the inbox: also what it would bury, for only what is there can be a dead letter
+ */
 export type Take = (fresh: readonly InboxItem[]) => readonly InboxItem[];
 
 /**
@@ -71,40 +56,65 @@ export class Inbox {
   /**
    * A session begins with a peer that says where its log stands. One that continues the log followed before goes
    * on where the two part; any other log, or one whose entries are gone, starts afresh at `oldest`: that is a
-   * resync, and the caller says so aloud.
+   * resync, and the caller says so aloud. Throws on a log that was left for another: what it has written since is
+   * not what is here under the same positions.
    */
   follow({ logId, oldest, continues }: Pick<Positions, 'logId' | 'oldest' | 'continues'>): Followed {
+    if (this.isRetired(logId)) throw new Error(`the log ${logId} was replaced by another, and is back`);
     const { peerLogId, applied } = this.position();
     const same = peerLogId === logId;
-    const shared =
-      same || (peerLogId !== undefined && continues?.logId === peerLogId)
-        ? Math.min(applied, same ? applied : (continues?.seq ?? 0))
-        : undefined;
+    const common = same ? applied : this.#commonWith(continues);
+    const shared = common === undefined ? undefined : Math.min(applied, common);
     const start = Math.max(shared ?? 0, oldest - 1);
     if (same && start === applied) return { applied };
-    this.#sql.transaction(() => this.#start(logId, start, same ? undefined : peerLogId));
+    this.#sql.transaction(() => {
+      if (!same && peerLogId !== undefined) this.#retire(peerLogId, common ?? 0);
+      this.#sql.run(
+        `UPDATE log_state SET log_id = ?, acked = ? WHERE log = ? AND direction = 'in'`,
+        logId,
+        start,
+        this.#log,
+      );
+    });
     if (peerLogId === undefined) return { applied: start };
     const gone = shared !== undefined && start > shared ? { from: shared + 1, to: start } : undefined;
     const resync = same ? 'entries are gone' : `the log is a new one (${logId})`;
     return { applied: start, resync, ...(gone === undefined ? {} : { unrecoverable: gone }) };
   }
 
-  #start(logId: string, applied: number, replaced: string | undefined): void {
+  /**
+   * Up to which position a log that continues `parent` is the same as the one followed now. The parent may itself
+   * have been left for a later one: then the two have in common what each log between them took over.
+   */
+  #commonWith(parent: Positions['continues']): number | undefined {
+    if (parent === undefined) return undefined;
+    if (parent.logId === this.position().peerLogId) return parent.seq;
+    if (!this.isRetired(parent.logId)) return undefined;
+    const [row] = this.#sql.run(
+      `SELECT MIN(shared) AS shared FROM log_retired WHERE log = ? AND epoch >= ?`,
+      this.#log,
+      this.#epochOf(parent.logId),
+    );
+    return Math.min(parent.seq, int(row, 'shared'));
+  }
+
+  /** @param shared what the next log has in common with this one */
+  #retire(logId: string, shared: number): void {
     this.#sql.run(
-      `UPDATE log_state SET log_id = ?, acked = ?, epoch = epoch + ? WHERE log = ? AND direction = 'in'`,
+      `INSERT INTO log_retired (log, log_id, epoch, shared)
+         SELECT log, ?, epoch, ? FROM log_state WHERE log = ? AND direction = 'in'`,
       logId,
-      applied,
-      replaced === undefined ? 0 : 1,
+      shared,
       this.#log,
     );
-    if (replaced !== undefined)
-      this.#sql.run(`INSERT OR IGNORE INTO log_retired VALUES (?, ?)`, this.#log, replaced);
+    this.#sql.run(`UPDATE log_state SET epoch = epoch + 1 WHERE log = ? AND direction = 'in'`, this.#log);
   }
 
   /**
    * Commits entries and the new position in one transaction; those already committed are passed over. While
    * nothing else waits, `take` may handle entries in that very transaction; if it throws, all of them go through
-   * the inbox instead, where one that cannot be handled is told from the others.
+   * the inbox instead, where one that cannot be handled is told from the others. Not within a transaction of the
+   * caller's, which would keep half of what a failed `take` has done.
    */
   receive(entries: readonly Entry[], take?: Take): Received {
     if (take !== undefined && !this.#waits()) {
@@ -137,10 +147,9 @@ export class Inbox {
 
   #keep(items: readonly InboxItem[], state: SqlRow | undefined): void {
     if (items.length === 0) return;
-    // One statement for the whole batch: measured 7 times as fast as a statement a row. A row that is there
-    // already is the same entry: a log that was left and is followed again repeats what waits here.
+    // One statement for the whole batch: measured 7 times as fast as a statement a row.
     this.#sql.run(
-      `INSERT OR IGNORE INTO log_inbox (log, log_id, epoch, seq, at, body)
+      `INSERT INTO log_inbox (log, log_id, epoch, seq, at, body)
          SELECT ?1, ?2, ?3, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?4)`,
       this.#log,
       text(state, 'log_id'),
@@ -167,7 +176,7 @@ export class Inbox {
         now,
         limit,
       )
-      .map(item);
+      .map(itemOf);
   }
 
   /** When an entry that failed is due again; undefined when none waits for that. */
@@ -195,7 +204,7 @@ export class Inbox {
     }
     this.#sql.run(
       `UPDATE log_inbox SET attempts = attempts + 1, error = ?, failed_at = ?, next_at = ?
-       WHERE log = ? AND log_id = ? AND seq = ?`,
+       WHERE log = ? AND log_id = ? AND seq = ? AND state = 'pending'`,
       error.slice(0, ERROR_MAX),
       now,
       now + HANDLING_RETRY_MS * 2 ** attempts,
@@ -206,37 +215,55 @@ export class Inbox {
     return 'retry';
   }
 
-  /** Cannot be handled: kept as a dead letter with its reason; what is behind it goes on. */
+  /**
+   * Cannot be handled: kept as a dead letter with its reason; what is behind it goes on. Beyond
+   * `DEAD_LETTERS_MAX` those that have been dead longest are given up, and counted (`depth().givenUp`).
+   */
   dead({ logId, seq }: EntryKey, error: string, now: number): void {
     this.#sql.run(
       `UPDATE log_inbox SET state = 'dead', attempts = attempts + 1, error = ?, failed_at = ?
-       WHERE log = ? AND log_id = ? AND seq = ?`,
+       WHERE log = ? AND log_id = ? AND seq = ? AND state = 'pending'`,
       error.slice(0, ERROR_MAX),
       now,
       this.#log,
       logId,
       seq,
     );
+    if (this.#count('dead') > DEAD_LETTERS_MAX) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    const gone = this.#sql.run(
+      `DELETE FROM log_inbox WHERE log = ?1 AND (log_id, seq) IN (
+         SELECT log_id, seq FROM log_inbox WHERE log = ?1 AND state = 'dead' ORDER BY failed_at, epoch, seq LIMIT ?2)
+       RETURNING seq`,
+      this.#log,
+      GIVEN_UP_AT_ONCE,
+    );
+    this.#sql.run(
+      `UPDATE log_state SET given_up = given_up + ? WHERE log = ? AND direction = 'in'`,
+      gone.length,
+      this.#log,
+    );
   }
 
   /** Dead letters in the order of their entries, behind `after`. */
   letters(limit: number, after?: EntryKey): Letter[] {
-    const from = after === undefined ? undefined : this.#row(after);
     return this.#sql
       .run(
         `SELECT * FROM log_inbox WHERE log = ? AND state = 'dead' AND (epoch, seq) > (?, ?)
          ORDER BY epoch, seq LIMIT ?`,
         this.#log,
-        from === undefined ? -1 : int(from, 'epoch'),
+        after === undefined ? -1 : this.#epochOf(after.logId),
         after?.seq ?? 0,
         limit,
       )
-      .map(letter);
+      .map(letterOf);
   }
 
   letter(key: EntryKey): Letter | undefined {
     const row = this.#row(key);
-    return row?.['state'] === 'dead' ? letter(row) : undefined;
+    return row?.['state'] === 'dead' ? letterOf(row) : undefined;
   }
 
   /** Puts a dead letter back into its place. @returns whether there was one */
@@ -257,14 +284,34 @@ export class Inbox {
     return this.#delete(key, 'dead');
   }
 
-  /** Entries that wait, and dead letters. */
-  depth(): { pending: number; dead: number } {
-    const count = (state: 'pending' | 'dead') =>
-      int(
-        this.#sql.run(`SELECT COUNT(*) AS n FROM log_inbox WHERE log = ? AND state = ?`, this.#log, state)[0],
-        'n',
-      );
-    return { pending: count('pending'), dead: count('dead') };
+  /** Entries that wait, dead letters, and how many of these were ever given up for want of room. */
+  depth(): { pending: number; dead: number; givenUp: number } {
+    return {
+      pending: this.#count('pending'),
+      dead: this.#count('dead'),
+      givenUp: int(this.#state(), 'given_up'),
+    };
+  }
+
+  #count(state: 'pending' | 'dead'): number {
+    const [row] = this.#sql.run(
+      `SELECT COUNT(*) AS n FROM log_inbox WHERE log = ? AND state = ?`,
+      this.#log,
+      state,
+    );
+    return int(row, 'n');
+  }
+
+  /** Its place among the peer's logs. One that was left before that was written down is among the first. */
+  #epochOf(logId: string): number {
+    const state = this.#state();
+    if (state?.['log_id'] === logId) return int(state, 'epoch');
+    const [row] = this.#sql.run(
+      `SELECT epoch FROM log_retired WHERE log = ? AND log_id = ?`,
+      this.#log,
+      logId,
+    );
+    return row === undefined ? 0 : int(row, 'epoch');
   }
 
   #delete({ logId, seq }: EntryKey, state: 'pending' | 'dead'): boolean {
@@ -293,20 +340,7 @@ export class Inbox {
   }
 }
 
+/** Given up together, since finding them reads all letters. */
+const GIVEN_UP_AT_ONCE = DEAD_LETTERS_MAX / 100;
 /** Longest reason that is kept with a letter, in characters. */
 const ERROR_MAX = 2_000;
-
-const item = (row: SqlRow): InboxItem => ({
-  logId: text(row, 'log_id'),
-  seq: int(row, 'seq'),
-  at: int(row, 'at'),
-  body: text(row, 'body'),
-  attempts: int(row, 'attempts'),
-});
-
-const letter = (row: SqlRow): Letter => ({
-  ...item(row),
-  // A letter of before `failed_at` was kept died when nobody wrote down.
-  failedAt: row['failed_at'] === null ? int(row, 'at') : int(row, 'failed_at'),
-  error: row['error'] === null ? '' : text(row, 'error'),
-});

@@ -1,4 +1,5 @@
 export * from './inbox.ts';
+export type { EntryKey, InboxItem, Letter } from './letter.ts';
 export * from './outbox.ts';
 export * from './schema.ts';
 export * from './sql.ts';

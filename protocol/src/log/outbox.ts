@@ -1,14 +1,8 @@
 import { Failure } from '../errors.ts';
 import type { Entry, LogName, Positions } from '../frames/index.ts';
-import {
-  BATCH_BYTES_MAX,
-  BATCH_ENTRIES_MAX,
-  BATCHES_IN_FLIGHT_MAX,
-  LOG_BYTES_MAX,
-  LOG_ENTRIES_MAX,
-  LOG_RETENTION_MS,
-} from '../limits.ts';
-import { int, type Sql, text } from './sql.ts';
+import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, LOG_RETENTION_MS } from '../limits.ts';
+import { Batches } from './batches.ts';
+import { int, type Sql, type SqlRow, text } from './sql.ts';
 
 export interface OutboxOptions {
   readonly sql: Sql;
@@ -17,29 +11,48 @@ export interface OutboxOptions {
   readonly now: () => number;
   /** Names a new log; asked once in a database's life. */
   readonly newLogId: () => string;
+  /**
+   * Keeps what the peer says of this log (`acked`, `projected`) in memory, and writes it with the next entry: its
+   * `welcome` repeats it after a crash. So neither a batch nor its acknowledgement costs a commit, on a VPS an
+   * fsync each. Everything written then counts as offered. Not for an instance that is rebuilt within a session
+   * (hibernation), nor for a log whose entries are withdrawn.
+   */
+  readonly lazyPositions?: boolean;
 }
+
+/** What the peer has said of this log. */
+interface Said {
+  acked: number;
+  projected: number;
+}
+
+/** Rows that make room at a time. */
+const COMPACT_ROWS = 5_000;
 
 /**
  * The sending half of a durable log. Entries are numbered from 1 without gaps and kept until they are
  * acknowledged and past the retention.
+ *
+ * An entry's body is well-formed text without U+0000, as JSON is; its size counts characters, as SQLite does.
  */
 export class Outbox {
   readonly #sql: Sql;
   readonly #log: LogName;
   readonly #now: () => number;
-  /** The last entry put on this session's wire; a session begins with `resume`. */
-  #cursor = 0;
-  /** Ends of the batches on the wire that are not acknowledged. */
-  #inFlight: number[] = [];
+  /** Not in the database yet: with `lazyPositions` alone. */
+  readonly #said: Said | undefined;
+  readonly #batches: Batches;
 
-  constructor({ sql, log, now, newLogId }: OutboxOptions) {
+  constructor({ sql, log, now, newLogId, lazyPositions = false }: OutboxOptions) {
     this.#sql = sql;
     this.#log = log;
     this.#now = now;
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction, log_id) VALUES (?, 'out', ?)`, log, newLogId());
+    const state = this.#state();
+    if (lazyPositions) this.#said = { acked: int(state, 'acked'), projected: int(state, 'projected') };
     // A session that outlives this instance (hibernation) has its unacknowledged entries sent again: its peer
     // passes over what it has.
-    this.#cursor = int(this.#state(), 'acked');
+    this.#batches = new Batches(sql, log, int(state, 'acked'));
   }
 
   /**
@@ -48,62 +61,93 @@ export class Outbox {
    * @returns its position
    */
   append(body: string): number {
-    const seq = this.#reserve(1, body.length);
-    this.#sql.run(
-      `INSERT INTO log_outbox (log, seq, at, bytes, body) VALUES (?, ?, ?, ?, ?)`,
-      this.#log,
-      seq,
-      this.#now(),
-      body.length,
-      body,
-    );
-    return seq;
+    return this.#sql.transaction(() => {
+      const seq = this.#reserve(1, characters(body));
+      this.#sql.run(
+        `INSERT INTO log_outbox (log, seq, at, bytes, body) VALUES (?1, ?2, ?3, length(?4), ?4)`,
+        this.#log,
+        seq,
+        this.#now(),
+        body,
+      );
+      return seq;
+    });
   }
 
   /** As `append`, for many at once, in one statement: all of them or none. @returns the first one's position */
   appendAll(bodies: readonly string[]): number {
-    const first = this.#reserve(
-      bodies.length,
-      bodies.reduce((sum, body) => sum + body.length, 0),
-    );
-    this.#sql.run(
-      `INSERT INTO log_outbox (log, seq, at, bytes, body)
-         SELECT ?1, ?2 + key, ?3, length(value), value FROM json_each(?4)`,
-      this.#log,
-      first,
-      this.#now(),
-      JSON.stringify(bodies),
-    );
-    return first;
+    return this.#sql.transaction(() => {
+      const first = this.#reserve(
+        bodies.length,
+        bodies.reduce((sum, body) => sum + characters(body), 0),
+      );
+      this.#sql.run(
+        `INSERT INTO log_outbox (log, seq, at, bytes, body)
+           SELECT ?1, ?2 + key, ?3, length(value), value FROM json_each(?4)`,
+        this.#log,
+        first,
+        this.#now(),
+        JSON.stringify(bodies),
+      );
+      return first;
+    });
   }
 
-  /** Counts entries in, if there is room. @returns the first one's position */
+  /**
+   * Counts entries in. What is acknowledged goes before its retention is over if that makes room: only what the
+   * peer lacks makes a log full. @returns the first one's position
+   */
   #reserve(rows: number, bytes: number): number {
-    const state = this.#state();
-    if (int(state, 'rows') + rows > LOG_ENTRIES_MAX || int(state, 'bytes') + bytes > LOG_BYTES_MAX) {
+    for (;;) {
+      const last = this.#countIn(rows, bytes);
+      if (last !== undefined) return last - rows + 1;
+      if (this.#forget(COMPACT_ROWS, Number.POSITIVE_INFINITY) > 0) continue;
       const message = `the ${this.#log} log is full: the other side has not acknowledged its entries`;
       throw new Failure('log_full', message, { retryAfterMs: 60_000 });
     }
-    this.#sql.run(
-      `UPDATE log_state SET last = last + ?, rows = rows + ?, bytes = bytes + ? WHERE log = ? AND direction = 'out'`,
-      rows,
+  }
+
+  /** @returns the new last position, or undefined when there is no room */
+  #countIn(rows: number, bytes: number): number | undefined {
+    const [row] = this.#sql.run(
+      `UPDATE log_state SET last = last + ?2, rows = rows + ?2, bytes = bytes + ?3,
+         acked = COALESCE(?4, acked), projected = COALESCE(?5, projected)
+       WHERE log = ?1 AND direction = 'out' AND rows + ?2 <= ?6 AND bytes + ?3 <= ?7 RETURNING last`,
+      this.#log,
       rows,
       bytes,
-      this.#log,
+      this.#said?.acked ?? null,
+      this.#said?.projected ?? null,
+      LOG_ENTRIES_MAX,
+      LOG_BYTES_MAX,
     );
-    return int(state, 'last') + 1;
+    return row === undefined ? undefined : int(row, 'last');
   }
 
   /** Puts another body in an entry's place, if it was never on a wire. @returns whether it was done */
   replace(seq: number, body: string): boolean {
-    if (seq <= this.offered) return false;
-    this.rewrite(seq, body);
-    return true;
+    return seq > this.offered && this.rewrite(seq, body);
   }
 
-  /** Puts another body in an entry's place that its peer has lost again (a restored database). */
-  rewrite(seq: number, body: string): void {
-    this.#sql.run(`UPDATE log_outbox SET body = ? WHERE log = ? AND seq = ?`, body, this.#log, seq);
+  /**
+   * Puts another body in an entry's place that its peer has lost again (a restored database).
+   * @returns whether it is still kept
+   */
+  rewrite(seq: number, body: string): boolean {
+    return this.#sql.transaction(() => {
+      const [old] = this.#sql.run(`SELECT bytes FROM log_outbox WHERE log = ? AND seq = ?`, this.#log, seq);
+      if (old === undefined) return false;
+      const bytes = characters(body);
+      this.#sql.run(
+        `UPDATE log_outbox SET body = ?, bytes = ? WHERE log = ? AND seq = ?`,
+        body,
+        bytes,
+        this.#log,
+        seq,
+      );
+      this.#count(0, bytes - int(old, 'bytes'));
+      return true;
+    });
   }
 
   get logId(): string {
@@ -111,13 +155,20 @@ export class Outbox {
   }
 
   /**
-   * The database was restored, and the peer has entries of before: from here on this is another log, whose
-   * entries up to its last one are those of the old.
+   * The database was restored, and the peer has entries of before: from here on this is another log. What it
+   * shares with the old one is what was offered before the copy was made; call it before anything is appended
+   * where everything counts as offered. `peerLogId` is the log that the peer follows, when that is known: a
+   * database restored twice before its peer has heard of the first time continues what the peer knows.
    */
-  renew(logId: string): void {
+  renew(logId: string, peerLogId?: string): void {
+    if (peerLogId !== undefined && peerLogId === this.position().continues?.logId) {
+      this.#set('log_id', logId);
+      return;
+    }
     this.#sql.run(
-      `UPDATE log_state SET parent_log_id = log_id, parent_seq = last, log_id = ?
+      `UPDATE log_state SET parent_log_id = log_id, parent_seq = ?, log_id = ?
        WHERE log = ? AND direction = 'out'`,
+      this.offered,
       logId,
       this.#log,
     );
@@ -138,101 +189,76 @@ export class Outbox {
   }
 
   /**
+   * How much of this log a peer has: where it stands if it follows this one, where the two part if it follows the
+   * one that this continues; undefined if it knows neither.
+   */
+  sharedWith({ peerLogId, applied }: Pick<Positions, 'peerLogId' | 'applied'>): number | undefined {
+    const { logId, continues } = this.position();
+    if (peerLogId === logId) return applied;
+    if (peerLogId === undefined || peerLogId !== continues?.logId) return undefined;
+    return Math.min(applied, continues.seq);
+  }
+
+  /**
+   * Does the peer know what this database has lost: a log that is not here any more, or entries of this one that it
+   * has never offered? Then it is an older copy, and what it writes under these positions would be passed over.
+   */
+  isBehind(peer: Pick<Positions, 'peerLogId' | 'applied'>): boolean {
+    const shared = this.sharedWith(peer);
+    return peer.peerLogId !== undefined && (shared === undefined || shared > this.offered);
+  }
+
+  /**
    * A session begins: sending goes on behind what the peer has applied. That may be less than it once
-   * acknowledged, if its database was restored: what is kept is offered again.
+   * acknowledged, if its database was restored: what is kept is offered again. Throws when the peer has more than
+   * there is, since it would pass new entries over and acknowledge them: see `isBehind`.
    */
   resume(applied: number): void {
-    const state = this.#state();
-    const acked = Math.min(applied, int(state, 'last'));
-    if (acked !== int(state, 'acked')) {
-      this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'out'`, acked, this.#log);
-    }
-    this.#cursor = applied;
-    this.#inFlight = [];
+    const { last } = this.position();
+    if (applied > last) throw new RangeError(`the peer has ${applied} entries of a log of ${last}`);
+    this.#setAcked(applied);
+    this.#offer(applied);
+    this.#batches.restart(applied);
   }
 
   /** The next entries to send, or none while enough is in flight. What it returns counts as offered. */
   nextBatch(): Entry[] {
-    if (this.#inFlight.length >= BATCHES_IN_FLIGHT_MAX) return [];
-    const end = this.#endOfBatch();
-    if (end === undefined) return [];
-    const entries = this.#sql
-      .run(
-        `SELECT seq, at, body FROM log_outbox WHERE log = ? AND seq > ? AND seq <= ? ORDER BY seq`,
-        this.#log,
-        this.#cursor,
-        end,
-      )
-      .map(
-        (row): Entry => ({
-          type: 'entry',
-          log: this.#log,
-          seq: int(row, 'seq'),
-          at: int(row, 'at'),
-          body: text(row, 'body'),
-        }),
-      );
-    this.#sql.run(
-      `UPDATE log_state SET offered = MAX(offered, ?) WHERE log = ? AND direction = 'out'`,
-      end,
-      this.#log,
-    );
-    this.#cursor = end;
-    this.#inFlight.push(end);
+    const entries = this.#batches.next();
+    const last = entries.at(-1);
+    if (last !== undefined) this.#offer(last.seq);
     return entries;
-  }
-
-  /** The last position of the next batch. Looks at sizes alone: 500 bodies may be 32 MB, of which 256 KiB go. */
-  #endOfBatch(): number | undefined {
-    const rows = this.#sql.run(
-      `SELECT seq, bytes FROM log_outbox WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?`,
-      this.#log,
-      this.#cursor,
-      BATCH_ENTRIES_MAX,
-    );
-    let bytes = 0;
-    const tooMany = rows.findIndex((row, index) => {
-      bytes += int(row, 'bytes');
-      return index > 0 && bytes > BATCH_BYTES_MAX;
-    });
-    const last = tooMany === -1 ? rows.at(-1) : rows[tooMany - 1];
-    return last === undefined ? undefined : int(last, 'seq');
   }
 
   /** The peer has committed everything up to `applied`. @returns the first position newly acknowledged */
   acknowledge(applied: number): number {
     const state = this.#state();
-    const before = int(state, 'acked');
+    const before = this.#said?.acked ?? int(state, 'acked');
     const upTo = Math.min(applied, int(state, 'last'));
-    this.#inFlight = this.#inFlight.filter((end) => end > upTo);
-    if (upTo > before) {
-      this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'out'`, upTo, this.#log);
-    }
+    this.#batches.arrived(upTo);
+    if (upTo > before) this.#setAcked(upTo);
     return before + 1;
   }
 
   /** The edge has brought everything up to `projected` into D1, too. */
   project(projected: number): void {
-    this.#sql.run(
-      `UPDATE log_state SET projected = ?1 WHERE log = ?2 AND direction = 'out' AND projected < ?1`,
-      projected,
-      this.#log,
-    );
+    if (projected <= this.projected) return;
+    if (this.#said === undefined) this.#set('projected', projected);
+    else this.#said.projected = projected;
   }
 
   /** How far D1 is known to show this log. */
   get projected(): number {
-    return int(this.#state(), 'projected');
+    return this.#said?.projected ?? int(this.#state(), 'projected');
   }
 
   /** The last position ever put on a wire: what is behind it may still be replaced. */
   get offered(): number {
-    return int(this.#state(), 'offered');
+    return int(this.#state(), this.#said === undefined ? 'offered' : 'last');
   }
 
-  /** How far the peer has ever acknowledged. */
+  /** How far the peer has acknowledged. */
   get acked(): number {
-    return int(this.#state(), 'acked');
+    return this.#said?.acked ?? int(this.#state(), 'acked');
   }
 
   /** The body of an entry that is still kept. */
@@ -243,35 +269,66 @@ export class Outbox {
 
   /** Entries written and not acknowledged. */
   get depth(): number {
-    const state = this.#state();
-    return int(state, 'last') - int(state, 'acked');
+    return int(this.#state(), 'last') - this.acked;
   }
 
   /** Deletes what is acknowledged and older than the retention, `limit` rows at most. @returns rows deleted */
-  compact(limit = 5_000): number {
-    return this.#sql.transaction(() => {
-      const acked = int(this.#state(), 'acked');
-      const gone = this.#sql.run(
-        `DELETE FROM log_outbox WHERE log = ?1 AND seq IN (
-           SELECT seq FROM log_outbox WHERE log = ?1 AND seq <= ?2 AND at < ?3 ORDER BY seq LIMIT ?4)
-         RETURNING bytes`,
-        this.#log,
-        acked,
-        this.#now() - LOG_RETENTION_MS,
-        limit,
-      );
-      const bytes = gone.reduce((sum, row) => sum + int(row, 'bytes'), 0);
-      this.#sql.run(
-        `UPDATE log_state SET rows = rows - ?, bytes = bytes - ? WHERE log = ? AND direction = 'out'`,
-        gone.length,
-        bytes,
-        this.#log,
-      );
-      return gone.length;
-    });
+  compact(limit = COMPACT_ROWS): number {
+    const before = this.#now() - LOG_RETENTION_MS;
+    return this.#sql.transaction(() => this.#forget(limit, before));
   }
 
-  #state() {
+  /** Deletes from the oldest on what is acknowledged, up to one written at `before`: never a hole in the log. */
+  #forget(limit: number, before: number): number {
+    const [oldest] = this.#acknowledged(1);
+    if (oldest === undefined || int(oldest, 'at') >= before) return 0;
+    const rows = this.#acknowledged(limit);
+    const kept = rows.findIndex((row) => int(row, 'at') >= before);
+    const gone = kept === -1 ? rows : rows.slice(0, kept);
+    this.#sql.run(`DELETE FROM log_outbox WHERE log = ? AND seq <= ?`, this.#log, int(gone.at(-1), 'seq'));
+    // A peer that has lost its database must not be taken to have less than what is gone.
+    if (this.#said !== undefined) this.#set('acked', this.#said.acked);
+    this.#count(-gone.length, -gone.reduce((sum, row) => sum + int(row, 'bytes'), 0));
+    return gone.length;
+  }
+
+  #acknowledged(limit: number): SqlRow[] {
+    return this.#sql.run(
+      `SELECT seq, at, bytes FROM log_outbox WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?`,
+      this.#log,
+      this.acked,
+      limit,
+    );
+  }
+
+  #setAcked(acked: number): void {
+    if (this.#said !== undefined) this.#said.acked = acked;
+    else if (acked !== this.acked) this.#set('acked', acked);
+  }
+
+  #offer(end: number): void {
+    if (this.#said === undefined && end > this.offered) this.#set('offered', end);
+  }
+
+  #set(column: 'acked' | 'offered' | 'projected' | 'log_id', value: number | string): void {
+    this.#sql.run(`UPDATE log_state SET ${column} = ? WHERE log = ? AND direction = 'out'`, value, this.#log);
+  }
+
+  #count(rows: number, bytes: number): void {
+    this.#sql.run(
+      `UPDATE log_state SET rows = rows + ?, bytes = bytes + ? WHERE log = ? AND direction = 'out'`,
+      rows,
+      bytes,
+      this.#log,
+    );
+  }
+
+  #state(): SqlRow | undefined {
     return this.#sql.run(`SELECT * FROM log_state WHERE log = ? AND direction = 'out'`, this.#log)[0];
   }
+}
+
+/** As SQLite's `length` counts: a surrogate pair is one. */
+function characters(body: string): number {
+  return body.length - (body.match(/[\ud800-\udbff]/g)?.length ?? 0);
 }

@@ -7,9 +7,10 @@ import type { Sql } from './sql.ts';
  * - `log_inbox`: entries taken from the peer; a row stays until it is handled, or is a dead letter. `epoch` counts
  *   the peer's logs, so that entries of an older one come first.
  * - `log_state`: one row per log and direction. For the outbox: `log_id`, `last` written, `offered` (ever put
- *   on a wire), `acked`, `projected`, and the log that this one continues. For the inbox: the peer's `log_id` and
- *   `acked` (committed here).
- * - `log_retired`: logs that the peer has replaced by another: they never come back.
+ *   on a wire), `acked`, `projected`, and the log that this one continues. For the inbox: the peer's `log_id`,
+ *   `acked` (committed here), and how many dead letters were given up.
+ * - `log_retired`: logs that the peer has replaced by another: they never come back. `shared`: up to here the next
+ *   one's entries are the same.
  */
 const VERSIONS: readonly (readonly string[])[] = [
   [
@@ -39,7 +40,10 @@ const VERSIONS: readonly (readonly string[])[] = [
     `ALTER TABLE log_state ADD COLUMN projected INTEGER NOT NULL DEFAULT 0`,
     `ALTER TABLE log_state ADD COLUMN parent_log_id TEXT`,
     `ALTER TABLE log_state ADD COLUMN parent_seq INTEGER`,
-    `CREATE TABLE log_retired (log TEXT NOT NULL, log_id TEXT NOT NULL, PRIMARY KEY (log, log_id)) WITHOUT ROWID`,
+    `ALTER TABLE log_state ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0`,
+    `CREATE TABLE log_retired (
+       log TEXT NOT NULL, log_id TEXT NOT NULL, epoch INTEGER NOT NULL, shared INTEGER NOT NULL,
+       PRIMARY KEY (log, log_id)) WITHOUT ROWID`,
   ],
 ];
 

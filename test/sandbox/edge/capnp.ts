@@ -11,6 +11,8 @@ export interface EdgeConfig {
   /** Absolute folders that hold the objects' and D1's databases. */
   readonly objectsDir: string;
   readonly d1Dir: string;
+  /** Absolute folder of the dashboard's files. */
+  readonly assetsDir: string;
 }
 
 /** Names the one database inside Miniflare's D1 simulator. */
@@ -36,9 +38,12 @@ const vars = (values: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `(name = ${text(name)}, text = ${text(value)}),`)
     .join('\n    ');
 
-/** The binding as workerd's own D1 client wants it: a fetcher of Miniflare's simulator, named by its props. */
-const D1_BINDING = `(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [
-      (name = "fetcher", service = (name = "d1:entry", props = (json = ${text(JSON.stringify({ MINIFLARE_NAMESPACE: D1_NAME }))})))]))`;
+/** Miniflare's simulator, told by its props which database. */
+const D1_ENTRY = `(name = "d1:entry", props = (json = ${text(JSON.stringify({ MINIFLARE_NAMESPACE: D1_NAME }))}))`;
+/** The binding as workerd's own D1 client wants it: it is given the fetcher that it speaks to. */
+const d1Binding = (service: string): string =>
+  `(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [
+      (name = "fetcher", service = ${service})]))`;
 
 /**
  * Bare workerd running the edge Worker as Cloudflare would: Durable Objects on SQLite on disk, and D1 by the
@@ -52,6 +57,9 @@ const config :Workerd.Config = (
     (name = "admin", worker = .admin),
     (name = "objects-disk", disk = (path = ${text(config.objectsDir)}, writable = true)),
     (name = "d1-disk", disk = (path = ${text(config.d1Dir)}, writable = true)),
+    (name = "assets", worker = .assets),
+    (name = "assets-disk", disk = (path = ${text(config.assetsDir)})),
+    (name = "d1:gate", worker = .d1Gate),
     (name = "d1:entry", worker = .d1Entry),
     (name = "d1:database", worker = .d1Database),
     (name = "nothing", worker = .nothing),
@@ -76,17 +84,33 @@ const edge :Workerd.Worker = (
   bindings = [
     (name = "CHANNEL", durableObjectNamespace = "Channel"),
     (name = "HUB", durableObjectNamespace = "Hub"),
+    (name = "ASSETS", service = "assets"),
     ${vars(config.vars)}
-    ${D1_BINDING},
+    ${d1Binding('(name = "d1:gate")')},
   ],
 );
 const admin :Workerd.Worker = (
   modules = [(name = "admin.js", esModule = embed "admin.js")],
   compatibilityDate = ${text(config.compatibilityDate)},
+  # Gives service bindings a "scheduled", too.
+  compatibilityFlags = ["service_binding_extra_handlers"],
   bindings = [
     (name = "TOKEN", text = ${text(config.adminToken)}),
-    ${D1_BINDING},
+    (name = "EDGE", service = "edge"),
+    (name = "GATE", service = (name = "d1:gate", entrypoint = "gate")),
+    ${d1Binding(D1_ENTRY)},
   ],
+);
+const assets :Workerd.Worker = (
+  modules = [(name = "assets.js", esModule = embed "assets.js")],
+  compatibilityDate = ${text(config.compatibilityDate)},
+  bindings = [(name = "FILES", service = "assets-disk")],
+);
+# Before the edge's D1 alone, so that it can fail and be slow: the admin Worker goes past it.
+const d1Gate :Workerd.Worker = (
+  modules = [(name = "gate.js", esModule = embed "gate.js")],
+  compatibilityDate = ${text(config.compatibilityDate)},
+  bindings = [(name = "ENTRY", service = ${D1_ENTRY})],
 );
 const d1Entry :Workerd.Worker = (
   modules = [(name = "entry.worker.js", esModule = embed "entry.worker.js")],

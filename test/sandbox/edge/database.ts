@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { D1State } from './gate.ts';
 
 export interface Statement {
   readonly sql: string;
@@ -28,5 +29,16 @@ export class EdgeDatabase {
     });
     if (!response.ok) throw new Error(`D1 refused the batch: ${await response.text()}`);
     return rows.parse(await response.json());
+  }
+
+  /** How D1 behaves towards the edge from now on, until the edge is started again. */
+  async behave(state: D1State): Promise<void> {
+    const response = await fetch(this.#url, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${this.#token}` },
+      body: state,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (!response.ok) throw new Error(`the gate before D1 answered ${response.status}`);
   }
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { freePorts, ownPart, temporaryDir } from '../fixture.ts';
 import { hasLoopbackV6 } from '../ports.ts';
 import { answers } from '../processes/polling.ts';
+import { Cron } from './cron.ts';
 import { EdgeDatabase } from './database.ts';
 import { bundleEdge, writeEdge } from './files.ts';
 
@@ -20,6 +21,9 @@ export class Channel extends DurableObject {
 }
 export class Hub extends DurableObject {}
 export default {
+  async scheduled({ cron }, env) {
+    await env.DB.prepare('INSERT INTO t VALUES (?)').bind(cron).run();
+  },
   async fetch(request, env) {
     return Response.json({
       ip: request.headers.get('cf-connecting-ip'),
@@ -49,6 +53,7 @@ async function edge() {
     vars: { GREETING: 'hello "you"' },
     objectsDir: join(dir, 'objects'),
     d1Dir: join(dir, 'd1'),
+    assetsDir: join(dir, 'dashboard'),
   });
   const url = `http://127.0.0.1:${port}`;
   const output = { file: join(dir, 'log') };
@@ -104,4 +109,13 @@ test('objects and D1 outlive the process', async () => {
   const after = (await ask(url)) as { n: number };
   expect(after).toMatchObject({ rows: [{ x: 5 }] });
   expect(after.n).toBeGreaterThan(before.n);
+});
+
+test('the cron runs the Worker’s scheduled, and says when that has failed', async () => {
+  const { url, adminUrl } = await edge();
+  const cron = new Cron(adminUrl, 'the token');
+  await expect(cron.run()).rejects.toThrow('exception');
+  await new EdgeDatabase(adminUrl, 'the token').batch([{ sql: 'CREATE TABLE t (x)', params: [] }]);
+  await cron.run();
+  expect(await ask(url)).toMatchObject({ rows: [{ x: '* * * * *' }] });
 });

@@ -7,6 +7,7 @@ import type { Config } from '../../config.ts';
 import { loadIdentity, signChannelToken } from '../../identity.ts';
 import { createDial } from '../../link/index.ts';
 import type { Io } from '../io.ts';
+import { accessHeaders } from '../vps.ts';
 import type { Check } from './check.ts';
 
 /** A certificate that ends sooner is worth a word. */
@@ -81,12 +82,6 @@ async function certificate(host: string, port: number, signal: AbortSignal): Pro
     signal.removeEventListener('abort', stop);
     socket.destroy();
   }
-}
-
-function accessHeaders({ access }: Config): Record<string, string> {
-  return access === undefined
-    ? {}
-    : { 'CF-Access-Client-Id': access.clientId, 'CF-Access-Client-Secret': access.clientSecret };
 }
 
 async function skew(config: Config, io: Io, signal: AbortSignal) {

@@ -1,0 +1,94 @@
+import type { CommandSummary } from '@clawdbot/protocol';
+import { memo } from 'react';
+import { isOpen } from '../live/picture.ts';
+import { Badge, type Tone } from './badge.tsx';
+import { Nothing, Panel } from './panel.tsx';
+import { Since } from './since.tsx';
+
+const TONES: Record<CommandSummary['state'], Tone> = {
+  queued: 'quiet',
+  delivered: 'busy',
+  running: 'busy',
+  succeeded: 'good',
+  failed: 'bad',
+  expired: 'warn',
+  cancelled: 'quiet',
+};
+const TYPES: Record<CommandSummary['type'], string> = {
+  deploy_worker: 'Deploy a Worker',
+  update_config: 'Change the config',
+};
+
+/** Rows of a table that can still be read; an outage may leave a thousand commands waiting. */
+const OPEN_SHOWN_MAX = 50;
+const ENDED_SHOWN_MAX = 20;
+
+export function Commands({ known }: { readonly known: readonly CommandSummary[] | undefined }) {
+  const open = known?.filter(isOpen) ?? [];
+  const ended = known?.filter((command) => !isOpen(command)) ?? [];
+  const shown = [...open.slice(0, OPEN_SHOWN_MAX), ...ended.slice(0, ENDED_SHOWN_MAX)];
+  const hidden = open.length - OPEN_SHOWN_MAX;
+  return (
+    <Panel
+      name="commands"
+      title="Commands"
+      sum={
+        known === undefined ? undefined : open.length === 0 ? 'none in flight' : `${open.length} in flight`
+      }
+    >
+      {shown.length === 0 ? (
+        <Nothing known={known !== undefined}>
+          No command yet: deploy a Worker or change a site’s config.
+        </Nothing>
+      ) : (
+        <div className="scrolls">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">State</th>
+                <th scope="col">Command</th>
+                <th scope="col">Site</th>
+                <th scope="col">By</th>
+                <th scope="col">Age</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((command) => (
+                <Row key={command.id} command={command} />
+              ))}
+            </tbody>
+          </table>
+          {hidden > 0 && <p className="more">{hidden} more are in flight.</p>}
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+const Row = memo(function Row({ command }: { readonly command: CommandSummary }) {
+  const { id, state, type, siteId, orchestratorId, createdBy, createdAt, error } = command;
+  return (
+    <tr className={isOpen(command) ? 'open' : 'ended'}>
+      <td>
+        <Badge shape={state} tone={TONES[state]} word={state} />
+      </td>
+      <td className="wide">
+        <span title={id}>{TYPES[type]}</span>
+        {error !== undefined && (
+          <p className="refusal" title={error.message}>
+            {error.message}
+          </p>
+        )}
+      </td>
+      <td className="name" title={`${siteId} on ${orchestratorId}`}>
+        {siteId}
+      </td>
+      <td className="name by" title={createdBy}>
+        {createdBy}
+      </td>
+      <td className="age">
+        <Since at={createdAt} />
+      </td>
+    </tr>
+  );
+});

@@ -1,0 +1,48 @@
+import type { Event } from '@clawdbot/protocol';
+import { expect, it } from 'vitest';
+import { event } from '../live/live.fixture.ts';
+import { tell } from './event-words.ts';
+
+const told = (type: Event['type'], data: Event['data']) => tell({ ...event(1), type, data });
+
+it.each([
+  [
+    'worker_deployment',
+    { status: 'deployed', name: 'hello', proof: 'observed' },
+    'Worker hello is deployed: its new version answers',
+  ],
+  [
+    'worker_deployment',
+    { status: 'failed', name: 'hello', error: 'no such account' },
+    'Worker hello was not deployed: no such account',
+  ],
+  ['config_change', { status: 'applied', generation: 7, digest: 'd' }, 'Config generation 7 runs'],
+  [
+    'config_change',
+    { status: 'refused', generation: 8, error: 'routes overlap' },
+    'Config generation 8 was refused: routes overlap',
+  ],
+  ['health_check', { status: 'healthy', checks: [{ name: 'upstream', ok: true }] }, 'Healthy again'],
+  [
+    'health_check',
+    {
+      status: 'unhealthy',
+      checks: [
+        { name: 'tunnel', ok: true },
+        { name: 'http://localhost:4000', ok: false, detail: 'refused' },
+      ],
+    },
+    'Unhealthy: http://localhost:4000: refused',
+  ],
+] as const)('%s %o is told as “%s”', (type, data, words) => {
+  expect(told(type, data as Event['data']).words).toBe(words);
+});
+
+it('what went wrong is marked', () => {
+  expect(told('config_change', { status: 'refused', generation: 8 }).trouble).toBe(true);
+  expect(told('config_change', { status: 'applied', generation: 8 }).trouble).toBe(false);
+});
+
+it('data of a shape that nobody knows is shown as it came', () => {
+  expect(told('health_check', { mood: 'fine' }).words).toBe('{"mood":"fine"}');
+});

@@ -1,0 +1,65 @@
+import type { DeployResult, Event } from '@clawdbot/protocol';
+import { z } from 'zod';
+
+/** What happened, in words. */
+export interface Told {
+  readonly words: string;
+  /** Somebody may have to look at it. */
+  readonly trouble: boolean;
+}
+
+const PROOFS: Record<DeployResult['proof'], string> = {
+  observed: 'its new version answers',
+  reachable: 'it answers, but does not say its version',
+  accepted: 'Cloudflare accepted it, nobody has seen it answer',
+};
+
+const error = z.string().optional();
+const because = (reason: string | undefined): string => (reason === undefined ? '' : `: ${reason}`);
+
+const deployment = z.discriminatedUnion('status', [
+  z.object({
+    status: z.literal('deployed'),
+    name: z.string(),
+    proof: z.enum(['observed', 'reachable', 'accepted']),
+  }),
+  z.object({ status: z.literal('failed'), name: z.string(), error }),
+]);
+
+const config = z.object({ status: z.enum(['applied', 'refused']), generation: z.int(), error });
+
+const health = z.object({
+  status: z.enum(['healthy', 'unhealthy']),
+  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
+});
+
+/** How each type of event is told; each parses what it tells, since an event's data is open. */
+const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
+  worker_deployment: (data) => {
+    const it = deployment.parse(data);
+    return it.status === 'deployed'
+      ? { words: `Worker ${it.name} is deployed: ${PROOFS[it.proof]}`, trouble: false }
+      : { words: `Worker ${it.name} was not deployed${because(it.error)}`, trouble: true };
+  },
+  config_change: (data) => {
+    const it = config.parse(data);
+    return it.status === 'applied'
+      ? { words: `Config generation ${it.generation} runs`, trouble: false }
+      : { words: `Config generation ${it.generation} was refused${because(it.error)}`, trouble: true };
+  },
+  health_check: (data) => {
+    const { status, checks } = health.parse(data);
+    if (status === 'healthy') return { words: 'Healthy again', trouble: false };
+    const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}${because(detail)}`);
+    return { words: `Unhealthy: ${failed.join('; ')}`, trouble: true };
+  },
+};
+
+/** Data of a shape that this page does not know, as from a newer orchestrator, is shown as it came. */
+export function tell({ type, data }: Event): Told {
+  try {
+    return TELLERS[type](data);
+  } catch {
+    return { words: JSON.stringify(data), trouble: false };
+  }
+}

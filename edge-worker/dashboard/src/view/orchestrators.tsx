@@ -1,0 +1,102 @@
+import type { LiveOrchestrator, Presence } from '@clawdbot/protocol';
+import { Badge, type Tone } from './badge.tsx';
+import { Nothing, Panel } from './panel.tsx';
+import { Queues } from './queues.tsx';
+import { Since } from './since.tsx';
+
+const TONES: Record<Presence['state'], Tone> = {
+  online: 'good',
+  draining: 'warn',
+  away: 'bad',
+  never: 'quiet',
+};
+const WORDS: Record<Presence['state'], string> = {
+  online: 'Online',
+  draining: 'Draining',
+  away: 'Away',
+  never: 'Never connected',
+};
+
+export function Orchestrators({ known }: { readonly known: readonly LiveOrchestrator[] | undefined }) {
+  const online = known?.filter(({ presence }) => presence.state === 'online').length;
+  const sum = known === undefined || known.length === 0 ? undefined : `${online} of ${known.length} online`;
+  return (
+    <Panel name="orchestrators" title="Orchestrators" sum={sum}>
+      {known === undefined || known.length === 0 ? (
+        <Nothing known={known !== undefined}>This organisation has no orchestrator yet.</Nothing>
+      ) : (
+        <ul className="cards">
+          {known.map((orchestrator) => (
+            <li key={orchestrator.id}>
+              <Orchestrator orchestrator={orchestrator} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrator }) {
+  const { id, presence, status, queues, at } = orchestrator;
+  return (
+    <article className={`orchestrator ${TONES[presence.state]}`} aria-label={id}>
+      <div className="identity">
+        <div className="presence">
+          <h3>{id}</h3>
+          <Badge shape={presence.state} tone={TONES[presence.state]} word={WORDS[presence.state]} />
+          {presence.since !== undefined && <Since at={presence.since} words={(age) => `for ${age}`} />}
+        </div>
+        {presence.reason !== undefined && <p className="reason">{presence.reason}</p>}
+        {status !== undefined && (
+          <p className="fine">
+            version {status.version} · {count(status.sites.length, 'site')} ·{' '}
+            {count(status.workers.length, 'Worker')}
+          </p>
+        )}
+      </div>
+      <Queues
+        title="At the edge"
+        depths={
+          queues && [
+            {
+              name: 'control',
+              value: queues.control,
+              about: 'Commands and config that wait for the orchestrator',
+            },
+            {
+              name: 'queue',
+              value: queues.queue,
+              about: 'Customers’ requests that wait for the orchestrator',
+            },
+            { name: 'inbox', value: queues.inbox, about: 'Taken from the orchestrator and not handled yet' },
+            { name: 'to D1', value: queues.unprojected, about: 'Facts that D1 does not show yet' },
+            { name: 'dead', value: queues.deadLetters, about: 'Dead letters: they wait for you', bad: true },
+          ]
+        }
+      />
+      <Queues
+        title="On the VPS"
+        asOf={presence.state === 'online' ? undefined : (status?.at ?? at)}
+        depths={
+          status && [
+            { name: 'inbox', value: status.queues.inbox, about: 'Taken from the edge and not handled yet' },
+            {
+              name: 'outbox',
+              value: status.queues.outbox,
+              about: 'For the edge, which has not confirmed it',
+            },
+            {
+              name: 'dead',
+              value: status.queues.deadLetters,
+              about: 'Dead letters: they wait for you',
+              bad: true,
+            },
+          ]
+        }
+      />
+    </article>
+  );
+}
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -1,0 +1,12 @@
+import { Failure } from '@clawdbot/protocol';
+import type { Answer } from './rpc.ts';
+
+/** Runs an RPC method's work; a `Failure` becomes a value, anything else is a bug and stays one. */
+export async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    if (error instanceof Failure) return { ok: false, error: error.toWire() };
+    throw error;
+  }
+}

@@ -1,0 +1,115 @@
+import { type CommandType, type Hello, type Sql, text } from '@clawdbot/protocol';
+import type { Blobs } from './blobs.ts';
+import type { Commands } from './commands.ts';
+import type { Configs, KnownSite } from './configs.ts';
+import { type Control, withdrawn } from './control.ts';
+import type { Logs } from './logs.ts';
+import type { RemoteLetters } from './remote-letters.ts';
+
+export interface ResyncParts {
+  readonly sql: Sql;
+  readonly logs: Logs;
+  readonly commands: Commands;
+  readonly configs: Configs;
+  readonly control: Control;
+  readonly blobs: Pick<Blobs, 'release'>;
+  readonly letters: Pick<RemoteLetters, 'forget'>;
+  readonly now: () => number;
+  /** The config that ran last, as far as is known. */
+  readonly ran: (siteId: string) => number | undefined;
+  /** The VPS lacks rows of the shared tables: all of them go to it again. */
+  readonly shareAgain: () => void;
+}
+
+/** What the orchestrator says that it runs. */
+type Running = Hello['sites'];
+type Desired = Pick<KnownSite, 'siteId' | 'generation'>;
+
+/**
+ * Gives an orchestrator whose database is another one what it lacks (PROTOCOL L11, L12): what is not finished under
+ * its own ids, and the configs that should run. What is finished stays finished. In the transaction of its admission.
+ */
+export class Resync {
+  readonly #parts: ResyncParts;
+
+  constructor(parts: ResyncParts) {
+    this.#parts = parts;
+  }
+
+  /** Its database is new. */
+  emptied(): void {
+    const { commands, configs, letters, shareAgain } = this.#parts;
+    for (const open of commands.unfinished()) this.#giveAnew(open);
+    for (const site of configs.all()) this.#sendConfig(site, undefined);
+    letters.forget('control', 0);
+    letters.forget('queue', 0);
+    shareAgain();
+  }
+
+  /**
+   * Its database was restored, and has the control log's entries up to `applied`. Those behind are offered again, but
+   * for what has ended. Those before `oldest` are no longer kept.
+   */
+  wentBack({ applied, oldest, running }: { applied: number; oldest: number; running: Running }): void {
+    const { logs, commands, configs, letters, shareAgain } = this.#parts;
+    const removed = this.#removedBehind(applied);
+    for (const { id, seq } of commands.endedBehind(applied)) logs.control.outbox.rewrite(seq, withdrawn(id));
+    for (const open of commands.unfinished(applied)) {
+      if (open.seq < oldest) this.#giveAnew(open);
+      else if (open.type === 'deploy_worker') this.#mark(open.seq);
+    }
+    const has = new Map(running.map(({ siteId, digest }) => [siteId, digest]));
+    for (const site of configs.all()) {
+      const { siteId, generation, digest } = site;
+      const right = has.get(siteId) === digest && !removed.has(siteId);
+      if (!right && !commands.bringing(siteId, generation)) this.#sendConfig(site, has.get(siteId));
+    }
+    letters.forget('control', applied);
+    if (oldest > applied + 1) shareAgain();
+  }
+
+  /** First the generation that ran, if the desired one did not: that may be refused again. */
+  #sendConfig({ siteId, generation }: Desired, has: string | undefined): void {
+    const { configs, control, ran } = this.#parts;
+    const before = ran(siteId);
+    if (before !== undefined && before < generation && configs.at(siteId, before)?.digest !== has) {
+      control.sendConfig(siteId, before);
+    }
+    control.sendConfig(siteId, generation);
+  }
+
+  /** A deployment is sent again under its id; a config edit is not, since the whole config is. */
+  #giveAnew({ id, seq, type }: { id: string; seq: number; type: CommandType }): void {
+    const { commands, blobs, logs, now } = this.#parts;
+    const { outbox } = logs.control;
+    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
+    if (body !== undefined) {
+      commands.moveTo(id, outbox.append(again(body)));
+      return;
+    }
+    commands.move(id, 'cancelled', now(), {
+      reason: 'superseded: the orchestrator came back with another database',
+    });
+    blobs.release(id);
+  }
+
+  /** It may have run before the database was restored. */
+  #mark(seq: number): void {
+    const { outbox } = this.#parts.logs.control;
+    const body = outbox.body(seq);
+    if (body !== undefined) outbox.rewrite(seq, again(body));
+  }
+
+  /** Sites whose removal is offered again: their successors' configs must come behind it. */
+  #removedBehind(applied: number): Set<string> {
+    const rows = this.#parts.sql.run(
+      `SELECT DISTINCT body ->> 'siteId' AS site_id FROM log_outbox
+       WHERE log = 'control' AND seq > ? AND body ->> 'type' = 'remove_site'`,
+      applied,
+    );
+    return new Set(rows.map((row) => text(row, 'site_id')));
+  }
+}
+
+/** Asks the orchestrator to look for the command's traces before it runs it. */
+const again = (body: string): string => JSON.stringify({ ...JSON.parse(body), again: true });

@@ -1,0 +1,86 @@
+import {
+  type ChannelStanding,
+  type Orchestrator,
+  type Status,
+  status as statusSchema,
+} from '@clawdbot/protocol';
+import type { EventProjection } from './event-projection.ts';
+import type { Letters } from './letters.ts';
+import { LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { PresenceBook } from './presence.ts';
+import type { ChannelState } from './rpc.ts';
+import type { Meta } from './store.ts';
+
+export interface StateParts {
+  readonly orchestratorId: string;
+  readonly meta: Meta;
+  readonly logs: Logs;
+  readonly letters: Letters;
+  readonly events: Pick<EventProjection, 'unprojected'>;
+  readonly presence: PresenceBook;
+}
+
+/** What this object knows of its orchestrator, as operators see it. */
+export class State {
+  readonly #parts: StateParts;
+
+  constructor(parts: StateParts) {
+    this.#parts = parts;
+  }
+
+  describe(): ChannelState {
+    const { orchestratorId, meta, presence } = this.#parts;
+    const { status } = this;
+    const instanceId = meta.text('instance');
+    const version = meta.text('version');
+    const resync = meta.text('last_resync');
+    return {
+      id: orchestratorId,
+      presence: presence.current,
+      fence: meta.number('fence'),
+      generation: meta.number('generation'),
+      ...(instanceId === undefined ? {} : { instanceId }),
+      ...(version === undefined ? {} : { version }),
+      queues: this.queues,
+      ...(resync === undefined ? {} : { lastResync: JSON.parse(resync) }),
+      ...(status === undefined ? {} : { status }),
+      wakes: meta.number('wakes'),
+      unknownFrames: meta.number('unknown_frames'),
+    };
+  }
+
+  standing(): ChannelStanding {
+    const { meta, logs } = this.#parts;
+    const instanceId = meta.text('instance');
+    return {
+      generation: meta.number('generation'),
+      ...(instanceId === undefined ? {} : { instanceId }),
+      control: logs.control.inbox.position(),
+    };
+  }
+
+  get queues(): Orchestrator['queues'] {
+    const { logs, letters, events } = this.#parts;
+    return {
+      control: logs.control.outbox.depth,
+      queue: logs.queue.outbox.depth,
+      inbox: LOGS_IN_ORDER.reduce((sum, log) => sum + logs[log].inbox.depth().pending, 0),
+      deadLetters: letters.count,
+      unprojected: events.unprojected,
+    };
+  }
+
+  /** The last that the orchestrator told of itself. */
+  get status(): Omit<Status, 'type'> | undefined {
+    const kept = this.#parts.meta.text('status');
+    const read =
+      kept === undefined ? undefined : statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
+    return read?.success ? read.data : undefined;
+  }
+
+  /** What the orchestrator last said of a site. */
+  running(siteId: string): { generation: number; digest: string } | undefined {
+    const site = this.status?.sites.find((entry) => entry.siteId === siteId);
+    return site === undefined ? undefined : { generation: site.generation, digest: site.digest };
+  }
+}

@@ -1,0 +1,131 @@
+import { Failure, type Orchestrator, type Presence } from '@clawdbot/protocol';
+import { within } from '../deadline.ts';
+import { EVENTS_PER_UPDATE_MAX, type HubUpdate } from '../hub/rpc.ts';
+import type { CommandNews } from './command-news.ts';
+import type { Commands } from './commands.ts';
+import type { Events } from './events.ts';
+import type { After } from './liveness.ts';
+import type { State } from './state.ts';
+import type { Meta } from './store.ts';
+
+export interface TellingParts {
+  readonly orchestratorId: string;
+  readonly meta: Meta;
+  readonly state: Pick<State, 'queues' | 'status'>;
+  readonly commands: Pick<Commands, 'takeTouched'>;
+  readonly news: Pick<CommandNews, 'all' | 'of'>;
+  readonly events: Pick<Events, 'last' | 'position'>;
+  readonly presence: () => Presence;
+  readonly now: () => number;
+  readonly after: After;
+  readonly publish: (update: HubUpdate) => Promise<void>;
+}
+
+/** The Hub repeats every 30 s that dashboards look: it may be late twice. */
+const WATCHED_MS = 90_000;
+/** Between two tellings: a Hub tells its dashboards no more often. */
+const INTERVAL_MS = 100;
+const PUBLISH_DEADLINE_MS = 5_000;
+
+/** A fact for dashboards: presence is told always, the others while someone looks. */
+export type News = 'presence' | 'status' | 'logs';
+
+/**
+ * Tells the Hub what changes, one telling at a time and always of the newest. What went astray is in the next full
+ * telling, which begins each spell of watching and is repeated every 30 s of it.
+ */
+export class Telling {
+  readonly #parts: TellingParts;
+  readonly #news = new Set<News>();
+  /** What an instance before this one has told is not known. */
+  #full = true;
+  #toldEvents = 0;
+  #toldAt = 0;
+  #last: Promise<void> = Promise.resolve();
+  #cancel: (() => void) | undefined;
+
+  constructor(parts: TellingParts) {
+    this.#parts = parts;
+  }
+
+  /** Dashboards look. Resolves when they have been told everything. */
+  watch(): Promise<void> {
+    const { meta, now } = this.#parts;
+    // In the database, since an object that hibernates meanwhile has to go on telling.
+    meta.set('watched_until', now() + WATCHED_MS);
+    this.#full = true;
+    return this.#tell();
+  }
+
+  /** Gathers what changes within a moment. */
+  note(news: News): void {
+    if (news !== 'presence' && !this.#watched) return;
+    this.#news.add(news);
+    const { after, now } = this.#parts;
+    this.#cancel ??= after(Math.max(0, this.#toldAt + INTERVAL_MS - now()), () => void this.#tell());
+  }
+
+  get #watched(): boolean {
+    return this.#parts.now() < this.#parts.meta.number('watched_until');
+  }
+
+  #tell(): Promise<void> {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#last = this.#last.then(() => this.#publish());
+    return this.#last;
+  }
+
+  async #publish(): Promise<void> {
+    const { publish, now } = this.#parts;
+    this.#toldAt = now();
+    const update = this.#update();
+    try {
+      await within(
+        PUBLISH_DEADLINE_MS,
+        publish(update),
+        () => new Failure('deadline_exceeded', 'the Hub is silent'),
+      );
+      this.#toldEvents = update.events?.last ?? this.#toldEvents;
+    } catch (error) {
+      this.#full = true;
+      console.warn('dashboards were not told', error);
+    }
+  }
+
+  #update(): HubUpdate {
+    const { orchestratorId, now, presence } = this.#parts;
+    const head = { orchestratorId, at: now(), presence: presence() };
+    if (!this.#watched) {
+      this.#full = true;
+      this.#news.clear();
+      return head;
+    }
+    const withStatus = this.#full || this.#news.has('status');
+    const update = { ...head, ...this.#logs(), ...(withStatus ? this.#status() : {}) };
+    this.#full = false;
+    this.#news.clear();
+    return update;
+  }
+
+  #logs(): Pick<HubUpdate, 'queues' | 'commands' | 'events'> {
+    const { state, commands, news, events } = this.#parts;
+    const queues: Orchestrator['queues'] = state.queues;
+    const touched = commands.takeTouched();
+    const shown = this.#full ? news.all() : news.of(touched);
+    const last = events.position;
+    const behind = this.#full ? 0 : this.#toldEvents;
+    return {
+      queues,
+      ...(shown.length === 0 ? {} : { commands: shown }),
+      ...(this.#full || last > behind
+        ? { events: { items: events.last(EVENTS_PER_UPDATE_MAX, behind), last } }
+        : {}),
+    };
+  }
+
+  #status(): Pick<HubUpdate, 'status'> {
+    const { status } = this.#parts.state;
+    return status === undefined ? {} : { status };
+  }
+}

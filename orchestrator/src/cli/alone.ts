@@ -1,0 +1,49 @@
+import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { CliError } from './io.ts';
+
+/**
+ * Runs `work` while no other process can use the database, or throws `CliError` when one does. SQLite's own
+ * exclusive lock says so, whatever the other process is (an orchestrator, a backup) and whichever container it is
+ * in; a process that starts meanwhile waits for the lock, and gives up.
+ */
+export async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
+  if (!existsSync(file)) return work();
+  const folder = mkdtempSync(join(dirname(file), '.alone-'));
+  let db: Sqlite.Database | undefined;
+  try {
+    db = locked(file, join(folder, 'orchestrator.db'));
+    return await work();
+  } finally {
+    db?.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * The lock is on the file, not on its name: taken by another name (a hard link), SQLite finds no write-ahead log
+ * beside it, and so leaves the one of the database alone, which may be what a person wants to look at.
+ */
+function locked(file: string, link: string): Sqlite.Database | undefined {
+  try {
+    linkSync(file, link);
+  } catch {
+    // Without hard links there is only the port to go by.
+    return undefined;
+  }
+  const db = new Sqlite(link, { timeout: 0 });
+  try {
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.exec('BEGIN IMMEDIATE; ROLLBACK');
+    return db;
+  } catch (error) {
+    const busy = error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY');
+    if (busy) {
+      db.close();
+      throw new CliError(`${file} is in use: stop the orchestrator, or wait for the backup that runs`);
+    }
+    // A damaged one has no lock, and is what a restore is for.
+    return db;
+  }
+}

@@ -1,0 +1,125 @@
+import { Failure, json } from '@clawdbot/protocol';
+import type { BlobRef } from '../calls/index.ts';
+import { type Clock, pause } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
+import { type CommandContext, carryOut, type Handlers } from './handler.ts';
+import type { Ledger } from './ledger.ts';
+import type { LocalCommands } from './local.ts';
+import { Cancelled, failed, type Outcome, Stopping } from './outcome.ts';
+import type { OpenCommand } from './table.ts';
+
+export interface RunOptions {
+  readonly command: OpenCommand;
+  readonly ledger: Ledger;
+  readonly handlers: Handlers;
+  readonly local: LocalCommands;
+  /** Pulls a blob from the edge. */
+  readonly blob: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The process stops (`Stopping`), or must commit nothing more. */
+  readonly stop: AbortSignal;
+  /** It has ended, and that is written down. */
+  readonly onEnded: (command: OpenCommand, outcome: Outcome) => void;
+  readonly onLeaseLost: (error: LeaseLost) => void;
+}
+
+/** One command under way, from its handler's call until its end is committed. */
+export class Run {
+  readonly command: OpenCommand;
+  /** Never rejects. */
+  readonly over: Promise<void>;
+  readonly #options: RunOptions;
+  readonly #abort = new AbortController();
+  #isOver = false;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.command = options.command;
+    const { cancelReason } = this.command;
+    if (cancelReason !== undefined) this.abort(new Cancelled(cancelReason));
+    this.over = this.#run().finally(() => {
+      this.#isOver = true;
+    });
+  }
+
+  abort(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, stop } = this.#options;
+    const outcome = await this.#outcome();
+    while (outcome !== undefined && !this.#mustNotCommit() && !this.#commit(outcome)) {
+      // Stopping with a store that refuses: the command stays open, and is taken up at the next boot.
+      if (stop.aborted) return;
+      await pause(clock, STORAGE_RETRY_MS, stop);
+    }
+  }
+
+  /** A process that stops in order still commits what has come to its end. */
+  #mustNotCommit(): boolean {
+    const { aborted, reason } = this.#options.stop;
+    return aborted && !(reason instanceof Stopping);
+  }
+
+  /** @returns undefined when nobody has decided anything: the command stays open */
+  async #outcome(): Promise<Outcome | undefined> {
+    const { handlers, clock, log, stop, onLeaseLost } = this.#options;
+    try {
+      const result = await carryOut(handlers, this.command.body, this.#context());
+      return { state: 'succeeded', result: json.parse(result) };
+    } catch (error) {
+      if (error instanceof LeaseLost) onLeaseLost(error);
+      if (isStorageFault(error)) {
+        // Nothing is known of the command but that it cannot be written down: it is taken up again, by its id.
+        await pause(clock, STORAGE_RETRY_MS, stop);
+        return undefined;
+      }
+      const outcome = failed(error, this.#abort.signal);
+      if (outcome?.state === 'failed' && !(error instanceof Failure)) {
+        log.error('a command failed inside the orchestrator', { commandId: this.command.id, error });
+      }
+      return outcome;
+    }
+  }
+
+  #context(): CommandContext {
+    const { command, ledger, blob, local, log } = this.#options;
+    const { commandId, siteId, ...body } = command.body;
+    const { signal } = this.#abort;
+    return {
+      commandId,
+      siteId,
+      resumed: command.started || ('again' in body && body.again === true),
+      signal,
+      log: log.child({ commandId }),
+      progress: (milestone, detail) => {
+        if (!this.#isOver) ledger.milestone(command, milestone, detail);
+      },
+      blob: async (ref) =>
+        command.origin === 'edge' ? blob(ref, signal) : local.module(commandId, ref.sha256),
+    };
+  }
+
+  /** @returns false when the store refuses it for now */
+  #commit(outcome: Outcome): boolean {
+    const { command, ledger, log, onEnded, onLeaseLost } = this.#options;
+    try {
+      const told = isInstant(command) ? ledger.endAtOnce(command, outcome) : ledger.end(command, outcome);
+      if (told) onEnded(command, outcome);
+      return true;
+    } catch (error) {
+      if (error instanceof LeaseLost) onLeaseLost(error);
+      else if (!isStorageFault(error)) log.warn('a result waits: it cannot be written yet', { error });
+      return false;
+    }
+  }
+}
+
+/**
+ * Applying a config takes one short transaction on this machine, and may be repeated: it leaves no trace before
+ * its end, which spares an fsync for each of a thousand edits that waited.
+ */
+export const isInstant = ({ body }: OpenCommand): boolean => body.type === 'update_config';

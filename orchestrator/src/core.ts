@@ -1,0 +1,218 @@
+import { join } from 'node:path';
+import {
+  type Hello,
+  type LogName,
+  PROTOCOL_VERSIONS,
+  type RandomBytes,
+  type Status,
+} from '@clawdbot/protocol';
+import type { Services } from './calls/index.ts';
+import type { Clock } from './clock.ts';
+import { type Handlers, Runner } from './commands/index.ts';
+import { dispatch } from './dispatch.ts';
+import type { Ground } from './ground.ts';
+import { DeadLetters, InboxLoop } from './inbox/index.ts';
+import { Backoff, type Dial, DurableLog, DurableLogs, Link, Resync } from './link/index.ts';
+import type { Logger } from './log.ts';
+import { awaitsResync, DATABASE_FILE, endRestore } from './store/index.ts';
+
+export interface CoreOptions {
+  readonly ground: Ground;
+  readonly orchestratorId: string;
+  readonly dataDir: string;
+  readonly lanes: number;
+  /** Of the software. */
+  readonly version: string;
+  /** Random, one per process. */
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** From 0 up to, not including, 1: spreads the dials. */
+  readonly jitter: () => number;
+  readonly log: Logger;
+  readonly dial: Dial;
+  readonly handlers: Handlers;
+  /** What the edge may ask without a log. */
+  readonly services: Services;
+  readonly status: () => Status;
+  /** This process has been told for good to do nothing more. */
+  readonly onHalt: () => void;
+}
+
+/**
+ * The durable way through the orchestrator, whatever dials and whatever is done. An entry goes link → inbox →
+ * dispatch → commands, and what became of it back through the outbox.
+ */
+export class Core {
+  readonly link: Link;
+  readonly runner: Runner;
+  readonly letters: DeadLetters;
+  readonly #options: CoreOptions;
+  readonly #logs: DurableLogs;
+  readonly #entries: InboxLoop;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    this.#logs = new DurableLogs(this.#createLog('control'), this.#createLog('queue'));
+    this.link = this.#createLink();
+    this.runner = this.#createRunner();
+    this.letters = this.#createLetters();
+    this.#entries = this.#createInboxLoop();
+    this.link.state.subscribe((state) => state.kind === 'refused' && this.halt(new Error(state.reason)));
+  }
+
+  /** Takes up what an earlier process left, and keeps the channel up. @returns when the link is over */
+  run(): Promise<void> {
+    this.runner.start();
+    this.#entries.wake();
+    return this.link.runUntilStopped();
+  }
+
+  /** Each brings the store a little nearer to empty. */
+  readonly upkeep: readonly (() => void)[] = [
+    () => this.#options.ground.outboxes.control.compact(),
+    () => this.#options.ground.outboxes.queue.compact(),
+    () => this.runner.prune(),
+    () => this.letters.tell(),
+    () => this.#drainEvents(),
+    () => this.#options.ground.events.prune(),
+  ];
+
+  /** An outbox has new entries. Safe to call inside the transaction that writes them: it acts a turn later. */
+  wake(): void {
+    this.#logs.wake();
+  }
+
+  /** Lets what runs come to its end, for as long as each is given. */
+  async stop({ commandsMs, callsMs }: { commandsMs: number; callsMs: number }): Promise<void> {
+    this.#entries.stop();
+    await Promise.all([this.runner.stop(commandsMs), this.link.stop(callsMs)]);
+  }
+
+  /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
+  readonly halt = (error: Error): void => {
+    this.#entries.stop();
+    this.#options.onHalt();
+    this.runner.halt(error);
+    this.link.refuse(error.message);
+  };
+
+  /** Those that found the log full. */
+  #drainEvents(): void {
+    if (this.#options.ground.events.drain() > 0) this.#logs.wake();
+  }
+
+  #createLog(name: LogName): DurableLog {
+    const { ground, clock, log, dataDir } = this.#options;
+    return new DurableLog({
+      name,
+      sql: ground.sql,
+      inbox: ground.inboxes[name],
+      outbox: ground.outboxes[name],
+      file: join(dataDir, DATABASE_FILE),
+      clock,
+      log,
+      onCommitted: () => this.#entries.wake(),
+      onEmptied: () => this.link.publishStatus(),
+      lose: (ranges) => ground.losses.record(ranges),
+    });
+  }
+
+  #createLink(): Link {
+    const { dial, jitter, clock, log, services, status } = this.#options;
+    return new Link({
+      dial,
+      backoff: new Backoff({ random: jitter, now: clock.now }),
+      clock,
+      log,
+      logs: this.#logs,
+      resync: this.#createResync(),
+      services,
+      status,
+      hello: () => this.#hello(),
+    });
+  }
+
+  #hello(): Hello {
+    const { ground, orchestratorId, lanes, instanceId, version, clock } = this.#options;
+    return {
+      type: 'hello',
+      protocol: [...PROTOCOL_VERSIONS],
+      orchestratorId,
+      lane: 0,
+      lanes,
+      generation: ground.store.generation,
+      instanceId,
+      version,
+      capabilities: [],
+      clockMs: clock.now(),
+      ...(awaitsResync(ground.sql) ? { awaitsResync: true } : {}),
+      logs: this.#logs.positions(),
+      sites: ground.settings.running(),
+    };
+  }
+
+  #createResync(): Resync {
+    const { ground, clock, log } = this.#options;
+    const { sql, losses } = ground;
+    return new Resync({
+      sql,
+      clock,
+      log,
+      finish: (commandIds) => this.runner.finish(commandIds),
+      lose: (ranges) => losses.record(ranges),
+      complete: () => endRestore(sql),
+      onComplete: () => this.runner.wake(),
+    });
+  }
+
+  #createRunner(): Runner {
+    const { ground, orchestratorId, handlers, clock, random, log } = this.#options;
+    const { sql, outboxes } = ground;
+    return new Runner({
+      orchestratorId,
+      sql,
+      outbox: outboxes.control,
+      handlers,
+      clock,
+      edgeNow: () => this.link.edgeNow,
+      random,
+      log,
+      blob: (ref, signal) => this.link.blob(ref, signal),
+      awaitsResync: () => awaitsResync(sql),
+      onChange: () => {
+        this.#logs.wake();
+        this.link.publishStatus();
+      },
+      onLeaseLost: this.halt,
+    });
+  }
+
+  #createLetters(): DeadLetters {
+    const { ground, clock, log } = this.#options;
+    const { sql, inboxes, outboxes } = ground;
+    const onChange = () => {
+      this.#entries.wake();
+      this.#logs.wake();
+      this.link.publishStatus();
+    };
+    return new DeadLetters({ sql, inboxes, outbox: outboxes.control, now: clock.now, log, onChange });
+  }
+
+  #createInboxLoop(): InboxLoop {
+    const { ground, clock, log } = this.#options;
+    const { sql, inboxes, settings, shared } = ground;
+    const publishStatus = () => this.link.publishStatus();
+    const rooms = { commands: this.runner, settings, shared, letters: this.letters, publishStatus };
+    return new InboxLoop({
+      sql,
+      inboxes,
+      letters: this.letters,
+      dispatch: (entry, item) => dispatch(entry, item, rooms),
+      clock,
+      log,
+      onDispatched: () => this.runner.wake(),
+      onLeaseLost: this.halt,
+    });
+  }
+}

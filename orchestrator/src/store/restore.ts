@@ -1,0 +1,151 @@
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type LogName, Outbox, type Sql } from '@clawdbot/protocol';
+import Sqlite from 'better-sqlite3';
+import { explainDisk } from './disk.ts';
+import { StoreError } from './error.ts';
+import { inspect } from './inspect.ts';
+import { createSql } from './sql.ts';
+import { DATABASE_FILE, migrate, RESTORE_FOLDER, refuseForeign } from './store.ts';
+
+export interface RestoreOptions {
+  readonly dataDir: string;
+  readonly orchestratorId: string;
+  /** A file that `backupDatabase` has made, or a copy of a database with its `-wal` file beside it. */
+  readonly backup: string;
+  /** The last one that the edge knows: the next boot has one more. */
+  readonly generation: number;
+  /** The control log of this orchestrator that the edge follows, if it follows one. */
+  readonly peerLogId?: string;
+  readonly newLogId: () => string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export interface Restored {
+  /** Where the files are that were in the database's place: none is deleted. */
+  readonly aside: readonly string[];
+}
+
+/**
+ * Puts a backup in the place of the database, as a new one that continues the logs of the old: what the edge has
+ * seen of the lost one is not taken for what is written from here on, and no command is run before the edge has
+ * said which of them have ended (`awaitsResync`). No process may use the database. Throws `StoreError`, and then
+ * the present files are where they were.
+ */
+export function restoreDatabase(options: RestoreOptions): Restored {
+  const { dataDir, backup, now } = options;
+  if (!existsSync(backup)) throw new StoreError(`there is no backup ${backup}`);
+  const folder = join(dataDir, RESTORE_FOLDER);
+  const prepared = join(folder, DATABASE_FILE);
+  return explainDisk(dataDir, () => {
+    rmSync(folder, { recursive: true, force: true });
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      copy(backup, prepared);
+      prepare(prepared, options);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+    const place = join(dataDir, DATABASE_FILE);
+    const aside = moveAside(place, now());
+    renameSync(prepared, place);
+    sync(dataDir);
+    rmSync(folder, { recursive: true });
+    return { aside };
+  });
+}
+
+function copy(backup: string, to: string): void {
+  if (!statSync(backup).isFile()) throw new StoreError(`${backup} is not a file`);
+  for (const part of ['', '-wal']) if (existsSync(backup + part)) copyFileSync(backup + part, to + part);
+}
+
+function prepare(file: string, options: RestoreOptions): void {
+  const { backup, orchestratorId } = options;
+  const inspected = inspectCopy(file, backup);
+  refuseForeign(backup, inspected, orchestratorId);
+  if (inspected.owner === undefined) throw new StoreError(`${backup} is not a database of an orchestrator`);
+  const db = new Sqlite(file);
+  try {
+    const report = db.pragma('integrity_check(1)', { simple: true });
+    if (report !== 'ok') throw new StoreError(`${backup} is damaged (${report}): take another backup`);
+    const sql = createSql(db);
+    sql.transaction(() => begin(sql, options));
+    // One file from here on: a log beside it would have to move with it in one step.
+    db.pragma('journal_mode = DELETE');
+  } finally {
+    db.close();
+  }
+  sync(file);
+}
+
+/** What is wrong is said of the backup, not of our copy of it. */
+function inspectCopy(file: string, backup: string) {
+  try {
+    return inspect(file);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const [, why] = /\((.*)\)/.exec(error.message) ?? [];
+    throw new StoreError(`${backup} is damaged (${why ?? error.message}): take another backup`, {
+      cause: error,
+    });
+  }
+}
+
+const LOGS: readonly LogName[] = ['control', 'queue'];
+
+function begin(sql: Sql, { generation, peerLogId, newLogId, now }: RestoreOptions): void {
+  migrate(sql);
+  sql.run(
+    `INSERT INTO meta VALUES ('generation', ?1)
+     ON CONFLICT (key) DO UPDATE SET value = CAST(MAX(CAST(value AS INTEGER), CAST(?1 AS INTEGER)) AS TEXT)`,
+    String(generation),
+  );
+  for (const log of LOGS) {
+    const outbox = new Outbox({ sql, log, now, newLogId, lazyPositions: true });
+    outbox.renew(newLogId(), log === 'control' ? peerLogId : undefined);
+  }
+  sql.run(`INSERT OR REPLACE INTO meta VALUES ('restored', ?)`, String(now()));
+}
+
+/** Whether this is a restored database, and the edge has not said yet which commands have ended meanwhile. */
+export const awaitsResync = (sql: Sql): boolean =>
+  sql.run(`SELECT 1 FROM meta WHERE key = 'restored'`).length > 0;
+
+/** The edge has said it: in the transaction that writes down what it said. */
+export function endRestore(sql: Sql): void {
+  sql.run(`DELETE FROM meta WHERE key = 'restored'`);
+}
+
+/** The database before its logs: cut off in between, the next boot finds none, and `.restore` says why. */
+function moveAside(place: string, now: number): string[] {
+  const time = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
+  const present = ['', '-wal', '-shm'].filter((part) => existsSync(place + part));
+  return present.map((part) => {
+    const aside = `${place}.before-restore-${time}${part}`;
+    renameSync(place + part, aside);
+    return aside;
+  });
+}
+
+/** Waits until a file, or what a folder names, is on the disk. */
+function sync(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,47 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { UpstreamAllow } from '../relay/allow.ts';
+import type { Check } from './health.ts';
+
+const TIMEOUT_MS = 2_000;
+/** A host name may be long; an event lists many. */
+const TEXT_CHARS_MAX = 200;
+
+const PORT_OF: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+
+/**
+ * Looks whether an upstream takes TCP connections, within two seconds; no request is sent, since nobody knows
+ * what one would do there. One that is not on this machine's list is not touched, and fails like its requests.
+ */
+export function createLook(allow: UpstreamAllow) {
+  return async (origin: string, signal: AbortSignal): Promise<Check> => {
+    const name = origin.slice(0, TEXT_CHARS_MAX);
+    if (!allow.allows(origin)) return { name, ok: false, detail: 'not allowed here (UPSTREAM_ALLOW)' };
+    const begun = performance.now();
+    try {
+      await reach(new URL(origin), signal);
+      return { name, ok: true, latencyMs: Math.round(performance.now() - begun) };
+    } catch (error) {
+      return { name, ok: false, detail: reasonOf(error).slice(0, TEXT_CHARS_MAX) };
+    }
+  };
+}
+
+async function reach({ protocol, hostname, port }: URL, stop: AbortSignal): Promise<void> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT_MS)]);
+  const host = hostname.replaceAll(/[[\]]/g, '');
+  const socket = connect({ host, port: Number(port) || (PORT_OF[protocol] ?? 0) });
+  try {
+    await once(socket, 'connect', { signal });
+  } finally {
+    // Its error, if one still comes, has nobody to go to.
+    socket.on('error', () => {}).destroy();
+  }
+}
+
+/** The system's own words; of several addresses that were tried, the first one's. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
+  if (error instanceof Error && error.name === 'AbortError') return 'no answer within 2 s';
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,111 @@
+import type { Mutation } from '../sandbox/mutation.ts';
+import type { Violation } from './violation.ts';
+
+/** A build that breaks one promise, and what the oracle must say of it. */
+export interface Mutant {
+  readonly name: string;
+  readonly mutations: readonly Omit<Mutation, 'name'>[];
+  readonly seenAs: Violation['kind'];
+}
+
+/** Blocks the process without letting go of its turn: a SIGKILL finds it between two statements. */
+const BLOCK = 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60); } catch {}';
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'entries are acknowledged before they are committed',
+    seenAs: 'lost',
+    mutations: [
+      {
+        file: 'orchestrator/src/link/stream.ts',
+        find: 'if (this.#received.length === 1) this.#log.clock.defer(() => this.#attempt(() => this.#commit()));',
+        replace: `this.#options.sender.push({ type: 'ack', log: this.#log.name, applied: entry.seq });
+          if (this.#received.length === 1) this.#log.clock.after(250, () => this.#attempt(() => this.#commit()));`,
+      },
+    ],
+  },
+  {
+    name: 'the position is committed in another transaction than the entries',
+    seenAs: 'lost',
+    mutations: [
+      {
+        file: 'protocol/src/log/inbox.ts',
+        find: 'return this.#sql.transaction((): Received => {',
+        replace: 'return ((work: () => Received) => work())((): Received => {',
+      },
+      {
+        file: 'protocol/src/log/inbox.ts',
+        find: 'this.#keep(take(',
+        replace: `this.#sql.run("UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'in'", last, this.#log);
+          ${BLOCK}
+          this.#keep(take(`,
+      },
+    ],
+  },
+  {
+    name: 'a command’s end and the entry that tells of it are two transactions',
+    seenAs: 'lost',
+    mutations: [
+      {
+        file: 'orchestrator/src/commands/runner.ts',
+        find: 'this.#reports.ended(command, outcome);\n    });',
+        replace: 'setTimeout(() => this.#reports.ended(command, outcome), 150);\n    });',
+      },
+    ],
+  },
+  {
+    name: 'a deployment that is taken up again does not ask Cloudflare for its version',
+    seenAs: 'two effects',
+    mutations: [
+      {
+        file: 'orchestrator/src/deploy/deployer.ts',
+        find: "if (found.script === 'present' && found.versionId !== undefined) return found.versionId;",
+        replace: '',
+      },
+      {
+        file: 'orchestrator/src/deploy/deployer.ts',
+        find: 'if (known === undefined) {',
+        replace: 'await new Promise((resolve) => setTimeout(resolve, 250));\n  if (known === undefined) {',
+      },
+    ],
+  },
+  {
+    name: 'the Idempotency-Key is forgotten',
+    seenAs: 'twice',
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/commands.ts',
+        find: 'command.idempotencyKey ?? null,',
+        replace: 'null,',
+      },
+    ],
+  },
+  {
+    name: 'what D1 refuses counts as written',
+    seenAs: 'stuck',
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/projector.ts',
+        find: 'await queried(written, WRITE_DEADLINE_MS);\n    group.done();',
+        replace: 'group.done();\n    await queried(written, WRITE_DEADLINE_MS);',
+      },
+    ],
+  },
+];
+
+/** Two processes on one database that do not look whose it is now. */
+export const LEASELESS: Mutant = {
+  name: 'no lease is held',
+  seenAs: 'twice',
+  mutations: [
+    {
+      file: 'orchestrator/src/store/store.ts',
+      find: 'guard: () => holdLease(unguarded, generation),',
+      replace: '',
+    },
+  ],
+};
+
+/** With their mutant's name, as the system under test is given them. */
+export const mutationsOf = ({ name, mutations }: Mutant): Mutation[] =>
+  mutations.map((mutation) => ({ name, ...mutation }));

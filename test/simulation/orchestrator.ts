@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Sql } from '@clawdbot/protocol';
+import { systemClock as clock } from '../../orchestrator/src/clock.ts';
+import { Core } from '../../orchestrator/src/core.ts';
+import { layGround } from '../../orchestrator/src/ground.ts';
+import type { Dial } from '../../orchestrator/src/link/index.ts';
+import { parseAllow } from '../../orchestrator/src/relay/allow.ts';
+import { openStore, type Store } from '../../orchestrator/src/store/index.ts';
+import { Upkeep } from '../../orchestrator/src/upkeep.ts';
+import type { Cloudflare } from './cloudflare.ts';
+import type { EdgeMachine } from './edge/machine.ts';
+import type { Connection } from './network.ts';
+import type { Trace } from './trace.ts';
+import { Process, type World } from './world.ts';
+
+export const ORCHESTRATOR = 'vps';
+export const ORG = 'agency';
+
+interface Running {
+  readonly process: Process;
+  readonly store: Store;
+}
+
+export interface OrchestratorOptions {
+  readonly world: World;
+  readonly edge: EdgeMachine;
+  readonly cloudflare: Cloudflare;
+  readonly trace: Trace;
+}
+
+/** The VPS: its disk, and the processes that run on it. */
+export class OrchestratorMachine {
+  readonly dir = mkdtempSync(join(tmpdir(), 'simulated-'));
+  readonly #options: OrchestratorOptions;
+  #running: Running[] = [];
+  #boots = 0;
+  #connections: Connection[] = [];
+  #tokens = 0;
+
+  constructor(options: OrchestratorOptions) {
+    this.#options = options;
+  }
+
+  get processes(): readonly Process[] {
+    return this.#running.map(({ process }) => process);
+  }
+
+  get connections(): readonly Connection[] {
+    return this.#connections.filter((connection) => !connection.isClosed('a') || !connection.isClosed('b'));
+  }
+
+  /** Starts a process on this disk; one that runs already has met its successor. */
+  async boot(): Promise<void> {
+    const { world, trace } = this.#options;
+    const process = new Process(`orchestrator ${++this.#boots}`);
+    trace.note(`${process.name} boots`);
+    await world.act(process, () => this.#open(process));
+  }
+
+  /** Ends the processes where they are; what was not committed is gone. */
+  cutPower(): void {
+    for (const { process, store } of this.#running) {
+      process.alive = false;
+      store.close();
+    }
+    this.#running = [];
+    for (const connection of this.#connections) connection.cut();
+    this.#connections = [];
+  }
+
+  /** A process that died by itself (its database threw a power cut) is buried. @returns whether there was one */
+  bury(): boolean {
+    if (this.#running.every(({ process }) => process.alive)) return false;
+    this.cutPower();
+    return true;
+  }
+
+  destroy(): void {
+    this.cutPower();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #open(process: Process): void {
+    const { edge, cloudflare, trace, world } = this.#options;
+    const opened = openStore(this.dir, ORCHESTRATOR);
+    this.#running.push({ process, store: opened });
+    const log = trace.logger(process.name);
+    const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+    const ground = layGround({
+      store: { ...opened, sql: powered(opened.sql, process) },
+      clock,
+      random,
+      log,
+      allow: parseAllow('http://127.0.0.1:*'),
+      newLogId: () => crypto.randomUUID(),
+    });
+    const { settings } = ground;
+    const core = new Core({
+      ground,
+      orchestratorId: ORCHESTRATOR,
+      dataDir: this.dir,
+      lanes: 1,
+      version: '0',
+      instanceId: crypto.randomUUID(),
+      clock,
+      random,
+      jitter: () => world.random.next(),
+      log,
+      dial: this.#dial(edge),
+      handlers: {
+        deploy_worker: cloudflare.deploy,
+        update_config: (body, { signal }) => settings.apply(body, signal),
+      },
+      services: { request: refuse, report: refuse },
+      status: () => ({
+        type: 'status',
+        at: clock.now(),
+        version: '0',
+        uptimeS: 0,
+        memory: { rssBytes: 0, heapUsedBytes: 0 },
+        queues: ground.queues(),
+        sites: settings.statuses(),
+        workers: [],
+        tunnel: { state: 'not_configured' },
+      }),
+      onHalt: () => trace.note(`${process.name} halts`),
+    });
+    const upkeep = new Upkeep({ clock, log, tasks: core.upkeep, onLeaseLost: core.halt });
+    trace.note(`${process.name} has generation ${opened.generation}`);
+    void core.run().then(() => upkeep.stop());
+  }
+
+  /** As the product's own dial, over the simulated network. */
+  #dial(edge: EdgeMachine): Dial {
+    const { world } = this.#options;
+    return async () => {
+      const owner = world.current;
+      const exp = Math.floor(world.now / 1_000) + 60;
+      const jti = `token-${String(++this.#tokens).padStart(6, '0')}`;
+      const claims = { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, jti, exp, kid: 'key' };
+      const outcome = await edge.upgrade(claims);
+      if (outcome === 'lost' || outcome === 'refused') {
+        return { verdict: { after: 'retry', reason: `the dial was ${outcome}` } };
+      }
+      this.#connections.push(outcome);
+      const later = (task: () => void) => world.after(0, task, owner);
+      return {
+        socket: {
+          wire: {
+            sendText: (text) => outcome.send('a', text),
+            sendBytes: (bytes) => outcome.send('a', Uint8Array.from(bytes)),
+            close: (code, reason) => (code === 1006 ? outcome.cut() : outcome.close('a', code, reason)),
+          },
+          listen: (receiver) =>
+            outcome.attach('a', {
+              onMessage: (message) =>
+                later(() => {
+                  if (typeof message === 'string') receiver.receiveText(message);
+                  else receiver.receiveBytes(message);
+                }),
+              onClose: (code, reason) => later(() => receiver.closed(code, reason)),
+            }),
+        },
+      };
+    };
+  }
+}
+
+/** A database whose machine may lose power before any statement, and before a commit. */
+const powered = (sql: Sql, process: Process): Sql => ({
+  run(text, ...params) {
+    process.spend();
+    return sql.run(text, ...params);
+  },
+  transaction: (work) =>
+    sql.transaction(() => {
+      const result = work();
+      process.spend();
+      return result;
+    }),
+});
+
+const refuse = () => Promise.reject(new Error('the simulation makes no calls'));
