@@ -8,8 +8,9 @@ import { sweep } from './sweep.ts';
 /**
  * The edge. A request's Host decides the origin, and only what belongs to an origin is served there:
  *
- * - the console (`console.ts`): `/`, the dashboard; `/health`; `/channel`, where orchestrators dial (`auth/dial.ts`, then the
- *   `Channel` object of orchestrator and lane); `/live`, where dashboards watch (`hub/`); `/api/v1` (`api/`);
+ * - the console (`console.ts`): `/`, the dashboard's page; `/health`; `/channel`, where orchestrators dial
+ *   (`auth/dial.ts`, then the `Channel` object of orchestrator and lane); `/live`, where dashboards watch (`hub/`);
+ *   `/api/v1` (`api/`);
  * - the relay's host (`relay/`): `/s/:siteId/*`, a customer's request on its way to a site's upstream;
  * - a host name mapped to a site (`relay/`): all of it is that site's;
  * - anything else: 404.

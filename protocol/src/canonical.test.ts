@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalJson, digestOf, json, mergePatch } from './canonical.ts';
+import { canonicalJson, digestOf, mergePatch } from './canonical.ts';
+import { json } from './json.ts';
 
 const anyJson = fc.jsonValue().map((value) => json.parse(JSON.parse(JSON.stringify(value))));
 

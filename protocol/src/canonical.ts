@@ -1,12 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { z } from 'zod';
-
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-/** Any JSON. It names its types, because OpenAPI's generator does not end on a schema that contains itself. */
-export const json: z.ZodType<Json> = z
-  .json()
-  .meta({ type: ['object', 'array', 'string', 'number', 'boolean', 'null'] });
+import type { Json } from './json.ts';
 
 /**
  * JSON with object keys sorted by UTF-16 code unit and no white space, so that equal values have equal text

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { json } from './canonical.ts';
 import { errorCode } from './errors.ts';
 import { commandId, sha256Hex, siteId, timeMs } from './ids.ts';
+import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
 

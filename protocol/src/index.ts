@@ -9,6 +9,7 @@ export * from './errors.ts';
 export * from './frames/index.ts';
 export * from './headers.ts';
 export * from './ids.ts';
+export * from './json.ts';
 export * from './limits.ts';
 export * from './log/index.ts';
 export * from './sender.ts';

@@ -11,6 +11,13 @@ export interface Mutant {
 /** Blocks the process without letting go of its turn: a SIGKILL finds it between two statements. */
 const BLOCK = 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60); } catch {}';
 
+/** Uploads and their records lie apart: whoever stops, or takes over, finds a deployment between them. */
+const SLOW_DEPLOYMENTS: Mutant['mutations'][number] = {
+  file: 'orchestrator/src/deploy/deployer.ts',
+  find: 'if (known === undefined) {',
+  replace: 'await new Promise((resolve) => setTimeout(resolve, 250));\n  if (known === undefined) {',
+};
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'entries are acknowledged before they are committed',
@@ -62,11 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
         find: "if (found.script === 'present' && found.versionId !== undefined) return found.versionId;",
         replace: '',
       },
-      {
-        file: 'orchestrator/src/deploy/deployer.ts',
-        find: 'if (known === undefined) {',
-        replace: 'await new Promise((resolve) => setTimeout(resolve, 250));\n  if (known === undefined) {',
-      },
+      SLOW_DEPLOYMENTS,
     ],
   },
   {
@@ -93,11 +96,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-/** Two processes on one database that do not look whose it is now. */
+/** Of two processes on one database the older one does not look whose it is now, and goes on. */
 export const LEASELESS: Mutant = {
   name: 'no lease is held',
   seenAs: 'twice',
   mutations: [
+    SLOW_DEPLOYMENTS,
+    {
+      file: 'orchestrator/src/commands/runner.ts',
+      find: 'halt(error: Error): void {',
+      replace: 'halt(error: Error): void {\n    if (error) return;',
+    },
     {
       file: 'orchestrator/src/store/store.ts',
       find: 'guard: () => holdLease(unguarded, generation),',

@@ -1,5 +1,5 @@
 -- The existing Hono Workers API's own tables, as far as the orchestrator's data meets them. It lives in the
--- same D1 database; ours carry the prefix orc_ and never touch these.
+-- same D1 database; ours carry the prefix orc_. On these we have triggers and nothing else (edge-worker/migrations).
 CREATE TABLE IF NOT EXISTS agencies (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,

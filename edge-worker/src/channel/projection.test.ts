@@ -73,7 +73,7 @@ describe('events of an orchestrator', () => {
       parts.events.insertAll([eventAt({ orchestratorId }, 1), eventAt({ orchestratorId }, 2)]);
       parts.chores.projection.start();
       await expect.poll(() => ctx.storage.getAlarm()).toBeGreaterThan(0);
-      expect([parts.events.unprojected, await listed()]).toEqual([2, 0]);
+      expect([parts.state.queues.unprojected, await listed()]).toEqual([2, 0]);
     });
     // The object that the alarm wakes knows what was kept, and nothing else.
     await evictDurableObject(stubOf(orchestratorId));

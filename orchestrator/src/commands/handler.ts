@@ -27,21 +27,6 @@ export interface CommandContext {
  */
 export interface Handlers {
   deploy_worker(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
-  update_config(body: UpdateConfig, context: CommandContext): Promise<UpdateConfigResult>;
-}
-
-/** Calls the handler of a command's type; one that throws at once rejects like any other. */
-export async function carryOut(
-  handlers: Handlers,
-  body: DeployWorker | UpdateConfig,
-  context: CommandContext,
-): Promise<DeployResult | UpdateConfigResult> {
-  switch (body.type) {
-    case 'deploy_worker':
-      return handlers.deploy_worker(body, context);
-    case 'update_config':
-      return handlers.update_config(body, context);
-    default:
-      return body satisfies never;
-  }
+  /** Only writes to the database, in the transaction that begins and ends the command. */
+  update_config(body: UpdateConfig): UpdateConfigResult;
 }

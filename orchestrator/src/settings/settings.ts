@@ -33,11 +33,13 @@ export interface SettingsOptions {
 /** The sites' configs: what was pushed by the edge, passed the checks, and runs. */
 export interface Settings {
   /**
-   * Applies a generation, or throws `Failure('config_refused')` and leaves what runs as it is. A generation
-   * that runs already is answered again, so that a command which was cut off may be repeated; any other rejects
-   * with the reason of a signal that is aborted already.
+   * Applies a generation, in the caller's transaction, or throws `Failure('config_refused')` and leaves what runs
+   * as it is: that is written down in the transaction, too. A generation that runs already is answered again, so
+   * that a command may be repeated.
    */
-  apply(body: UpdateConfig, signal: AbortSignal): Promise<{ generation: number; digest: string }>;
+  apply(body: UpdateConfig): { generation: number; digest: string };
+  /** A transaction with an `apply` in it was rolled back: what runs is what the database says. */
+  reload(): void;
   /** Forgets the site, in the caller's transaction: a later config of it may begin at generation 1 again. */
   remove(siteId: string): void;
   /** The config that runs; undefined for a site that was never given one. */
@@ -58,7 +60,7 @@ interface Applied extends Running {
 
 export function createSettings({ sql, now, allow, events }: SettingsOptions): Settings {
   // Read for each request that is relayed, so the table is only its durable copy.
-  const applied = new Map(load(sql).map((site) => [site.siteId, site]));
+  let applied = load(sql);
 
   const run = (body: UpdateConfig): void => {
     const { siteId, generation, digest } = body;
@@ -85,16 +87,18 @@ export function createSettings({ sql, now, allow, events }: SettingsOptions): Se
   };
 
   return {
-    async apply(body, signal) {
+    apply(body) {
       const current = applied.get(body.siteId);
       if (current !== undefined && body.generation <= current.generation && body.digest === current.digest) {
         return { generation: current.generation, digest: current.digest };
       }
-      signal.throwIfAborted();
       const fault = stale(body, current) ?? unsound(body) ?? outside(body.config, allow);
       if (fault !== undefined) return refuse(body, fault);
       run(body);
       return { generation: body.generation, digest: body.digest };
+    },
+    reload() {
+      applied = load(sql);
     },
     remove(siteId) {
       sql.run(`DELETE FROM settings WHERE site_id = ?`, siteId);
@@ -168,8 +172,8 @@ const rows = (sql: Sql, siteId?: string): SqlRow[] =>
     ? sql.run(`SELECT * FROM settings ORDER BY site_id`)
     : sql.run(`SELECT * FROM settings WHERE site_id = ?`, siteId);
 
-function load(sql: Sql): Applied[] {
-  return sql
+function load(sql: Sql): Map<string, Applied> {
+  const sites = sql
     .run(`SELECT site_id, generation, digest, config FROM settings WHERE config IS NOT NULL`)
     .map((row) => {
       const config = siteConfig.parse(JSON.parse(String(row['config'])));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { json } from '../canonical.ts';
 import { deployPayload, statusPayload, updateConfigPayload } from '../commands.ts';
 import { siteId } from '../ids.ts';
+import { json } from '../json.ts';
 
 /** `POST /api/v1/orchestrator`: the seed's `OrchestratorRequest`, with each action's payload spelt out. */
 export const orchestratorRequest = z.discriminatedUnion('action', [

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { json } from '../canonical.ts';
 import { commandError, commandState, commandType } from '../commands.ts';
 import { syncEventBody } from '../frames/entries.ts';
 import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';
 import { eventId, orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { json } from '../json.ts';
 import { siteConfig } from '../site/config.ts';
 
 /** `GET /api/v1/commands/:id`. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { json } from '../canonical.ts';
 import {
   cancelCommand,
   commandError,
@@ -10,6 +9,7 @@ import {
   withdrawn,
 } from '../commands.ts';
 import { commandId, eventId, logId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { json, jsonObject } from '../json.ts';
 import { logName } from './session.ts';
 
 /** Orchestrator → edge: a command has begun, or has reached a milestone. */
@@ -27,7 +27,7 @@ export const commandResult = z.object({
   commandId,
   at: timeMs,
   state: finalState,
-  result: z.json().optional(),
+  result: json.optional(),
   error: commandError.optional(),
   reason: z.string().max(500).optional(),
 });
@@ -87,7 +87,7 @@ export const rowChanged = z.object({
   key: z.string().max(500),
   position: z.int().min(1),
   /** Absent: the row was deleted. */
-  row: z.record(z.string(), z.json()).optional(),
+  row: jsonObject.optional(),
 });
 export type RowChanged = z.infer<typeof rowChanged>;
 
