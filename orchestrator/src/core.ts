@@ -179,6 +179,7 @@ export class Core {
       random,
       log,
       blob: (ref, signal) => this.link.blob(ref, signal),
+      onRolledBack: () => ground.settings.reload(),
       awaitsResync: () => awaitsResync(sql),
       onChange: () => {
         this.#logs.wake();

@@ -107,8 +107,8 @@ describe('the orchestrator as a process', { timeout: TIMEOUT_MS }, () => {
       return found.length === 3 && found.map((frame) => edgeCodec.decodeEntry(frame.body));
     });
     expect(entries).toEqual([
-      { body: expect.objectContaining({ type: 'sync_event' }) },
       { body: expect.objectContaining({ type: 'command_progress', milestone: 'running' }) },
+      { body: expect.objectContaining({ type: 'sync_event' }) },
       { body: expect.objectContaining({ type: 'command_result', state: 'succeeded' }) },
     ]);
     socket.send({ type: 'ack', log: 'control', applied: 3 });

@@ -272,13 +272,14 @@ class Rooms {
       outbox,
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
-        update_config: (body, { signal }) => settings.apply(body, signal),
+        update_config: (body) => settings.apply(body),
       }),
       clock,
       edgeNow: () => this.#link.edgeNow,
       random: randomBytes,
       log,
       blob: (ref, signal) => this.#link.blob(ref, signal),
+      onRolledBack: () => settings.reload(),
       awaitsResync: () => awaitsResync(sql),
       onChange: () => {
         this.#logs.wake();

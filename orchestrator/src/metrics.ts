@@ -69,12 +69,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
           commands.startTimer({ type: body.type }),
           () => 'succeeded',
         ),
-      update_config: (body, context) =>
-        timed(
-          () => update_config(body, context),
-          commands.startTimer({ type: body.type }),
-          () => 'succeeded',
-        ),
+      update_config: (body) => {
+        const end = commands.startTimer({ type: body.type });
+        try {
+          const result = update_config(body);
+          end({ outcome: 'succeeded' });
+          return result;
+        } catch (error) {
+          end({ outcome: codeOf(error) });
+          throw error;
+        }
+      },
     }),
   };
 }
@@ -87,12 +92,14 @@ async function timed<T>(work: () => Promise<T>, end: End, outcomeOf: (result: T)
     end({ outcome: outcomeOf(result) });
     return result;
   } catch (error) {
-    // Our failures' codes are a short list; anything else is one more.
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'fault';
-    end({ outcome: code });
+    end({ outcome: codeOf(error) });
     throw error;
   }
 }
+
+/** Our failures' codes are a short list; anything else is one more. */
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'fault';
 
 function watchChannel(channel: MetricsSources['channel'], registers: Registry[]): void {
   const opened = new Counter({

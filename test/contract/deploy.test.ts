@@ -64,6 +64,7 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
   };
   const deployer = createDeployer({
     siteVars: () => ({}),
+    events: { record: () => {} },
     sql,
     cloudflare,
     now: Date.now,

@@ -1,5 +1,6 @@
 import { commandTaken, siteConfigState } from '@clawdbot/protocol';
 import { eventually } from '../eventually.ts';
+import { DEMO } from '../sandbox/seed/tenants.ts';
 import type { Ledger, Submission } from './ledger.ts';
 import { type Operation, SITES } from './plan.ts';
 import type { Answer, Rig } from './rig.ts';
@@ -44,6 +45,8 @@ export class Load {
         return this.#deploy(operation.name, operation.cancel);
       case 'edit':
         return this.#edit(operation.site);
+      case 'row':
+        return this.#write(operation.key);
       case 'status':
         return this.#status();
       case 'request':
@@ -92,6 +95,17 @@ export class Load {
     await this.#submit(submission);
     if (submission.taken !== undefined)
       this.#ledger.edits.set(site, [...(this.#ledger.edits.get(site) ?? []), submission]);
+  }
+
+  /** As the existing API does: in D1, past the edge; then it says so, as far as it can. */
+  async #write(key: string): Promise<void> {
+    this.#given += 1;
+    const params = [key, DEMO.orgId, `round-${this.#round}-${this.#given}`];
+    const sql = `INSERT INTO customers (id, agency_id, name) VALUES (?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET name = excluded.name`;
+    const write = () => this.#rig.database.batch([{ sql, params }]);
+    await eventually('the row is written', write, () => true, TAKEN_WITHIN_MS);
+    await this.#rig.nudge();
   }
 
   #submission(

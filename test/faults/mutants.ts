@@ -54,9 +54,9 @@ export const MUTANTS: readonly Mutant[] = [
     seenAs: 'lost',
     mutations: [
       {
-        file: 'orchestrator/src/commands/runner.ts',
-        find: 'this.#reports.ended(command, outcome);\n    });',
-        replace: 'setTimeout(() => this.#reports.ended(command, outcome), 150);\n    });',
+        file: 'orchestrator/src/commands/ledger.ts',
+        find: 'this.#reports.ended(command, outcome);\n      return true;',
+        replace: 'setTimeout(() => this.#reports.ended(command, outcome), 150);\n      return true;',
       },
     ],
   },
@@ -99,7 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
 /** Of two processes on one database the older one does not look whose it is now, and goes on. */
 export const LEASELESS: Mutant = {
   name: 'no lease is held',
-  seenAs: 'twice',
+  seenAs: 'lost',
   mutations: [
     SLOW_DEPLOYMENTS,
     {

@@ -3,12 +3,15 @@ import { Random } from '../simulation/random.ts';
 import type { Direction } from './cable.ts';
 
 export const SITES = ['fault-a', 'fault-b', 'fault-c'] as const;
+/** Of the existing API's table `customers`. */
+const ROWS = ['row-a', 'row-b', 'row-c'];
 export type Victim = 'orchestrator' | 'edge' | 'cloudflare';
 
-/** What an operator, or a customer, does. */
+/** What an operator, a customer or the existing API does. */
 export type Operation =
   | { readonly kind: 'deploy'; readonly name: string; readonly cancel: boolean }
   | { readonly kind: 'edit'; readonly site: string }
+  | { readonly kind: 'row'; readonly key: string }
   | { readonly kind: 'status' }
   | { readonly kind: 'request' };
 
@@ -64,7 +67,8 @@ function drawOperation(random: Random, round: number): Operation {
     // What is cancelled may or may not have been deployed: it has Workers of its own.
     return { kind: 'deploy', name: `w${pool}-${cancel ? 'c' : random.int(0, POOL - 1)}`, cancel };
   }
-  if (what < 0.8) return { kind: 'edit', site: random.pick(SITES) };
+  if (what < 0.7) return { kind: 'edit', site: random.pick(SITES) };
+  if (what < 0.8) return { kind: 'row', key: random.pick(ROWS) };
   return { kind: what < 0.9 ? 'status' : 'request' };
 }
 

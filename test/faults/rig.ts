@@ -116,6 +116,12 @@ export class Rig {
     return response.status;
   }
 
+  /** Rows of the shared tables have changed: without it they would go with the next cron, which does not run here. */
+  async nudge(): Promise<void> {
+    const nudge = () => this.api('/api/v1/sync', {});
+    await eventually('the edge is told of changed rows', nudge, ({ status }) => status === 202, 60_000);
+  }
+
   /** Waits for the strike's moment, or until `over`, and does it. */
   async strike(
     { direction, pieces, delayMs, fault }: Strike,
@@ -175,12 +181,13 @@ export class Rig {
     }
   }
 
-  /** Nothing is broken any more: parts, cable and D1. */
+  /** Nothing is broken any more: parts, cable and D1; and what the cron would do is done. */
   async heal(): Promise<void> {
     this.cable.mend();
     await this.#d1('ok');
     await Promise.all(this.#starting);
     this.#starting = [];
+    await this.nudge();
   }
 
   /** The gate lives in the edge's process, which may just have been killed. */

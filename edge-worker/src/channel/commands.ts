@@ -200,48 +200,6 @@ export class Commands {
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
   }
 
-  /** Commands that were delivered and have not ended, whose entries are behind position `after`. */
-  unfinished(after = 0): { id: string; seq: number; type: CommandType }[] {
-    return this.#sql
-      .run(
-        `SELECT id, seq, type FROM commands WHERE state IN ('delivered', 'running') AND seq > ? ORDER BY seq`,
-        after,
-      )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
-  }
-
-  /** Commands that have ended, with their positions behind `after`. */
-  endedBehind(after: number): { id: string; seq: number }[] {
-    return this.#sql
-      .run(
-        `SELECT id, seq FROM commands WHERE seq > ? AND state NOT IN ('queued', 'delivered', 'running')`,
-        after,
-      )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
-  }
-
-  /** Commands that have ended since `at`. */
-  endedSince(at: number): string[] {
-    return this.#sql
-      .run(
-        `SELECT id FROM commands WHERE state NOT IN ('queued', 'delivered', 'running') AND updated_at >= ?`,
-        at,
-      )
-      .map((row) => text(row, 'id'));
-  }
-
-  /** Is a command open that brings this generation of a site's config? */
-  bringing(siteId: string, generation: number): boolean {
-    return (
-      this.#sql.run(
-        `SELECT 1 FROM commands WHERE state IN ('queued', 'delivered', 'running')
-         AND site_id = ? AND generation = ? AND type = 'update_config' LIMIT 1`,
-        siteId,
-        generation,
-      ).length > 0
-    );
-  }
-
   /** The command's entry is another one now. */
   moveTo(id: string, seq: number): void {
     this.#sql.run(`UPDATE commands SET seq = ? WHERE id = ?`, seq, id);

@@ -13,7 +13,7 @@ import {
   TEXT_MESSAGE_BYTES_MAX,
   type Welcome,
 } from '@clawdbot/protocol';
-import type { Commands } from './commands.ts';
+import type { CommandRecall } from './command-recall.ts';
 import type { Control } from './control.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type DurableLog, LOGS_IN_ORDER, type Logs } from './logs.ts';
@@ -25,7 +25,7 @@ import type { Meta } from './store.ts';
 export interface GreetingParts {
   readonly meta: Meta;
   readonly logs: Logs;
-  readonly commands: Commands;
+  readonly recall: Pick<CommandRecall, 'endedSince'>;
   readonly control: Pick<Control, 'acknowledged'>;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly letters: Pick<RemoteLetters, 'forget'>;
@@ -185,8 +185,8 @@ export class Greeting {
   }
 
   #frames(pending: Pending): ResyncFrame[] {
-    const { commands, now } = this.#parts;
-    const finished = commands.endedSince(now() - FINISHED_MS);
+    const { recall, now } = this.#parts;
+    const finished = recall.endedSince(now() - FINISHED_MS);
     const count = Math.max(1, Math.ceil(finished.length / FINISHED_PER_FRAME));
     return Array.from({ length: count }, (_, n) => ({
       type: 'resync',

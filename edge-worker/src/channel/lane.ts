@@ -21,7 +21,7 @@ import type { Control } from './control.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
-import type { Logs } from './logs.ts';
+import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
@@ -139,9 +139,9 @@ export class Lane implements LanePort {
     const { instanceId } = hello;
     const since = this.#parts.now();
     const sessionId = hexOf(this.#parts.random(16));
-    const offered = hello.logs.queue === undefined ? (['control'] as const) : (['control', 'queue'] as const);
+    const offered = LOGS_IN_ORDER.filter((log) => hello.logs[log] !== undefined);
     return {
-      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: [...offered] },
+      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: offered },
       welcome: welcomeOf({
         protocol: admission.protocol,
         sessionId,

@@ -5,6 +5,7 @@ import { Blobs } from './blobs.ts';
 import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
+import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
 import { Configs } from './configs.ts';
 import { Control } from './control.ts';
@@ -104,10 +105,12 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
   const letters = new Letters({ logs, remote, orchestratorId });
   const state = new State({ orchestratorId, meta, logs, letters, events: eventProjection, presence });
   const handling = new Handling({ sql, logs, commands, events, letters: remote, blobs, now });
+  const recall = new CommandRecall(sql);
   const resync = new Resync({
     sql,
     logs,
     commands,
+    recall,
     configs,
     control,
     blobs,
@@ -142,7 +145,7 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
     greeting: new Greeting({
       meta,
       logs,
-      commands,
+      recall,
       control,
       events: eventProjection,
       letters: remote,

@@ -31,7 +31,7 @@ async function connected() {
 }
 
 describe('events of an orchestrator', () => {
-  it('are acknowledged, and once more when D1 has them', async () => {
+  it('L3: are acknowledged, and once more when D1 has them', async () => {
     const { orchestratorId, peer, entry, projected, inD1 } = await connected();
     peer.send(entry(1), entry(2), entry(3));
     expect(await peer.next('ack')).toEqual({ type: 'ack', log: 'control', applied: 3 });
@@ -40,7 +40,7 @@ describe('events of an orchestrator', () => {
     expect((await channelOf(orchestratorId).describe()).queues.unprojected).toBe(0);
   });
 
-  it('how far D1 is, is said in welcome, too', async () => {
+  it('L3: how far D1 is, is said in welcome, too', async () => {
     const { orchestratorId, peer, entry, projected } = await connected();
     peer.send(entry(1));
     await projected(1);

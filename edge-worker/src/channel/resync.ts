@@ -1,5 +1,6 @@
-import { type CommandType, type Hello, type Sql, text } from '@clawdbot/protocol';
+import { type Hello, type Sql, text } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
+import type { CommandRecall, Unfinished } from './command-recall.ts';
 import type { Commands } from './commands.ts';
 import type { Configs, KnownSite } from './configs.ts';
 import { type Control, withdrawn } from './control.ts';
@@ -9,7 +10,8 @@ import type { RemoteLetters } from './remote-letters.ts';
 export interface ResyncParts {
   readonly sql: Sql;
   readonly logs: Logs;
-  readonly commands: Commands;
+  readonly commands: Pick<Commands, 'move' | 'moveTo'>;
+  readonly recall: CommandRecall;
   readonly configs: Configs;
   readonly control: Control;
   readonly blobs: Pick<Blobs, 'release'>;
@@ -38,8 +40,12 @@ export class Resync {
 
   /** Its database is new. */
   emptied(): void {
-    const { commands, configs, letters, shareAgain } = this.#parts;
-    for (const open of commands.unfinished()) this.#giveAnew(open);
+    const { logs, recall, configs, letters, shareAgain } = this.#parts;
+    const { acked, offered } = logs.control.outbox;
+    for (const open of recall.unfinished(0, offered)) {
+      if (open.seq <= acked) this.#giveAnew(open);
+      else this.#mark(open);
+    }
     for (const site of configs.all()) this.#sendConfig(site, undefined);
     letters.forget('control', 0);
     letters.forget('queue', 0);
@@ -51,18 +57,18 @@ export class Resync {
    * for what has ended. Those before `oldest` are no longer kept.
    */
   wentBack({ applied, oldest, running }: { applied: number; oldest: number; running: Running }): void {
-    const { logs, commands, configs, letters, shareAgain } = this.#parts;
+    const { logs, recall, configs, letters, shareAgain } = this.#parts;
     const removed = this.#removedBehind(applied);
-    for (const { id, seq } of commands.endedBehind(applied)) logs.control.outbox.rewrite(seq, withdrawn(id));
-    for (const open of commands.unfinished(applied)) {
+    for (const { id, seq } of recall.endedBehind(applied)) logs.control.outbox.rewrite(seq, withdrawn(id));
+    for (const open of recall.unfinished(applied, logs.control.outbox.offered)) {
       if (open.seq < oldest) this.#giveAnew(open);
-      else if (open.type === 'deploy_worker') this.#mark(open.seq);
+      else this.#mark(open);
     }
     const has = new Map(running.map(({ siteId, digest }) => [siteId, digest]));
     for (const site of configs.all()) {
       const { siteId, generation, digest } = site;
       const right = has.get(siteId) === digest && !removed.has(siteId);
-      if (!right && !commands.bringing(siteId, generation)) this.#sendConfig(site, has.get(siteId));
+      if (!right && !recall.bringing(siteId, generation)) this.#sendConfig(site, has.get(siteId));
     }
     letters.forget('control', applied);
     if (oldest > applied + 1) shareAgain();
@@ -79,7 +85,7 @@ export class Resync {
   }
 
   /** A deployment is sent again under its id; a config edit is not, since the whole config is. */
-  #giveAnew({ id, seq, type }: { id: string; seq: number; type: CommandType }): void {
+  #giveAnew({ id, seq, type }: Unfinished): void {
     const { commands, blobs, logs, now } = this.#parts;
     const { outbox } = logs.control;
     const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
@@ -93,10 +99,10 @@ export class Resync {
     blobs.release(id);
   }
 
-  /** It may have run before the database was restored. */
-  #mark(seq: number): void {
+  /** It is offered again, and may have run before. A config may be applied twice. */
+  #mark({ seq, type }: Unfinished): void {
     const { outbox } = this.#parts.logs.control;
-    const body = outbox.body(seq);
+    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
     if (body !== undefined) outbox.rewrite(seq, again(body));
   }
 

@@ -41,7 +41,6 @@ export class Session {
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
   #ended = false;
-  #projected = 0;
   readonly #flow: Flow;
   readonly #traffic: Traffic;
 
@@ -85,9 +84,12 @@ export class Session {
       if (typeof message === 'string') this.#onText(message);
       else this.#onChunk(message);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) console.error('a message could not be handled', error);
-      if (error instanceof ProtocolError) this.close(error.close, error.message);
-      else this.close('internal', 'the edge failed to handle a message');
+      if (error instanceof ProtocolError) {
+        this.close(error.close, error.message);
+        return;
+      }
+      console.error('a message could not be handled', error);
+      this.close('internal', 'the edge failed to handle a message');
     }
   }
 
@@ -129,11 +131,9 @@ export class Session {
     if (this.#state.state === 'open') this.#traffic.pump();
   }
 
-  /** D1 has every event up to this position of the orchestrator's control log: said once, when it has moved. */
+  /** D1 has every event up to this position of the orchestrator's control log. */
   projected(applied: number, projected: number): void {
-    if (projected <= this.#projected) return;
-    this.#projected = projected;
-    this.#sender.push({ type: 'ack', log: 'control', applied, projected });
+    this.#traffic.projected(applied, projected);
   }
 
   close(name: CloseName, reason: string): void {

@@ -30,6 +30,7 @@ export class Traffic {
   readonly #ports: TrafficPorts;
   #logs: readonly LogName[];
   #resyncProbe: number | undefined;
+  #projected = 0;
 
   constructor(ports: TrafficPorts, logs: readonly LogName[]) {
     this.#ports = ports;
@@ -75,6 +76,13 @@ export class Traffic {
   acknowledged(log: LogName, applied: number): void {
     this.#mustCarry(log);
     this.#ports.lane.acknowledged(log, applied);
+  }
+
+  /** Said once, when it has moved. */
+  projected(applied: number, projected: number): void {
+    if (projected <= this.#projected) return;
+    this.#projected = projected;
+    this.#ports.push({ type: 'ack', log: 'control', applied, projected });
   }
 
   #receive(log: LogName, entries: readonly Entry[]): void {

@@ -1,16 +1,17 @@
 import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { explainDisk } from '../store/index.ts';
 import { CliError } from './io.ts';
 
 /**
- * Runs `work` while no other process can use the database, or throws `CliError` when one does. SQLite's own
- * exclusive lock says so, whatever the other process is (an orchestrator, a backup) and whichever container it is
- * in; a process that starts meanwhile waits for the lock, and gives up.
+ * Runs `work` while no other process can use the database. SQLite's own exclusive lock says so, whatever the other
+ * process is (an orchestrator, a backup) and whichever container it is in; a process that starts meanwhile waits
+ * for the lock, and gives up. Throws `CliError` when the database is in use, `StoreError` when the disk is full.
  */
 export async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
   if (!existsSync(file)) return work();
-  const folder = mkdtempSync(join(dirname(file), '.alone-'));
+  const folder = explainDisk(dirname(file), () => mkdtempSync(join(dirname(file), '.alone-')));
   let db: Sqlite.Database | undefined;
   try {
     db = locked(file, join(folder, 'orchestrator.db'));

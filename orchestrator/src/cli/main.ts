@@ -16,6 +16,12 @@ const io: Io = {
   err: (line) => void process.stderr.write(`${line}\n`),
 };
 
+// Whoever reads has seen enough, as in "clawctl events --follow | head".
+process.stdout.on('error', (error) => {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 const program = createProgram(io);
 try {
   await program.parseAsync();

@@ -22,19 +22,17 @@ export async function restore(io: Io, file: string, json: boolean): Promise<void
   const backup = resolve(io.cwd, file);
   await refuseRunning(config);
   const { generation, control } = await askEdge(config, io);
-  const restored = await alone(join(dataDir, DATABASE_FILE), () =>
-    inSentences(async () =>
-      restoreDatabase({
-        dataDir,
-        orchestratorId,
-        backup,
-        generation,
-        ...(control.peerLogId === undefined ? {} : { peerLogId: control.peerLogId }),
-        newLogId: () => `log_${randomUUID()}`,
-        now: io.now,
-      }),
-    ),
-  );
+  const put = async () =>
+    restoreDatabase({
+      dataDir,
+      orchestratorId,
+      backup,
+      generation,
+      ...(control.peerLogId === undefined ? {} : { peerLogId: control.peerLogId }),
+      newLogId: () => `log_${randomUUID()}`,
+      now: io.now,
+    });
+  const restored = await inSentences(() => alone(join(dataDir, DATABASE_FILE), put));
   show({ io, json }, { restored: backup, orchestratorId, generation: generation + 1, ...restored }, () =>
     [
       `restored ${orchestratorId} from ${backup}`,

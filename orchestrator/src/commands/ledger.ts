@@ -47,14 +47,6 @@ export class Ledger {
     });
   }
 
-  /** `begin` and `end` in one transaction. */
-  endAtOnce(command: OpenCommand, outcome: Outcome): boolean {
-    return this.#sql.transaction(() => {
-      this.begin(command);
-      return this.end(command, outcome);
-    });
-  }
-
   /**
    * Ends those that are open, in the caller's transaction, without telling the edge, which knows it.
    * @returns their ids

@@ -31,12 +31,17 @@ export const cancelled = (reason: string): Outcome => ({
 export function failed(error: unknown, signal: AbortSignal): Outcome | undefined {
   if (signal.aborted && signal.reason instanceof Cancelled) return cancelled(signal.reason.message);
   if (signal.aborted) return undefined;
-  const failure =
+  return failedWith(
     error instanceof Failure
       ? error
-      : new Failure('internal', 'the orchestrator failed while it ran this command: see its log');
-  return {
-    state: 'failed',
-    error: { code: failure.code, message: failure.message.slice(0, MESSAGE_MAX) },
-  };
+      : new Failure('internal', 'the orchestrator failed while it ran this command: see its log'),
+  );
 }
+
+export const failedWith = ({ code, message }: Failure): Outcome => ({
+  state: 'failed',
+  error: { code, message: message.slice(0, MESSAGE_MAX) },
+});
+
+export const unreadable = (why: string): Outcome =>
+  failedWith(new Failure('internal', `this version of the orchestrator cannot read the command: ${why}`));

@@ -1,18 +1,18 @@
-import { Failure, json } from '@clawdbot/protocol';
+import { type DeployWorker, Failure, json } from '@clawdbot/protocol';
 import type { BlobRef } from '../calls/index.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
-import { type CommandContext, carryOut, type Handlers } from './handler.ts';
+import type { CommandContext, Handlers } from './handler.ts';
 import type { Ledger } from './ledger.ts';
 import type { LocalCommands } from './local.ts';
 import { Cancelled, failed, type Outcome, Stopping } from './outcome.ts';
 import type { OpenCommand } from './table.ts';
 
 export interface RunOptions {
-  readonly command: OpenCommand;
+  readonly command: OpenCommand<DeployWorker>;
   readonly ledger: Ledger;
-  readonly handlers: Handlers;
+  readonly deploy: Handlers['deploy_worker'];
   readonly local: LocalCommands;
   /** Pulls a blob from the edge. */
   readonly blob: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
@@ -21,13 +21,13 @@ export interface RunOptions {
   /** The process stops (`Stopping`), or must commit nothing more. */
   readonly stop: AbortSignal;
   /** It has ended, and that is written down. */
-  readonly onEnded: (command: OpenCommand, outcome: Outcome) => void;
+  readonly onEnded: (command: OpenCommand<DeployWorker>, outcome: Outcome) => void;
   readonly onLeaseLost: (error: LeaseLost) => void;
 }
 
 /** One command under way, from its handler's call until its end is committed. */
 export class Run {
-  readonly command: OpenCommand;
+  readonly command: OpenCommand<DeployWorker>;
   /** Never rejects. */
   readonly over: Promise<void>;
   readonly #options: RunOptions;
@@ -66,9 +66,9 @@ export class Run {
 
   /** @returns undefined when nobody has decided anything: the command stays open */
   async #outcome(): Promise<Outcome | undefined> {
-    const { handlers, clock, log, stop, onLeaseLost } = this.#options;
+    const { deploy, clock, log, stop, onLeaseLost } = this.#options;
     try {
-      const result = await carryOut(handlers, this.command.body, this.#context());
+      const result = await deploy(this.command.body, this.#context());
       return { state: 'succeeded', result: json.parse(result) };
     } catch (error) {
       if (error instanceof LeaseLost) onLeaseLost(error);
@@ -87,12 +87,12 @@ export class Run {
 
   #context(): CommandContext {
     const { command, ledger, blob, local, log } = this.#options;
-    const { commandId, siteId, ...body } = command.body;
+    const { commandId, siteId, again = false } = command.body;
     const { signal } = this.#abort;
     return {
       commandId,
       siteId,
-      resumed: command.started || ('again' in body && body.again === true),
+      resumed: command.started || again,
       signal,
       log: log.child({ commandId }),
       progress: (milestone, detail) => {
@@ -107,8 +107,7 @@ export class Run {
   #commit(outcome: Outcome): boolean {
     const { command, ledger, log, onEnded, onLeaseLost } = this.#options;
     try {
-      const told = isInstant(command) ? ledger.endAtOnce(command, outcome) : ledger.end(command, outcome);
-      if (told) onEnded(command, outcome);
+      if (ledger.end(command, outcome)) onEnded(command, outcome);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost) onLeaseLost(error);
@@ -117,9 +116,3 @@ export class Run {
     }
   }
 }
-
-/**
- * Applying a config takes one short transaction on this machine, and may be repeated: it leaves no trace before
- * its end, which spares an fsync for each of a thousand edits that waited.
- */
-export const isInstant = ({ body }: OpenCommand): boolean => body.type === 'update_config';

@@ -58,6 +58,9 @@ class Process {
   readonly begun: string[] = [];
   readonly lines: string[];
   readonly leaseLost = vi.fn();
+  readonly rolledBack = vi.fn();
+  /** Configs, in the order in which they were applied. */
+  readonly applied = vi.fn(({ generation, digest }: UpdateConfig) => ({ generation, digest }));
   edgeAheadMs = 0;
   awaitsResync = false;
   #positions = 0;
@@ -83,6 +86,7 @@ class Process {
       random: (length) => new Uint8Array(length),
       log,
       blob: () => Promise.reject(new Failure('blob_missing', 'no edge in this test')),
+      onRolledBack: this.rolledBack,
       awaitsResync: () => this.awaitsResync,
       onChange: () => {},
       onLeaseLost: this.leaseLost,
@@ -92,7 +96,7 @@ class Process {
   #handlers(): Handlers {
     const hold =
       <T>(result: T) =>
-      (body: CommandBody, context: CommandContext) =>
+      (body: DeployWorker, context: CommandContext) =>
         new Promise<T>((resolve, reject) => {
           this.begun.push(body.commandId);
           context.signal.addEventListener('abort', () => reject(context.signal.reason), { once: true });
@@ -100,7 +104,7 @@ class Process {
           const succeed = () => resolve(result);
           this.held.set(body.commandId, { id: body.commandId, context, succeed, fail: reject });
         });
-    return { deploy_worker: hold(RESULT), update_config: hold({ generation: 1, digest: 'b'.repeat(64) }) };
+    return { deploy_worker: hold(RESULT), update_config: (body) => this.applied(body) };
   }
 
   accept(...bodies: CommandBody[]): void {
@@ -173,13 +177,11 @@ describe('Runner: order', () => {
   it('runs commands of one key one after the other, in the order they came', async () => {
     const process = await boot();
     const { begun } = process;
-    process.accept(deploy(1, 'a'), deploy(2, 'a'), config(3, 'site-1'), config(4, 'site-1'));
+    process.accept(deploy(1, 'a'), deploy(2, 'a'), deploy(3, 'b'));
     await process.settle();
     expect(begun).toEqual([idOf(1), idOf(3)]);
-    await process.end(1, (held) => held.succeed());
+    await process.end(1, (held) => held.fail(new Failure('cloudflare_refused', 'no')));
     expect(begun).toEqual([idOf(1), idOf(3), idOf(2)]);
-    await process.end(3, (held) => held.fail(new Failure('config_refused', 'no')));
-    expect(begun.at(-1)).toBe(idOf(4));
   });
 
   it('runs at most four at once, of different keys', async () => {
@@ -290,19 +292,24 @@ describe('Runner: expiry and cancelling', () => {
 describe('Runner: a site that is deleted', () => {
   it('has its open commands cancelled, those that wait and those that run, and no other', async () => {
     const process = await boot();
-    process.accept(config(1, 'site-1'), config(2, 'site-1'), deploy(3, 'a'), config(4, 'site-2'));
+    process.accept(deploy(1, 'a'), deploy(2, 'a'), deploy(3, 'b', { siteId: 'site-2' }));
     await process.settle();
-    process.store.sql.transaction(() => process.runner.cancelSite('site-1', 'the site was deleted'));
+    process.store.sql.transaction(() => {
+      process.runner.accept(config(4, 'site-1'), { logId: 'log-edge', seq: 90 });
+      process.runner.cancelSite('site-1', 'the site was deleted');
+    });
     process.accept(config(5, 'site-1'));
     await process.settle();
     expect(process.told().sort()).toEqual([
       '1 cancelled',
       '1 running',
       '2 cancelled',
-      '3 cancelled',
       '3 running',
+      '4 cancelled',
+      '5 running',
+      '5 succeeded',
     ]);
-    expect(process.begun).toEqual([1, 3, 4, 5].map(idOf));
+    expect(process.applied.mock.calls.map(([{ generation }]) => generation)).toEqual([5]);
   });
 });
 
@@ -388,13 +395,80 @@ describe('Runner: a full disk', () => {
 });
 
 describe('Runner: configs', () => {
-  it('are told as begun and ended in one transaction: nothing is written before the end', async () => {
+  const some = (count: number) => Array.from({ length: count }, (_, n) => config(n + 1, `site-${n % 2}`));
+  const generations = (process: Process): number[] =>
+    process.applied.mock.calls.map(([{ generation }]) => generation);
+
+  it('are applied in their order, begun and ended in one transaction, and a refusal is the answer of one alone', async () => {
     const process = await boot();
-    process.accept(config(1, 'site-1'));
+    process.applied.mockImplementation(({ generation, digest }) => {
+      if (generation === 2) throw new Failure('config_refused', 'an upstream outside the list');
+      return { generation, digest };
+    });
+    process.accept(...some(3));
     await process.settle();
-    expect([process.begun, process.told()]).toEqual([[idOf(1)], []]);
-    await process.end(1, (held) => held.succeed());
-    expect(process.told()).toEqual(['1 running', '1 succeeded']);
+    expect(generations(process)).toEqual([1, 2, 3]);
+    expect(process.told()).toEqual([
+      '1 running',
+      '1 succeeded',
+      '2 running',
+      '2 failed',
+      '3 running',
+      '3 succeeded',
+    ]);
+    expect(process.rolledBack).not.toHaveBeenCalled();
+  });
+
+  it('that waited are applied some in a turn: requests have theirs between', async () => {
+    const process = await boot();
+    process.store.sql.transaction(() => {
+      for (const [n, body] of some(1_000).entries()) {
+        process.runner.accept(body, { logId: 'log-edge', seq: n + 1 });
+      }
+    });
+    process.runner.wake();
+    expect(generations(process)).toHaveLength(50);
+    for (let turn = 0; turn < 20; turn++) await process.settle();
+    expect(generations(process)).toEqual(some(1_000).map(({ generation }) => generation));
+  });
+
+  it('with a fault of ours undo nothing but themselves, and are told as internal', async () => {
+    const process = await boot();
+    process.applied.mockImplementation(({ generation, digest }) => {
+      process.store.sql.run(`INSERT INTO meta VALUES (?, '')`, `config ${generation}`);
+      if (generation === 2) throw new TypeError('x of undefined');
+      return { generation, digest };
+    });
+    process.store.sql.transaction(() => {
+      for (const body of some(3)) process.runner.accept(body, { logId: 'log-edge', seq: body.generation });
+    });
+    process.runner.wake();
+    await process.settle();
+    expect(process.told()).toEqual(['1 running', '1 succeeded', '2 failed', '3 running', '3 succeeded']);
+    expect(process.store.sql.run(`SELECT key FROM meta WHERE key LIKE 'config %'`)).toEqual([
+      { key: 'config 1' },
+      { key: 'config 3' },
+    ]);
+    expect(process.rolledBack).toHaveBeenCalled();
+  });
+
+  it('of a turn are one transaction: when the disk is full in the middle, all wait until there is room', async () => {
+    const process = await boot();
+    process.store.sql.transaction(() => {
+      for (const body of some(3)) process.runner.accept(body, { logId: 'log-edge', seq: body.generation });
+    });
+    const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    process.applied.mockImplementation(({ generation, digest }) => {
+      if (generation === 3) throw full;
+      return { generation, digest };
+    });
+    process.runner.wake();
+    process.clock.pass(10_000);
+    expect(process.told()).toEqual([]);
+    expect(process.rolledBack).toHaveBeenCalled();
+    process.applied.mockImplementation(({ generation, digest }) => ({ generation, digest }));
+    process.clock.pass(2_000);
+    expect(process.told().filter((line) => line.endsWith('succeeded'))).toHaveLength(3);
   });
 });
 

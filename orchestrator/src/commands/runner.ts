@@ -8,42 +8,47 @@ import {
 } from '@clawdbot/protocol';
 import { pause } from '../clock.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
+import { Configs } from './configs.ts';
+import { earlyEnd } from './early.ts';
+import type { Handlers } from './handler.ts';
 import { Ledger } from './ledger.ts';
 import { LocalCommands } from './local.ts';
-import { Cancelled, cancelled, expired, type Outcome, Stopping } from './outcome.ts';
+import { Cancelled, type Outcome, Stopping, unreadable } from './outcome.ts';
 import { Reports, type ReportsOptions } from './reports.ts';
-import { isInstant, Run, type RunOptions } from './run.ts';
+import { Run, type RunOptions } from './run.ts';
 import { type CommandBody, type CommandRow, CommandTable, type OpenCommand, type Origin } from './table.ts';
 
-/** Commands at once: they wait for Cloudflare most of the time, and share its API budget. */
+/** Deployments at once: they wait for Cloudflare most of the time, and share its API budget. */
 const PARALLEL = 4;
-/** A command whose runs never end, since it brings the process down, must not keep the orchestrator in a loop. */
-const ATTEMPTS_MAX = 20;
 /** What a handler is given to come to its end once it was told to stop. */
 const ABORT_MS = 1_000;
 /** Ended commands are kept as long as the edge may still ask what became of them. */
 const KEEP_ENDED_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface RunnerOptions
-  extends Pick<RunOptions, 'handlers' | 'clock' | 'blob' | 'log' | 'onLeaseLost'>,
+  extends Pick<RunOptions, 'clock' | 'blob' | 'log' | 'onLeaseLost'>,
     Pick<ReportsOptions, 'outbox'> {
   readonly orchestratorId: string;
   readonly sql: Sql;
+  readonly handlers: Handlers;
   /** The edge's time: a command's `expiresAt` is by its clock. */
   readonly edgeNow: () => number;
   readonly random: RandomBytes;
   /** Whether nothing may be started yet: a restored database does not know which commands have ended. */
   readonly awaitsResync: () => boolean;
+  /** A transaction in which a config was applied was rolled back. */
+  readonly onRolledBack: () => void;
   /** The outbox has new entries, or the status has changed. Called inside transactions: act a turn later. */
   readonly onChange: () => void;
 }
 
-/** Carries out commands: those of one key in their order, others side by side. */
+/** Carries out commands: those of one Worker or one site in their order, others side by side. */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #table: CommandTable;
   readonly #ledger: Ledger;
   readonly #local = new LocalCommands();
+  readonly #configs: Configs;
   readonly #running = new Map<string, Run>();
   readonly #stop = new AbortController();
   #cancelRetry: () => void = () => {};
@@ -54,6 +59,13 @@ export class Runner {
     this.#table = new CommandTable(sql, clock.now);
     const reports = new Reports({ outbox, now: clock.now, log, onReport: onChange });
     this.#ledger = new Ledger(sql, this.#table, reports);
+    this.#configs = new Configs({
+      ...options,
+      table: this.#table,
+      ledger: this.#ledger,
+      apply: options.handlers.update_config,
+      onEnded: (command, outcome) => this.#ended(command, outcome),
+    });
   }
 
   /** Takes up what an earlier process left, then whatever `wake` tells of. */
@@ -128,6 +140,7 @@ export class Runner {
         this.#running.get(id)?.abort(new Cancelled(reason));
       }
       while (this.#running.size < PARALLEL && this.#startNext());
+      if (this.#configs.applySome()) this.#options.clock.defer(() => this.wake());
     } catch (error) {
       this.#refused(error);
     }
@@ -165,20 +178,22 @@ export class Runner {
   /** @returns whether there was one */
   #startNext(): boolean {
     const busy = [...this.#running.values()].map(({ command }) => command.key);
-    const command = this.#table.next(busy);
+    const command = this.#table.nextDeployment(busy);
     if (command === undefined) return false;
-    const early = 'unreadable' in command ? unreadable(command.unreadable) : this.#earlyEnd(command);
+    const early =
+      'unreadable' in command ? unreadable(command.unreadable) : earlyEnd(command, this.#options.edgeNow());
     if (early === undefined && 'body' in command) this.#start(command);
     else if (early !== undefined && this.#ledger.end(command, early)) this.#ended(command, early);
     return true;
   }
 
-  #start(command: OpenCommand): void {
+  #start(command: OpenCommand<DeployWorker>): void {
     const { handlers, blob, clock, log } = this.#options;
-    if (!isInstant(command)) this.#ledger.begin(command);
+    this.#ledger.begin(command);
     log.info('a command runs', { commandId: command.id, type: command.body.type, resumed: command.started });
     const run = new Run({
-      ...{ command, handlers, blob, clock, log },
+      ...{ command, blob, clock, log },
+      deploy: handlers.deploy_worker,
       ledger: this.#ledger,
       local: this.#local,
       stop: this.#stop.signal,
@@ -190,17 +205,6 @@ export class Runner {
       this.#running.delete(command.id);
       clock.defer(() => this.wake());
     });
-  }
-
-  /** What ends a command without a run. One that has begun before must find out how far it got. */
-  #earlyEnd({ body, started, attempts, cancelReason }: OpenCommand): Outcome | undefined {
-    if (attempts >= ATTEMPTS_MAX) {
-      const message = `the orchestrator was stopped ${attempts} times while it ran this command`;
-      return { state: 'failed', error: { code: 'internal', message } };
-    }
-    if (started) return undefined;
-    if (cancelReason !== undefined) return cancelled(cancelReason);
-    return body.expiresAt !== undefined && body.expiresAt <= this.#options.edgeNow() ? expired() : undefined;
   }
 
   #ended({ id }: CommandRow, outcome: Outcome): void {
@@ -226,8 +230,3 @@ export class Runner {
     this.#cancelRetry = clock.after(STORAGE_RETRY_MS, () => this.wake());
   }
 }
-
-const unreadable = (why: string): Outcome => ({
-  state: 'failed',
-  error: { code: 'internal', message: `this version of the orchestrator cannot read the command: ${why}` },
-});

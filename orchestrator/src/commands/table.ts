@@ -1,5 +1,4 @@
 import {
-  type CommandType,
   type DeployWorker,
   deployWorker,
   explain,
@@ -10,6 +9,7 @@ import {
   type UpdateConfig,
   updateConfig,
 } from '@clawdbot/protocol';
+import type { z } from 'zod';
 import { type Outcome, outcome } from './outcome.ts';
 
 export type CommandBody = DeployWorker | UpdateConfig;
@@ -23,8 +23,8 @@ export interface CommandRow {
 }
 
 /** A command that has not ended. */
-export interface OpenCommand extends CommandRow {
-  readonly body: CommandBody;
+export interface OpenCommand<Body extends CommandBody = CommandBody> extends CommandRow {
+  readonly body: Body;
   readonly key: string;
   /** A run has begun before, in this process or an earlier one. */
   readonly started: boolean;
@@ -70,14 +70,25 @@ export class CommandTable {
     return rows.length > 0;
   }
 
-  /** The oldest open command whose key is none of `busy`; of one key always the oldest first. */
-  next(busy: readonly string[]): OpenCommand | UnreadableCommand | undefined {
+  /** The oldest open deployment whose key is none of `busy`; of one key always the oldest first. */
+  nextDeployment(busy: readonly string[]): OpenCommand<DeployWorker> | UnreadableCommand | undefined {
     const [row] = this.#sql.run(
-      `SELECT * FROM commands WHERE state <> 'done' AND key NOT IN (SELECT value FROM json_each(?))
+      `SELECT * FROM commands
+       WHERE state <> 'done' AND type = 'deploy_worker' AND key NOT IN (SELECT value FROM json_each(?))
        ORDER BY position LIMIT 1`,
       JSON.stringify(busy),
     );
-    return row === undefined ? undefined : openCommand(row);
+    return row === undefined ? undefined : openCommand(row, deployWorker);
+  }
+
+  /** The oldest open config updates, in their order. */
+  configs(limit: number): (OpenCommand<UpdateConfig> | UnreadableCommand)[] {
+    return this.#sql
+      .run(
+        `SELECT * FROM commands WHERE state <> 'done' AND type = 'update_config' ORDER BY position LIMIT ?`,
+        limit,
+      )
+      .map((row) => openCommand(row, updateConfig));
   }
 
   /** @returns the attempt's number, from 1 */
@@ -144,10 +155,10 @@ export class CommandTable {
   }
 }
 
-const SCHEMAS = { deploy_worker: deployWorker, update_config: updateConfig } as const;
-
-function openCommand(row: SqlRow): OpenCommand | UnreadableCommand {
-  const schema = SCHEMAS[text(row, 'type') as CommandType]; // The column holds what `insert` wrote: body.type.
+function openCommand<Body extends CommandBody>(
+  row: SqlRow,
+  schema: z.ZodType<Body>,
+): OpenCommand<Body> | UnreadableCommand {
   const id = text(row, 'id');
   const origin = text(row, 'origin') === 'local' ? 'local' : 'edge';
   const body = schema.safeParse(JSON.parse(text(row, 'body')));

@@ -8,7 +8,6 @@ import type { NewEvent } from '../sync/index.ts';
 import { createSettings } from './settings.ts';
 
 const HERE = 'http://127.0.0.1:9000';
-const UNSTOPPED = new AbortController().signal;
 
 function update(generation: number, upstream = HERE, more: Partial<UpdateConfig> = {}): UpdateConfig {
   const config = { ...EMPTY_CONFIG, routes: [{ path: '/*', upstream, offline: 'unavailable' as const }] };
@@ -44,19 +43,19 @@ beforeEach(() => {
 });
 
 describe('applying a config', () => {
-  it('makes it the one that runs, and still after a restart', async () => {
+  it('makes it the one that runs, and still after a restart', () => {
     const body = update(3);
-    expect(await open().apply(body, UNSTOPPED)).toEqual({ generation: 3, digest: body.digest });
+    expect(open().apply(body)).toEqual({ generation: 3, digest: body.digest });
     const restarted = open();
     expect(restarted.configOf('site-1')).toEqual(body.config);
     expect(restarted.running()).toEqual([{ siteId: 'site-1', generation: 3, digest: body.digest }]);
   });
 
-  it('answers a generation that runs already with success, so that a cut-off command may be repeated', async () => {
+  it('answers a generation that runs already with success, so that a cut-off command may be repeated', () => {
     const settings = open();
-    await settings.apply(update(3), UNSTOPPED);
-    expect(await settings.apply(update(3), UNSTOPPED)).toMatchObject({ generation: 3 });
-    expect(await settings.apply(update(2), UNSTOPPED)).toMatchObject({ generation: 3 });
+    settings.apply(update(3));
+    expect(settings.apply(update(3))).toMatchObject({ generation: 3 });
+    expect(settings.apply(update(2))).toMatchObject({ generation: 3 });
   });
 
   it.each([
@@ -73,14 +72,13 @@ describe('applying a config', () => {
       update(4, 'nowhere'),
       /config\.routes\.0\.upstream: expected http/,
     ],
-  ])('refuses %s, says why, and keeps the last good one', async (_what, body, why) => {
+  ])('refuses %s, says why, and keeps the last good one', (_what, body, why) => {
     const settings = open();
-    await settings.apply(update(3), UNSTOPPED);
+    settings.apply(update(3));
     now = 2_000;
-    await expect(settings.apply(body, UNSTOPPED)).rejects.toMatchObject({
-      code: 'config_refused',
-      message: expect.stringMatching(why),
-    });
+    expect(() => settings.apply(body)).toThrow(
+      expect.objectContaining({ code: 'config_refused', message: expect.stringMatching(why) }),
+    );
     for (const view of [settings, open()]) {
       expect(view.running()).toEqual([{ siteId: 'site-1', generation: 3, digest: update(3).digest }]);
       const failed = { generation: body.generation, at: 2_000, error: expect.stringMatching(why) };
@@ -90,13 +88,13 @@ describe('applying a config', () => {
     }
   });
 
-  it('keeps the last failure beside a later success', async () => {
+  it('keeps the last failure beside a later success', () => {
     const settings = open();
-    await settings.apply(update(1, 'http://10.0.0.1'), UNSTOPPED).catch(() => undefined);
+    expect(() => settings.apply(update(1, 'http://10.0.0.1'))).toThrow();
     expect(settings.running()).toEqual([]);
     expect(settings.statusOf('site-1')).toMatchObject({ generation: 0, digest: digestOf(EMPTY_CONFIG) });
     now = 3_000;
-    await settings.apply(update(2), UNSTOPPED);
+    settings.apply(update(2));
     expect(settings.statusOf('site-1')).toMatchObject({
       generation: 2,
       lastAttempt: { generation: 2, at: 3_000 },
@@ -106,15 +104,12 @@ describe('applying a config', () => {
 });
 
 describe('what others are told', () => {
-  it('is each config that runs or is refused, once, however often its command is repeated', async () => {
+  it('is each config that runs or is refused, once, however often its command is repeated', () => {
     const settings = open();
-    await settings.apply(update(1), UNSTOPPED);
-    await settings.apply(update(1), UNSTOPPED);
+    settings.apply(update(1));
+    settings.apply(update(1));
     const wrong = update(2, 'http://10.0.0.1');
-    for (const _ of [1, 2]) await settings.apply(wrong, UNSTOPPED).catch(() => undefined);
-    await open()
-      .apply(wrong, UNSTOPPED)
-      .catch(() => undefined);
+    for (const view of [settings, settings, open()]) expect(() => view.apply(wrong)).toThrow();
     const error = expect.stringMatching(/not allowed here/);
     expect(events).toEqual([
       {
@@ -130,36 +125,46 @@ describe('what others are told', () => {
     ]);
   });
 
-  it('is told in one transaction with the fact: without the one there is not the other', async () => {
+  it('is told in one transaction with the fact: without the one there is not the other', () => {
     const settings = open();
     record = () => {
       throw new Error('the disk is full');
     };
-    await expect(settings.apply(update(1), UNSTOPPED)).rejects.toThrow('the disk is full');
-    await expect(settings.apply(update(1, 'http://10.0.0.1'), UNSTOPPED)).rejects.toThrow('the disk is full');
+    expect(() => settings.apply(update(1))).toThrow('the disk is full');
+    expect(() => settings.apply(update(1, 'http://10.0.0.1'))).toThrow('the disk is full');
     for (const view of [settings, open()]) {
       expect([view.running(), view.statuses()]).toEqual([[], []]);
     }
   });
 });
 
-describe('a site that is removed', () => {
-  it('has no config, and one that is made again begins at generation 1', async () => {
+describe('a transaction that is rolled back', () => {
+  it('leaves what ran before, once it is read again', () => {
     const settings = open();
-    await settings.apply(update(3), UNSTOPPED);
+    settings.apply(update(1));
+    expect(() =>
+      sql.transaction(() => {
+        settings.apply(update(2));
+        throw new Error('the disk is full');
+      }),
+    ).toThrow('the disk is full');
+    settings.reload();
+    expect(settings.running()).toMatchObject([{ generation: 1 }]);
+    settings.apply(update(2));
+    expect(open().running()).toMatchObject([{ generation: 2 }]);
+  });
+});
+
+describe('a site that is removed', () => {
+  it('has no config, and one that is made again begins at generation 1', () => {
+    const settings = open();
+    settings.apply(update(3));
     settings.remove('site-1');
     for (const view of [settings, open()]) {
       expect(view.configOf('site-1')).toBeUndefined();
       expect(view.statuses()).toEqual([]);
     }
     const body = update(1, `${HERE}/again`);
-    expect(await settings.apply(body, UNSTOPPED)).toEqual({ generation: 1, digest: body.digest });
-  });
-
-  it('is not brought back by a cancelled command that a restart takes up', async () => {
-    const settings = open();
-    const cancelled = AbortSignal.abort(new Error('the site was deleted'));
-    await expect(settings.apply(update(1), cancelled)).rejects.toThrow('the site was deleted');
-    expect(settings.statuses()).toEqual([]);
+    expect(settings.apply(body)).toEqual({ generation: 1, digest: body.digest });
   });
 });

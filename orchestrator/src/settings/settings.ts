@@ -184,6 +184,7 @@ function load(sql: Sql): Map<string, Applied> {
         config,
       };
     });
+  return new Map(sites.map((site) => [site.siteId, site]));
 }
 
 const EMPTY_DIGEST = digestOf(EMPTY_CONFIG);

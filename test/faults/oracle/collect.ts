@@ -7,6 +7,7 @@ import { currentDeployment, findVersion, Script } from '../../sandbox/cloudflare
 import type { Rig } from '../rig.ts';
 import { readCopy } from './copy.ts';
 import type {
+  D1,
   EdgeCommand,
   EdgeSide,
   Evidence,
@@ -57,14 +58,12 @@ function logSide(db: Database): LogSide {
     taken: { logId: taken.log_id, at: taken.acked },
     acknowledged: out.acked,
     inbox: { pending: texts.parse(inbox.all('pending')), dead: texts.parse(inbox.all('dead')) },
-    events: eventIds(db),
+    events: texts.parse(db.prepare(`SELECT id FROM events ORDER BY position`).pluck().all()),
     integrity: String(db.pragma('integrity_check', { simple: true })),
   };
 }
 
 const texts = z.array(z.string());
-const eventIds = (db: Database): string[] =>
-  hasTable(db, 'events') ? texts.parse(db.prepare(`SELECT id FROM events ORDER BY rowid`).pluck().all()) : [];
 
 function edgeFacts(db: Database): Omit<EdgeSide, keyof LogSide> {
   const history = new Map<string, string[]>();
@@ -115,12 +114,16 @@ const edited = z.object({ worker: z.object({ vars: z.record(z.string(), z.string
 function vpsFacts(db: Database): Omit<VpsSide, keyof LogSide> {
   const taken = `SELECT * FROM commands WHERE origin = 'edge' ORDER BY position`;
   const running = `SELECT site_id, generation, config FROM settings WHERE config IS NOT NULL`;
+  const rows = `SELECT key, row ->> 'name' AS name FROM shared_rows WHERE table_name = 'customers' AND row IS NOT NULL`;
   return {
     commands: vpsCommands.parse(db.prepare(taken).all()),
     running: configs.parse(db.prepare(running).all()),
+    rows: new Map(sharedRows.parse(db.prepare(rows).all()).map(({ key, name }) => [key, name])),
     ends: endsIn(texts.parse(db.prepare(`SELECT body FROM log_outbox WHERE log = 'control'`).pluck().all())),
   };
 }
+
+const sharedRows = z.array(z.object({ key: z.string(), name: z.string() }));
 
 const vpsCommands = z.array(
   z
@@ -154,19 +157,20 @@ function endsIn(bodies: readonly string[]): Map<string, number> {
 }
 const entry = z.object({ type: z.string(), commandId: z.string().optional() });
 
-async function inD1({ database, file }: Rig): Promise<Evidence['d1']> {
-  const params = [file.orchestratorId];
-  const commands = 'SELECT id, state FROM orc_commands WHERE orchestrator_id = ?';
-  const tables = `SELECT name FROM sqlite_master WHERE name = 'orc_events'`;
-  const [rows = [], events = []] = await database.batch([
-    { sql: commands, params },
-    { sql: tables, params: [] },
+async function inD1({ database, file }: Rig): Promise<D1> {
+  const [commands = [], events = [], customers = []] = await database.batch([
+    { sql: 'SELECT id, state FROM orc_commands WHERE orchestrator_id = ?', params: [file.orchestratorId] },
+    {
+      sql: 'SELECT id FROM orc_events WHERE orchestrator_id = ? ORDER BY position',
+      params: [file.orchestratorId],
+    },
+    { sql: 'SELECT id, name FROM customers WHERE agency_id = ?', params: [file.orgId] },
   ]);
-  const listed = rows.map(({ id, state }): [string, string] => [String(id), String(state)]);
-  if (events.length === 0) return { commands: new Map(listed), events: [] };
-  const inOrder = 'SELECT id FROM orc_events WHERE orchestrator_id = ? ORDER BY position';
-  const [found = []] = await database.batch([{ sql: inOrder, params }]);
-  return { commands: new Map(listed), events: found.map(({ id }) => String(id)) };
+  return {
+    commands: new Map(commands.map(({ id, state }) => [String(id), String(state)])),
+    events: events.map(({ id }) => String(id)),
+    rows: new Map(customers.map(({ id, name }) => [String(id), String(name)])),
+  };
 }
 
 /** What was uploaded, as the stand-in has written it down: its files are replaced as a whole. */

@@ -15,6 +15,7 @@ export function compare(given: Ledger, evidence: Evidence): Violation[] {
     ...configs(given, evidence),
     ...events(evidence),
     ...projected(evidence),
+    ...shared(evidence),
     ...intact(evidence),
     ...given.strange,
   ];
@@ -217,6 +218,12 @@ const projected = ({ edge, d1 }: Evidence): Violation[] =>
   edge.commands
     .filter(({ id, state }) => d1.commands.get(id) !== state)
     .map(({ id, state }) => violation('stuck', `${id} is ${state}, and ${d1.commands.get(id)} in D1`));
+
+/** The VPS has the existing API's rows as they are. */
+const shared = ({ vps, d1 }: Evidence): Violation[] =>
+  [...d1.rows]
+    .filter(([id, name]) => vps.rows.get(id) !== name)
+    .map(([id, name]) => violation('stuck', `customer ${id} is ${name}, and ${vps.rows.get(id)} on the VPS`));
 
 const intact = ({ edge, vps }: Evidence): Violation[] =>
   Object.entries({ edge, vps })

@@ -46,7 +46,7 @@ export interface LogSide {
   readonly acknowledged: number;
   /** Bodies of entries that wait to be handled, and of those that could not be. */
   readonly inbox: { readonly pending: readonly string[]; readonly dead: readonly string[] };
-  /** Ids of the events, in their order; absent in a build that keeps none. */
+  /** Ids of the events, in their order. */
   readonly events: readonly string[];
   /** SQLite's own word: `ok`. */
   readonly integrity: string;
@@ -60,15 +60,25 @@ export interface EdgeSide extends LogSide {
 export interface VpsSide extends LogSide {
   readonly commands: readonly VpsCommand[];
   readonly running: readonly SiteConfig[];
+  /** The copy of the existing API's customers: name by id. */
+  readonly rows: ReadonlyMap<string, string>;
   /** How often each command's end was written to the log. */
   readonly ends: ReadonlyMap<string, number>;
+}
+
+export interface D1 {
+  /** State by id. */
+  readonly commands: ReadonlyMap<string, string>;
+  readonly events: readonly string[];
+  /** The organisation's customers: name by id. */
+  readonly rows: ReadonlyMap<string, string>;
 }
 
 /** All that the system holds after a round. */
 export interface Evidence {
   readonly edge: EdgeSide;
   readonly vps: VpsSide;
-  readonly d1: { readonly commands: ReadonlyMap<string, string>; readonly events: readonly string[] };
+  readonly d1: D1;
   /** Versions that were uploaded, by the command whose tag they carry. */
   readonly versions: ReadonlyMap<string, number>;
   /** Per Worker the command whose version serves. */
