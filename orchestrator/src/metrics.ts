@@ -10,15 +10,19 @@ export interface MetricsSources {
   readonly rttMs: () => number | undefined;
   readonly callsOpen: () => number;
   readonly storage: () => StorageState;
-  readonly channel: {
-    readonly value: LinkState;
-    subscribe(listener: (state: LinkState) => void): () => void;
-  };
+}
+
+/** The link's state, and its changes. */
+interface ChannelStates {
+  readonly value: LinkState;
+  subscribe(listener: (state: LinkState) => void): () => void;
 }
 
 /** What Prometheus is told, and the wrappers that count what passes through them. */
 export interface Metrics {
   readonly registry: Registry;
+  /** Shows the channel's state, and counts how often it opened. */
+  watch(channel: ChannelStates): void;
   /** Counts and times the calls of a relay. */
   countCalls(handle: Relay['handle']): Relay['handle'];
   /** Counts and times commands. */
@@ -36,7 +40,6 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_PRECISION_MS });
-  watchChannel(sources.channel, registers);
   gauges(sources, registers);
   const calls = new Histogram({
     name: 'clawdbot_call_duration_seconds',
@@ -54,6 +57,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   });
   return {
     registry,
+    watch: (channel) => watchChannel(channel, registers),
     countCalls: (handle) => async (call) => {
       const end = calls.startTimer({ target: call.head.target });
       return timed(
@@ -101,7 +105,7 @@ async function timed<T>(work: () => Promise<T>, end: End, outcomeOf: (result: T)
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'fault';
 
-function watchChannel(channel: MetricsSources['channel'], registers: Registry[]): void {
+function watchChannel(channel: ChannelStates, registers: Registry[]): void {
   const opened = new Counter({
     name: 'clawdbot_channel_opened_total',
     help: 'Times the channel to the edge was opened; all but the first are reconnects',

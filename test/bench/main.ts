@@ -1,8 +1,9 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
 import { idle } from './idle/idle.ts';
 import { relay } from './relay/relay.ts';
+import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, idle };
+const BENCHMARKS = { relay, idle, sync };
 const DEFAULT = 'relay';
 
 const usage = (): string =>

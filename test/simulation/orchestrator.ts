@@ -111,7 +111,7 @@ export class OrchestratorMachine {
       dial: this.#dial(edge),
       handlers: {
         deploy_worker: cloudflare.deploy,
-        update_config: (body, { signal }) => settings.apply(body, signal),
+        update_config: (body) => settings.apply(body),
       },
       services: { request: refuse, report: refuse },
       status: () => ({

@@ -51,7 +51,9 @@ export function createBench() {
       lost: () => undefined,
     });
     const metrics = createMetrics({
-      ...{ queues, rttMs: () => 12, callsOpen: () => 0, channel: state },
+      queues,
+      rttMs: () => 12,
+      callsOpen: () => 0,
       storage: () => storage.value,
     });
     const log = createLogger({ level: 'error', production: true, out: new PassThrough() });

@@ -9,9 +9,13 @@ const ENTRY = join(import.meta.dirname, 'sender/main.ts');
 /** The sender's process. */
 export class Sender {
   readonly #child: ChildProcess;
+  readonly #gone: Promise<[number | null, NodeJS.Signals | null]>;
 
   constructor(env: SenderEnv, cleanup: Cleanup) {
     this.#child = fork(ENTRY, { env: { ...process.env, ...env }, execArgv: execArgv() });
+    this.#gone = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => resolve([code, signal]));
+    });
     cleanup.add(() => this.#child.kill());
   }
 
@@ -33,14 +37,13 @@ export class Sender {
 
   async end(): Promise<void> {
     await this.do('product', 'end');
-    const gone = once(this.#child, 'exit');
     this.#child.disconnect();
-    await gone;
+    await this.#gone;
   }
 
   async #ended(): Promise<never> {
-    const [code] = await once(this.#child, 'exit');
-    throw new Error(`the sender has ended (${code})`);
+    const [code, signal] = await this.#gone;
+    throw new Error(`the sender has ended (${signal ?? code})`);
   }
 }
 

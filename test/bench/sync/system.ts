@@ -13,7 +13,9 @@ import { Sender } from './sender.ts';
 export interface System {
   readonly sandbox: Sandbox;
   readonly database: EdgeDatabase;
-  readonly bareUrl: string;
+  readonly bare: { readonly url: string; pid(): number };
+  /** Of the edge's workerd. */
+  edgePid(): number;
   readonly cleanup: Cleanup;
 }
 
@@ -24,11 +26,17 @@ export async function startSystem(dir: string, cleanup: Cleanup): Promise<System
   await sandbox.stopPart('orchestrator');
   const { urls, adminToken } = sandbox.layout;
   const database = new EdgeDatabase(urls.admin, adminToken);
-  return { sandbox, database, bareUrl: await startBare(join(dir, 'bare'), cleanup), cleanup };
+  const bare = await startBare(join(dir, 'bare'), cleanup);
+  return { sandbox, database, bare, edgePid: () => running(sandbox.file.pids['edge']), cleanup };
+}
+
+function running(pid: number | undefined): number {
+  if (pid === undefined) throw new Error('a process of the benchmark has ended');
+  return pid;
 }
 
 /** The sender takes the orchestrator's place: its key, its database, its name. */
-export function startSender({ sandbox, bareUrl, cleanup }: System): Sender {
+export function startSender({ sandbox, bare, cleanup }: System): Sender {
   const { dir, urls, tenant, key } = sandbox.layout;
   return new Sender(
     {
@@ -37,14 +45,14 @@ export function startSender({ sandbox, bareUrl, cleanup }: System): Sender {
       ORCHESTRATOR_ID: tenant.orchestratorId,
       KEY_FILE: key.file,
       SITE_ID: tenant.siteId,
-      BARE_URL: bareUrl,
+      BARE_URL: bare.url,
     },
     cleanup,
   );
 }
 
-/** The same workerd with the same config around another Worker. @returns where its object takes a socket */
-async function startBare(dir: string, cleanup: Cleanup): Promise<string> {
+/** The same workerd with the same config around another Worker, whose object takes a socket at `url`. */
+async function startBare(dir: string, cleanup: Cleanup): Promise<System['bare']> {
   const { compatibilityDate, compatibilityFlags } = await readSettings();
   const port = await freePort();
   await bundleEdge(dir, join(import.meta.dirname, 'bare/worker.ts'));
@@ -73,5 +81,5 @@ async function startBare(dir: string, cleanup: Cleanup): Promise<string> {
   );
   cleanup.add(() => part.stop());
   await part.start();
-  return `ws://127.0.0.1:${port}`;
+  return { url: `ws://127.0.0.1:${port}`, pid: () => running(part.pid) };
 }

@@ -1,13 +1,21 @@
 /** The other end of the bare loop: an object that writes the rows of each message and says their last position. */
-import { DurableObject } from 'cloudflare:workers';
+import {
+  type HibernatableSocket,
+  type Namespace,
+  type ObjectState,
+  socketPair,
+  switchingProtocols,
+} from '../../relay/capnweb/workerd.ts';
 
-interface Env {
-  readonly CHANNEL: DurableObjectNamespace;
+interface StoringState extends ObjectState {
+  readonly storage: { readonly sql: { exec(query: string, ...params: (string | number)[]): unknown } };
 }
 
-export class Channel extends DurableObject<Env> {
-  constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+export class Channel {
+  readonly #ctx: StoringState;
+
+  constructor(ctx: StoringState) {
+    this.#ctx = ctx;
     ctx.storage.sql.exec(
       `CREATE TABLE IF NOT EXISTS events (
          position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, log_id TEXT NOT NULL,
@@ -16,16 +24,16 @@ export class Channel extends DurableObject<Env> {
     );
   }
 
-  override async fetch(): Promise<Response> {
-    const { 0: far, 1: near } = new WebSocketPair();
-    this.ctx.acceptWebSocket(near);
-    return new Response(null, { status: 101, webSocket: far });
+  fetch(): Response {
+    const [far, near] = socketPair();
+    this.#ctx.acceptWebSocket(near);
+    return switchingProtocols(far);
   }
 
-  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    if (typeof message !== 'string') return;
+  /** `<last position> <rows as JSON>` */
+  webSocketMessage(socket: HibernatableSocket, message: string): void {
     const space = message.indexOf(' ');
-    this.ctx.storage.sql.exec(
+    this.#ctx.storage.sql.exec(
       `INSERT INTO events (id, log_id, seq, site_id, type, data, created_at, received_at)
          SELECT value ->> 0, 'bare', value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ?
          FROM json_each(?)`,
@@ -35,16 +43,16 @@ export class Channel extends DurableObject<Env> {
     socket.send(message.slice(0, space));
   }
 
-  override async webSocketClose(socket: WebSocket): Promise<void> {
-    socket.close(1000);
+  webSocketClose(socket: HibernatableSocket): void {
+    socket.close(1000, '');
   }
 }
 
-/** The configuration asks for it; nothing calls it. */
-export class Hub extends DurableObject {}
+/** The configuration names it; nothing calls it. */
+export class Hub {}
 
 export default {
-  fetch: (request: Request, env: Env) =>
+  fetch: (request: Request, env: { readonly CHANNEL: Namespace }) =>
     request.headers.get('upgrade') === 'websocket'
       ? env.CHANNEL.getByName('bare').fetch(request)
       : new Response('ok'),

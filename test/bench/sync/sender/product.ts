@@ -49,6 +49,7 @@ export class Product implements Path {
   readonly #logs: DurableLogs;
   readonly #link: Link;
   #over: Promise<void> = Promise.resolve();
+  #made = 0;
 
   constructor(env: SenderEnv) {
     this.#env = env;
@@ -76,7 +77,7 @@ export class Product implements Path {
 
   write(events: number): number {
     const { SITE_ID: siteId } = this.#env;
-    const facts = Array.from({ length: events }, (_, n) => factOf(siteId, n));
+    const facts = Array.from({ length: events }, () => factOf(siteId, ++this.#made));
     this.#events.recordAll(facts);
     this.#logs.wake();
     return this.#outbox.position().last;

@@ -1,0 +1,61 @@
+import { hexOf, randomBytes } from '../bytes.ts';
+import { Blobs } from './blobs.ts';
+import { CommandRecall } from './command-recall.ts';
+import { Commands } from './commands.ts';
+import { Configs } from './configs.ts';
+import { EventProjection } from './event-projection.ts';
+import { Events } from './events.ts';
+import { Letters } from './letters.ts';
+import { openLogs } from './logs.ts';
+import { PresenceBook } from './presence.ts';
+import { RemoteLetters } from './remote-letters.ts';
+import { State } from './state.ts';
+import { Meta, migrate, objectSql } from './store.ts';
+
+/** What the object's database holds, and the classes that know its tables. */
+export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>) {
+  const sql = objectSql(storage);
+  migrate(sql);
+  const now = Date.now;
+  const meta = new Meta(sql);
+  const { orchestratorId, lane } = nameOf(id, meta);
+  const newLogId = () => hexOf(randomBytes(16));
+  const logs = openLogs({ sql, now, newLogId });
+  const configs = new Configs(sql);
+  const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
+  const presence = new PresenceBook(meta, now);
+  const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
+  const letters = new Letters({ logs, remote: remoteLetters, orchestratorId });
+  return {
+    sql,
+    now,
+    random: randomBytes,
+    newLogId,
+    meta,
+    orchestratorId,
+    lane,
+    orgId: () => meta.text('org'),
+    logs,
+    blobs: new Blobs(storage.sql),
+    configs,
+    commands: new Commands(sql, orchestratorId, now),
+    recall: new CommandRecall(sql),
+    projection,
+    events: new Events({ sql, configs, projection, orchestratorId, now }),
+    presence,
+    remoteLetters,
+    letters,
+    state: new State({ orchestratorId, meta, logs, letters, events: projection, presence }),
+  };
+}
+
+/** `<orchestrator>/<lane>`; kept, because an object woken by an alarm may not be told its name. */
+function nameOf(id: DurableObjectId, meta: Meta): { orchestratorId: string; lane: number } {
+  const name = id.name ?? meta.text('orchestrator');
+  const [orchestratorId, lane] = name?.split('/') ?? [];
+  if (name === undefined || orchestratorId === undefined || lane === undefined) {
+    throw new Error('a Channel object is named <orchestrator>/<lane>');
+  }
+  if (meta.text('orchestrator') === undefined) meta.set('orchestrator', name);
+  return { orchestratorId, lane: Number(lane) };
+}
