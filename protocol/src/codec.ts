@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { CloseName } from './close.ts';
 import { explain } from './errors.ts';
 import {
@@ -74,11 +74,14 @@ function parseArray(text: string): unknown[] {
   return value;
 }
 
-const typed = z.looseObject({ type: z.string().max(100) });
+function typeIn(item: unknown): string | undefined {
+  const type = typeof item === 'object' && item !== null && 'type' in item ? item.type : undefined;
+  return typeof type === 'string' ? type : undefined;
+}
 
 function typeOf(item: unknown): string {
-  const type = typeof item === 'object' && item !== null && 'type' in item ? item.type : undefined;
-  if (typeof type !== 'string') throw new ProtocolError('malformed', 'a frame without a type');
+  const type = typeIn(item);
+  if (type === undefined) throw new ProtocolError('malformed', 'a frame without a type');
   return type;
 }
 
@@ -107,13 +110,13 @@ function decodeEntry<R extends Receiver>(
   } catch {
     return { error: 'the entry is not JSON' };
   }
-  const head = typed.safeParse(value);
-  if (!head.success) return { error: 'the entry has no type' };
-  const schema = schemaOf(ENTRIES[receiver], head.data.type);
+  const type = typeIn(value);
+  if (type === undefined) return { error: 'the entry has no type' };
+  const schema = schemaOf(ENTRIES[receiver], type);
   if (schema === undefined)
-    return { error: `unknown entry type "${head.data.type}": a newer version is needed` };
+    return { error: `unknown entry type "${type.slice(0, 100)}": a newer version is needed` };
   const parsed = schema.safeParse(value);
-  if (!parsed.success) return { error: `${head.data.type}: ${explain(parsed.error)}` };
+  if (!parsed.success) return { error: `${type}: ${explain(parsed.error)}` };
   return { body: parsed.data as EntryOf[R] }; // As above: looked up by receiver and type.
 }
 

@@ -6,6 +6,8 @@ export interface Mutant {
   readonly name: string;
   readonly mutations: readonly Omit<Mutation, 'name'>[];
   readonly seenAs: Violation['kind'];
+  /** The round of the suite's seed from which on it is soon found. */
+  readonly from: number;
 }
 
 /** Blocks the process without letting go of its turn: a SIGKILL finds it between two statements. */
@@ -22,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'entries are acknowledged before they are committed',
     seenAs: 'lost',
+    from: 0,
     mutations: [
       {
         file: 'orchestrator/src/link/stream.ts',
@@ -34,6 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the position is committed in another transaction than the entries',
     seenAs: 'lost',
+    from: 13,
     mutations: [
       {
         file: 'protocol/src/log/inbox.ts',
@@ -52,6 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a command’s end and the entry that tells of it are two transactions',
     seenAs: 'lost',
+    from: 13,
     mutations: [
       {
         file: 'orchestrator/src/commands/ledger.ts',
@@ -63,6 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a deployment that is taken up again does not ask Cloudflare for its version',
     seenAs: 'two effects',
+    from: 14,
     mutations: [
       {
         file: 'orchestrator/src/deploy/deployer.ts',
@@ -75,6 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the Idempotency-Key is forgotten',
     seenAs: 'twice',
+    from: 3,
     mutations: [
       {
         file: 'edge-worker/src/channel/commands.ts',
@@ -86,6 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what D1 refuses counts as written',
     seenAs: 'stuck',
+    from: 15,
     mutations: [
       {
         file: 'edge-worker/src/channel/projector.ts',
@@ -100,6 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
 export const LEASELESS: Mutant = {
   name: 'no lease is held',
   seenAs: 'lost',
+  from: 0,
   mutations: [
     SLOW_DEPLOYMENTS,
     {

@@ -3,6 +3,7 @@ import { drawPlan } from './plan.ts';
 import { Rig, type RigOptions } from './rig.ts';
 import { type Outcome, runRound } from './round.ts';
 import { Tally } from './tally.ts';
+import type { Violation } from './violation.ts';
 
 export interface SeriesOptions extends RigOptions {
   readonly seed: number;
@@ -11,6 +12,8 @@ export interface SeriesOptions extends RigOptions {
   readonly from?: number;
   /** How long the two sides may take to agree; a test that expects them not to need not wait for long. */
   readonly agreeWithinMs?: number;
+  /** What ends the series; without it anything that is wrong. */
+  readonly until?: Violation['kind'];
   /** Told after each round. */
   readonly onRound?: (outcome: Outcome) => void;
 }
@@ -19,7 +22,8 @@ export interface SeriesOptions extends RigOptions {
 export async function runSeries(
   options: SeriesOptions,
 ): Promise<{ tally: Tally; failed: Outcome | undefined }> {
-  const { seed, rounds, from = 0, agreeWithinMs, onRound = () => undefined } = options;
+  const { seed, rounds, from = 0, agreeWithinMs, until, onRound = () => undefined } = options;
+  const ends = ({ kind }: Violation) => until === undefined || kind === until;
   const rig = await Rig.start(options);
   const given = new Ledger();
   const tally = new Tally();
@@ -28,7 +32,7 @@ export async function runSeries(
       const outcome = await runRound(rig, given, drawPlan(seed, round), agreeWithinMs);
       tally.add(outcome, given);
       onRound(outcome);
-      if (outcome.verdict.violations.length > 0) return { tally, failed: outcome };
+      if (outcome.verdict.violations.some(ends)) return { tally, failed: outcome };
     }
     return { tally, failed: undefined };
   } finally {

@@ -72,6 +72,11 @@ export class Greeting {
     }
     const { control, queue } = agreed;
     if (control === undefined) throw new TypeError('hello names the control log, by its schema');
+    if (hello.awaitsResync === true && differences.reasons.length === 0 && !this.#isPending()) {
+      differences.reasons.push(
+        'the orchestrator has a restored database, and asks which commands have ended',
+      );
+    }
     const pending = this.#note(differences);
     return {
       logs: { control, ...(queue === undefined ? {} : { queue }) },
@@ -82,6 +87,10 @@ export class Greeting {
   /** The orchestrator has handled the last `resync` frame. */
   settled(): void {
     this.#parts.meta.set('resync_pending', null);
+  }
+
+  #isPending(): boolean {
+    return this.#parts.meta.text('resync_pending') !== undefined;
   }
 
   #agreeOn(name: LogName, theirs: Positions, hello: Hello, differences: Differences): Positions {
@@ -131,6 +140,7 @@ export class Greeting {
       `${name}: it has ${theirs.applied} entries, and the edge's restored log ${offered}`,
     );
     outbox.renew(this.#parts.newLogId(), theirs.peerLogId);
+    if (name === 'control') this.#parts.resync.outrun(hello.sites);
     // What was never offered it has not, whatever it has in its place.
     if (known) return offered;
     // It follows a log of which nothing is known here. It has at least what it acknowledged, and passes over the rest.

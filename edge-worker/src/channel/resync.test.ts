@@ -165,6 +165,12 @@ describe('a VPS whose database was restored', () => {
     expect((await after.frame()).type).toBe('entry');
   });
 
+  it('L11: is told what has ended when it asks, also by an edge to which all is new', async () => {
+    const unknown = helloFrom({ own: first(), applied: 0 });
+    const peer = await Peer.greet(vps, { ...unknown, awaitsResync: true });
+    expect(await peer.next('resync')).toMatchObject({ finished: [], last: true });
+  });
+
   it('L12: entries that are no longer kept are named, and what was open in them is ended', async () => {
     await site();
     const { peer, edgeLog } = await begin();
@@ -248,6 +254,22 @@ describe('an object that was restored', () => {
     const { control } = (await again.next('welcome')).logs;
     expect(control.continues).toEqual({ logId: edgeLog, seq: 1 });
     expect((await take(again, 2)).map(({ seq }) => seq)).toEqual([2, 3]);
+  });
+
+  it('L11: puts its desired config above a later one that runs, so that the next edit is taken', async () => {
+    await site();
+    const { peer, edgeLog } = await begin();
+    await edit(0);
+    const [entry] = bodies(await take(peer, 1));
+    await acknowledge(peer, 1);
+    await leave(peer);
+    const sites = [{ siteId: 'shop', generation: 5, digest: 'f'.repeat(64) }];
+    const again = await Peer.greet(vps, helloFrom({ own: first(), edgeLog, applied: 9 }, { sites }));
+    expect(bodies(await take(again, 1))).toMatchObject([
+      { type: 'update_config', generation: 6, digest: entry.digest, config: entry.config },
+    ]);
+    await edit(6);
+    expect(bodies(await take(again, 1))).toMatchObject([{ generation: 7 }]);
   });
 
   it('L11: offers what was not acknowledged to a VPS that follows a log which is not here any more', async () => {

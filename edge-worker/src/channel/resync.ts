@@ -74,6 +74,24 @@ export class Resync {
     if (oldest > applied + 1) shareAgain();
   }
 
+  /**
+   * This object was restored, and the VPS may run later configs than are known here. The desired ones are the truth:
+   * one that the VPS would take for an older one becomes the generation above what runs.
+   */
+  outrun(running: Running): void {
+    const { configs, control, now } = this.#parts;
+    const runs = new Map(running.map((site) => [site.siteId, site]));
+    for (const { siteId, generation, digest } of configs.all()) {
+      const has = runs.get(siteId);
+      const newer = has === undefined || generation > has.generation;
+      if (newer || (generation === has.generation && digest === has.digest)) continue;
+      const { config } = configs.site(siteId);
+      const next = { generation: has.generation + 1, digest, config };
+      configs.commit(siteId, next, now(), 'resync');
+      control.sendConfig(siteId, next.generation);
+    }
+  }
+
   /** First the generation that ran, if the desired one did not: that may be refused again. */
   #sendConfig({ siteId, generation }: Desired, has: string | undefined): void {
     const { configs, control, ran } = this.#parts;

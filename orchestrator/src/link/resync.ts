@@ -20,12 +20,14 @@ export interface ResyncOptions {
 }
 
 /**
- * What the edge tells when the two do not know the same. Each frame is written down on its own; only the last one
- * completes it, so that one that is cut off is asked for again by the next `hello`.
+ * What the edge tells when the two do not know the same (PROTOCOL L11). Each frame is written down on its own; only
+ * the last one completes it, so that one that is cut off is told again in the next session.
  */
 export class Resync {
   readonly #options: ResyncOptions;
   #waiting: ResyncFrame[] = [];
+  /** Says that all is written down. */
+  #echo: (() => void) | undefined;
   #session: LogFaults | undefined;
   #cancelRetry: (() => void) | undefined;
 
@@ -40,10 +42,20 @@ export class Resync {
     if (this.#cancelRetry === undefined) this.#handle();
   }
 
+  /**
+   * A probe has come. The one that follows the frames is answered when they are written down; any other asks
+   * whether this process lives, also while the disk is full.
+   */
+  probed(echo: () => void): void {
+    if (this.#waiting.length === 0 || this.#echo !== undefined) echo();
+    else this.#echo = echo;
+  }
+
   /** The session has ended: the next one tells it from the beginning. */
   end(session: LogFaults): void {
     if (session !== this.#session) return;
     this.#waiting = [];
+    this.#echo = undefined;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
   }
@@ -54,6 +66,8 @@ export class Resync {
         this.#write(frame);
         this.#waiting.shift();
       }
+      this.#echo?.();
+      this.#echo = undefined;
     } catch (error) {
       if (!isStorageFault(error)) {
         this.#session?.failed(error);

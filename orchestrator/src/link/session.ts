@@ -194,7 +194,7 @@ export class Session {
         this.#welcome(frame);
         return;
       case 'probe':
-        this.#sender.pushNow(frame);
+        this.#options.resync.probed(() => this.#sender.pushNow(frame));
         return;
       case 'drain':
         this.#drained(frame.reason, frame.retryAfterMs ?? 0);

@@ -119,6 +119,14 @@ describe('a database that is damaged', () => {
     expect(late()).toBe(COMMITS);
   });
 
+  it('is not one that a process was killed while it looked at', () => {
+    crash();
+    mkdirSync(join(dir, `.check-${process.pid}`));
+    writeFileSync(join(dir, `.check-${process.pid}`, DATABASE_FILE), 'left');
+    expect(late()).toBe(COMMITS);
+    expect(contents().some((line) => line.startsWith('.check-'))).toBe(false);
+  });
+
   it('is not one whose last commit a power cut has torn: that one was never acknowledged', () => {
     crash();
     const wal = `${file}-wal`;

@@ -64,6 +64,8 @@ function refuseOtherKinds(file: string): void {
 function link(file: string, folder: string): string | undefined {
   const linked = join(folder, basename(file));
   try {
+    // A process that was killed while it looked has left it; in a container its successor has the same number.
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { mode: 0o700 });
     linkSync(file, linked);
     if (existsSync(`${file}-wal`)) linkSync(`${file}-wal`, `${linked}-wal`);

@@ -1,7 +1,8 @@
 import { Failure } from '../errors.ts';
 import type { Entry, LogName, Positions } from '../frames/index.ts';
-import { LOG_BYTES_MAX, LOG_ENTRIES_MAX, LOG_RETENTION_MS } from '../limits.ts';
+import { LOG_RETENTION_MS } from '../limits.ts';
 import { Batches } from './batches.ts';
+import { Room, type Said } from './room.ts';
 import { int, type Sql, type SqlRow, text } from './sql.ts';
 
 export interface OutboxOptions {
@@ -20,12 +21,6 @@ export interface OutboxOptions {
   readonly lazyPositions?: boolean;
 }
 
-/** What the peer has said of this log. */
-interface Said {
-  acked: number;
-  projected: number;
-}
-
 /** Rows that make room at a time. */
 const COMPACT_ROWS = 5_000;
 
@@ -42,11 +37,13 @@ export class Outbox {
   /** Not in the database yet: with `lazyPositions` alone. */
   readonly #said: Said | undefined;
   readonly #batches: Batches;
+  readonly #room: Room;
 
   constructor({ sql, log, now, newLogId, lazyPositions = false }: OutboxOptions) {
     this.#sql = sql;
     this.#log = log;
     this.#now = now;
+    this.#room = new Room(sql, log);
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction, log_id) VALUES (?, 'out', ?)`, log, newLogId());
     const state = this.#state();
     if (lazyPositions) this.#said = { acked: int(state, 'acked'), projected: int(state, 'projected') };
@@ -99,29 +96,12 @@ export class Outbox {
    */
   #reserve(rows: number, bytes: number): number {
     for (;;) {
-      const last = this.#countIn(rows, bytes);
+      const last = this.#room.countIn(rows, bytes, this.#said);
       if (last !== undefined) return last - rows + 1;
       if (this.#forget(COMPACT_ROWS, Number.POSITIVE_INFINITY) > 0) continue;
       const message = `the ${this.#log} log is full: the other side has not acknowledged its entries`;
       throw new Failure('log_full', message, { retryAfterMs: 60_000 });
     }
-  }
-
-  /** @returns the new last position, or undefined when there is no room */
-  #countIn(rows: number, bytes: number): number | undefined {
-    const [row] = this.#sql.run(
-      `UPDATE log_state SET last = last + ?2, rows = rows + ?2, bytes = bytes + ?3,
-         acked = COALESCE(?4, acked), projected = COALESCE(?5, projected)
-       WHERE log = ?1 AND direction = 'out' AND rows + ?2 <= ?6 AND bytes + ?3 <= ?7 RETURNING last`,
-      this.#log,
-      rows,
-      bytes,
-      this.#said?.acked ?? null,
-      this.#said?.projected ?? null,
-      LOG_ENTRIES_MAX,
-      LOG_BYTES_MAX,
-    );
-    return row === undefined ? undefined : int(row, 'last');
   }
 
   /** Puts another body in an entry's place, if it was never on a wire. @returns whether it was done */
@@ -145,7 +125,7 @@ export class Outbox {
         this.#log,
         seq,
       );
-      this.#count(0, bytes - int(old, 'bytes'));
+      this.#room.change(0, bytes - int(old, 'bytes'));
       return true;
     });
   }
@@ -278,27 +258,11 @@ export class Outbox {
     return this.#sql.transaction(() => this.#forget(limit, before));
   }
 
-  /** Deletes from the oldest on what is acknowledged, up to one written at `before`: never a hole in the log. */
   #forget(limit: number, before: number): number {
-    const [oldest] = this.#acknowledged(1);
-    if (oldest === undefined || int(oldest, 'at') >= before) return 0;
-    const rows = this.#acknowledged(limit);
-    const kept = rows.findIndex((row) => int(row, 'at') >= before);
-    const gone = kept === -1 ? rows : rows.slice(0, kept);
-    this.#sql.run(`DELETE FROM log_outbox WHERE log = ? AND seq <= ?`, this.#log, int(gone.at(-1), 'seq'));
-    // A peer that has lost its database must not be taken to have less than what is gone.
-    if (this.#said !== undefined) this.#set('acked', this.#said.acked);
-    this.#count(-gone.length, -gone.reduce((sum, row) => sum + int(row, 'bytes'), 0));
-    return gone.length;
-  }
-
-  #acknowledged(limit: number): SqlRow[] {
-    return this.#sql.run(
-      `SELECT seq, at, bytes FROM log_outbox WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?`,
-      this.#log,
-      this.acked,
-      limit,
-    );
+    const gone = this.#room.forget(this.acked, limit, before);
+    // On the disk it must not lie behind what is gone: those would count as waiting after a crash.
+    if (gone > 0 && this.#said !== undefined) this.#set('acked', this.#said.acked);
+    return gone;
   }
 
   #setAcked(acked: number): void {
@@ -312,15 +276,6 @@ export class Outbox {
 
   #set(column: 'acked' | 'offered' | 'projected' | 'log_id', value: number | string): void {
     this.#sql.run(`UPDATE log_state SET ${column} = ? WHERE log = ? AND direction = 'out'`, value, this.#log);
-  }
-
-  #count(rows: number, bytes: number): void {
-    this.#sql.run(
-      `UPDATE log_state SET rows = rows + ?, bytes = bytes + ? WHERE log = ? AND direction = 'out'`,
-      rows,
-      bytes,
-      this.#log,
-    );
   }
 
   #state(): SqlRow | undefined {
