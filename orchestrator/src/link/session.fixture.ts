@@ -20,7 +20,7 @@ import { Session, type SessionEvents } from './session.ts';
 
 export const HEARTBEAT_MS = 10_000;
 
-export const status: Status = {
+const status: Status = {
   type: 'status',
   at: 1,
   version: '0',

@@ -1,6 +1,7 @@
 import type { Entry, LogName, Positions } from '../frames/index.ts';
 import { DEAD_LETTERS_MAX, HANDLING_ATTEMPTS_MAX, HANDLING_RETRY_MS } from '../limits.ts';
 import { type EntryKey, type InboxItem, itemOf, type Letter, letterOf } from './letter.ts';
+import { type Followed, Peer } from './peer.ts';
 import { int, type Sql, type SqlRow, text } from './sql.ts';
 
 export type Received =
@@ -8,15 +9,6 @@ export type Received =
   | { readonly ok: true; readonly applied: number; readonly fresh: number }
   /** The peer skipped entries: it must resume behind `applied`. */
   | { readonly ok: false; readonly applied: number; readonly got: number };
-
-/** Where reception goes on, and what is lost for good if the peer no longer has it. */
-export interface Followed {
-  readonly applied: number;
-  /** Said aloud: why this is no plain resumption. */
-  readonly resync?: string;
-  /** Both ends included. */
-  readonly unrecoverable?: { readonly from: number; readonly to: number };
-}
 
 /**
  * Handles entries at once, in the transaction that takes them.
@@ -32,25 +24,22 @@ export type Take = (fresh: readonly InboxItem[]) => readonly InboxItem[];
 export class Inbox {
   readonly #sql: Sql;
   readonly #log: LogName;
+  readonly #peer: Peer;
 
   constructor(sql: Sql, log: LogName) {
     this.#sql = sql;
     this.#log = log;
-    sql.run(`INSERT OR IGNORE INTO log_state (log, direction) VALUES (?, 'in')`, log);
+    this.#peer = new Peer(sql, log);
   }
 
   /** Whose log this follows, and how far. */
   position(): { peerLogId?: string; applied: number } {
-    const state = this.#state();
-    const peer = state?.['log_id'];
-    return { ...(typeof peer === 'string' ? { peerLogId: peer } : {}), applied: int(state, 'acked') };
+    return this.#peer.position();
   }
 
   /** A log that its owner has replaced by another: whoever brings it has an old copy of the database. */
   isRetired(logId: string): boolean {
-    return (
-      this.#sql.run(`SELECT 1 FROM log_retired WHERE log = ? AND log_id = ?`, this.#log, logId).length > 0
-    );
+    return this.#peer.isRetired(logId);
   }
 
   /**
@@ -59,55 +48,8 @@ export class Inbox {
    * resync, and the caller says so aloud. Throws on a log that was left for another: what it has written since is
    * not what is here under the same positions.
    */
-  follow({ logId, oldest, continues }: Pick<Positions, 'logId' | 'oldest' | 'continues'>): Followed {
-    if (this.isRetired(logId)) throw new Error(`the log ${logId} was replaced by another, and is back`);
-    const { peerLogId, applied } = this.position();
-    const same = peerLogId === logId;
-    const common = same ? applied : this.#commonWith(continues);
-    const shared = common === undefined ? undefined : Math.min(applied, common);
-    const start = Math.max(shared ?? 0, oldest - 1);
-    if (same && start === applied) return { applied };
-    this.#sql.transaction(() => {
-      if (!same && peerLogId !== undefined) this.#retire(peerLogId, common ?? 0);
-      this.#sql.run(
-        `UPDATE log_state SET log_id = ?, acked = ? WHERE log = ? AND direction = 'in'`,
-        logId,
-        start,
-        this.#log,
-      );
-    });
-    if (peerLogId === undefined) return { applied: start };
-    const gone = shared !== undefined && start > shared ? { from: shared + 1, to: start } : undefined;
-    const resync = same ? 'entries are gone' : `the log is a new one (${logId})`;
-    return { applied: start, resync, ...(gone === undefined ? {} : { unrecoverable: gone }) };
-  }
-
-  /**
-   * Up to which position a log that continues `parent` is the same as the one followed now. The parent may itself
-   * have been left for a later one: then the two have in common what each log between them took over.
-   */
-  #commonWith(parent: Positions['continues']): number | undefined {
-    if (parent === undefined) return undefined;
-    if (parent.logId === this.position().peerLogId) return parent.seq;
-    if (!this.isRetired(parent.logId)) return undefined;
-    const [row] = this.#sql.run(
-      `SELECT MIN(shared) AS shared FROM log_retired WHERE log = ? AND epoch >= ?`,
-      this.#log,
-      this.#epochOf(parent.logId),
-    );
-    return Math.min(parent.seq, int(row, 'shared'));
-  }
-
-  /** @param shared what the next log has in common with this one */
-  #retire(logId: string, shared: number): void {
-    this.#sql.run(
-      `INSERT INTO log_retired (log, log_id, epoch, shared)
-         SELECT log, ?, epoch, ? FROM log_state WHERE log = ? AND direction = 'in'`,
-      logId,
-      shared,
-      this.#log,
-    );
-    this.#sql.run(`UPDATE log_state SET epoch = epoch + 1 WHERE log = ? AND direction = 'in'`, this.#log);
+  follow(position: Pick<Positions, 'logId' | 'oldest' | 'continues'>): Followed {
+    return this.#peer.follow(position);
   }
 
   /**
@@ -129,7 +71,7 @@ export class Inbox {
 
   #commit(entries: readonly Entry[], take: Take): Received {
     return this.#sql.transaction((): Received => {
-      const state = this.#state();
+      const state = this.#peer.state();
       const logId = state?.['log_id'];
       if (typeof logId !== 'string')
         throw new Error('entries before the session has said whose log they are of');
@@ -254,7 +196,7 @@ export class Inbox {
         `SELECT * FROM log_inbox WHERE log = ? AND state = 'dead' AND (epoch, seq) > (?, ?)
          ORDER BY epoch, seq LIMIT ?`,
         this.#log,
-        after === undefined ? -1 : this.#epochOf(after.logId),
+        after === undefined ? -1 : this.#peer.epochOf(after.logId),
         after?.seq ?? 0,
         limit,
       )
@@ -289,7 +231,7 @@ export class Inbox {
     return {
       pending: this.#count('pending'),
       dead: this.#count('dead'),
-      givenUp: int(this.#state(), 'given_up'),
+      givenUp: int(this.#peer.state(), 'given_up'),
     };
   }
 
@@ -300,18 +242,6 @@ export class Inbox {
       state,
     );
     return int(row, 'n');
-  }
-
-  /** Its place among the peer's logs. One that was left before that was written down is among the first. */
-  #epochOf(logId: string): number {
-    const state = this.#state();
-    if (state?.['log_id'] === logId) return int(state, 'epoch');
-    const [row] = this.#sql.run(
-      `SELECT epoch FROM log_retired WHERE log = ? AND log_id = ?`,
-      this.#log,
-      logId,
-    );
-    return row === undefined ? 0 : int(row, 'epoch');
   }
 
   #delete({ logId, seq }: EntryKey, state: 'pending' | 'dead'): boolean {
@@ -333,10 +263,6 @@ export class Inbox {
       logId,
       seq,
     )[0];
-  }
-
-  #state(): SqlRow | undefined {
-    return this.#sql.run(`SELECT * FROM log_state WHERE log = ? AND direction = 'in'`, this.#log)[0];
   }
 }
 

@@ -3,7 +3,7 @@ import type { Sender } from './sender.ts';
 import type { System } from './system.ts';
 
 /** Resident sizes of both processes, in MiB, after so many events. */
-export interface Resident {
+interface Resident {
   readonly events: number;
   readonly sender: number;
   readonly edge: number;

@@ -25,7 +25,7 @@ export async function judge(rig: Rig, given: Ledger, withinMs = WELL_WITHIN_MS):
     if (!(await isIdle(rig))) return false;
     const evidence = await collect(rig);
     verdict = { violations: compare(given, evidence), evidence };
-    return verdict.isSettled(verdict.violations);
+    return isSettled(verdict.violations);
   }, withinMs);
   // It was never idle: what is known then is what to show.
   if (verdict.evidence === undefined) {

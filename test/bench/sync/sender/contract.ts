@@ -25,7 +25,7 @@ export interface Job {
 }
 
 /** How long a job took, from the first write to the last acknowledgement. */
-export interface Done {
+interface Done {
   readonly ms: number;
 }
 export type Reply = Done | { readonly error: string };
