@@ -15,6 +15,10 @@ import { DeadLetters, InboxLoop } from './inbox/index.ts';
 import { Backoff, type Dial, DurableLog, DurableLogs, Link, Resync } from './link/index.ts';
 import type { Logger } from './log.ts';
 import { awaitsResync, DATABASE_FILE, endRestore } from './store/index.ts';
+import { PRUNE_ROWS } from './sync/index.ts';
+
+/** Rows of a log in one transaction: some 20 ms, in which no call is answered. */
+const COMPACT_ROWS = 5_000;
 
 export interface CoreOptions {
   readonly ground: Ground;
@@ -68,15 +72,22 @@ export class Core {
     return this.link.runUntilStopped();
   }
 
-  /** Each brings the store a little nearer to empty. */
-  readonly upkeep: readonly (() => void)[] = [
-    () => this.#options.ground.outboxes.control.compact(),
-    () => this.#options.ground.outboxes.queue.compact(),
-    () => this.runner.prune(),
-    () => this.letters.tell(),
-    () => this.#drainEvents(),
-    () => this.#options.ground.events.prune(),
+  /** What keeps the store small: each deletes a bounded number of rows, and says whether more are left. */
+  readonly upkeep: readonly (() => boolean)[] = [
+    () => this.#compact('control'),
+    () => this.#compact('queue'),
+    () => this.#options.ground.events.prune() === PRUNE_ROWS,
+    () => {
+      this.runner.prune();
+      this.letters.tell();
+      this.#drainEvents();
+      return false;
+    },
   ];
+
+  #compact(log: LogName): boolean {
+    return this.#options.ground.outboxes[log].compact(COMPACT_ROWS) === COMPACT_ROWS;
+  }
 
   /** An outbox has new entries. Safe to call inside the transaction that writes them: it acts a turn later. */
   wake(): void {

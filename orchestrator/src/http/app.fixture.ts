@@ -56,6 +56,7 @@ export function createBench() {
       callsOpen: () => 0,
       storage: () => storage.value,
     });
+    metrics.watch(state);
     const log = createLogger({ level: 'error', production: true, out: new PassThrough() });
     const app = createHttp({
       identity,

@@ -37,7 +37,7 @@ export interface EventsOptions {
 /** The existing API shows events for a while; what is in D1 need not stay here longer than anyone looks. */
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 /** Deleted in one round of the upkeep, which must not keep customers' requests waiting. */
-const PRUNE_ROWS = 10_000;
+export const PRUNE_ROWS = 10_000;
 /** Appended at once, of those that waited for room. */
 const DRAIN_ROWS = 500;
 /** What `orderedId` takes for one. */
@@ -97,18 +97,18 @@ export class Events {
     }
   }
 
-  /** Forgets what is in D1 and was made long ago. */
-  prune(): void {
+  /** Forgets what is in D1 and was made long ago. @returns rows forgotten, at most `PRUNE_ROWS` */
+  prune(): number {
     const { sql, outbox, now } = this.#options;
     // Only the oldest rows are looked at: those behind them are younger, and have a higher position in the log.
-    sql.run(
+    return sql.run(
       `DELETE FROM events WHERE position IN (
          SELECT position FROM (SELECT position, seq, created_at FROM events ORDER BY position LIMIT ?)
-         WHERE seq <= ? AND created_at < ?)`,
+         WHERE seq <= ? AND created_at < ?) RETURNING 1`,
       PRUNE_ROWS,
       outbox.projected,
       now() - KEEP_MS,
-    );
+    ).length;
   }
 
   /** The newest first. */
