@@ -105,10 +105,8 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** Of two processes on one database the older one does not look whose it is now, and goes on. */
-export const LEASELESS: Mutant = {
+export const LEASELESS: Pick<Mutant, 'name' | 'mutations'> = {
   name: 'no lease is held',
-  seenAs: 'lost',
-  from: 0,
   mutations: [
     SLOW_DEPLOYMENTS,
     {
@@ -125,5 +123,5 @@ export const LEASELESS: Mutant = {
 };
 
 /** With their mutant's name, as the system under test is given them. */
-export const mutationsOf = ({ name, mutations }: Mutant): Mutation[] =>
+export const mutationsOf = ({ name, mutations }: Pick<Mutant, 'name' | 'mutations'>): Mutation[] =>
   mutations.map((mutation) => ({ name, ...mutation }));

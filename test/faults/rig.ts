@@ -23,8 +23,6 @@ export interface Answer {
 
 export interface RigOptions {
   readonly mutations?: readonly Mutation[];
-  /** Environment of the orchestrator over its own. */
-  readonly orchestrator?: Readonly<Record<string, string>>;
 }
 
 /** Looks at what the dead have left, before they are started again. */
@@ -44,7 +42,7 @@ export class Rig {
   readonly #dir: string;
   #starting: Promise<void>[] = [];
 
-  static async start({ mutations = [], orchestrator = {} }: RigOptions = {}): Promise<Rig> {
+  static async start({ mutations = [] }: RigOptions = {}): Promise<Rig> {
     const dir = mkdtempSync(join(tmpdir(), 'faults-'));
     const cable = await Cable.open();
     const sandbox = await Sandbox.prepare({
@@ -52,10 +50,14 @@ export class Rig {
       ports: 'free',
       mutations,
       env: {
-        orchestrator: { EDGE_URL: cable.url, ...orchestrator },
+        orchestrator: { EDGE_URL: cable.url },
         // Cloudflare's own budget would be used up by the first minutes of what is done here.
         cloudflare: { RATE_LIMIT_CALLS: '1000000' },
       },
+    }).catch(async (error: unknown) => {
+      await cable.close();
+      rmSync(dir, { recursive: true });
+      throw error;
     });
     const rig = new Rig(dir, sandbox, cable);
     try {

@@ -82,7 +82,7 @@ function prepare(file: string, options: RestoreOptions): void {
     const report = db.pragma('integrity_check(1)', { simple: true });
     if (report !== 'ok') throw new StoreError(`${backup} is damaged (${report}): take another backup`);
     const sql = createSql(db);
-    sql.transaction(() => begin(sql, options));
+    sql.transaction(() => continueLogs(sql, options));
     // One file from here on: a log beside it would have to move with it in one step.
     db.pragma('journal_mode = DELETE');
   } finally {
@@ -106,7 +106,11 @@ function inspectCopy(file: string, backup: string) {
 
 const LOGS: readonly LogName[] = ['control', 'queue'];
 
-function begin(sql: Sql, { generation, peerLogId, newLogId, now }: RestoreOptions): void {
+/** What `restoreDatabase` does with the copy, in the caller's transaction. */
+export function continueLogs(
+  sql: Sql,
+  { generation, peerLogId, newLogId, now }: Omit<RestoreOptions, 'dataDir' | 'orchestratorId' | 'backup'>,
+): void {
   migrate(sql);
   sql.run(
     `INSERT INTO meta VALUES ('generation', ?1)

@@ -41,27 +41,32 @@ function open(file: string, orchestratorId: string, health: StorageHealth | unde
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     makeDurable(db);
-    const unguarded = createSql(db);
-    migrate(unguarded);
-    own(unguarded, orchestratorId);
-    const generation = raiseGeneration(unguarded);
-    const sql = createSql(db, {
-      guard: () => holdLease(unguarded, generation),
-      ...(health === undefined ? {} : { onFault: (error) => health.failed(error) }),
-    });
-    health?.watch(sql);
-    return {
-      sql,
-      generation,
-      close: () => {
-        health?.stop();
-        db.close();
-      },
-    };
+    return takeOver(db, orchestratorId, health);
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** What `openStore` does with a database that is open: migrates it, and raises the generation. */
+export function takeOver(db: Database, orchestratorId: string, health?: StorageHealth): Store {
+  const unguarded = createSql(db);
+  migrate(unguarded);
+  own(unguarded, orchestratorId);
+  const generation = raiseGeneration(unguarded);
+  const sql = createSql(db, {
+    guard: () => holdLease(unguarded, generation),
+    ...(health === undefined ? {} : { onFault: (error) => health.failed(error) }),
+  });
+  health?.watch(sql);
+  return {
+    sql,
+    generation,
+    close: () => {
+      health?.stop();
+      db.close();
+    },
+  };
 }
 
 /** An empty database would be refused by the edge, and hide that there is a whole one. */

@@ -21,14 +21,18 @@ export interface OutboxOptions {
   readonly lazyPositions?: boolean;
 }
 
-/** Rows that make room at a time. */
+/** Rows that go at a time when the log is looked after, … */
 const COMPACT_ROWS = 5_000;
+/** … and when they make room for a producer, who waits. */
+const ROOM_ROWS = 1_000;
+/** Five parameters each, and a statement in an object takes 100. Measured, twice as fast as one `json_each`. */
+const ROWS_PER_STATEMENT = 20;
 
 /**
  * The sending half of a durable log. Entries are numbered from 1 without gaps and kept until they are
  * acknowledged and past the retention.
  *
- * An entry's body is well-formed text without U+0000, as JSON is; its size counts characters, as SQLite does.
+ * An entry's body is JSON as text, its size the length of that: bytes, unless it holds other letters than ASCII.
  */
 export class Outbox {
   readonly #sql: Sql;
@@ -58,36 +62,29 @@ export class Outbox {
    * @returns its position
    */
   append(body: string): number {
-    return this.#sql.transaction(() => {
-      const seq = this.#reserve(1, characters(body));
-      this.#sql.run(
-        `INSERT INTO log_outbox (log, seq, at, bytes, body) VALUES (?1, ?2, ?3, length(?4), ?4)`,
-        this.#log,
-        seq,
-        this.#now(),
-        body,
-      );
-      return seq;
-    });
+    return this.appendAll([body]);
   }
 
-  /** As `append`, for many at once, in one statement: all of them or none. @returns the first one's position */
+  /** As `append`, for many at once: all of them or none. @returns the first one's position */
   appendAll(bodies: readonly string[]): number {
     return this.#sql.transaction(() => {
       const first = this.#reserve(
         bodies.length,
-        bodies.reduce((sum, body) => sum + characters(body), 0),
+        bodies.reduce((sum, body) => sum + body.length, 0),
       );
-      this.#sql.run(
-        `INSERT INTO log_outbox (log, seq, at, bytes, body)
-           SELECT ?1, ?2 + key, ?3, length(value), value FROM json_each(?4)`,
-        this.#log,
-        first,
-        this.#now(),
-        JSON.stringify(bodies),
-      );
+      for (let done = 0; done < bodies.length; done += ROWS_PER_STATEMENT) {
+        this.#insert(first + done, bodies.slice(done, done + ROWS_PER_STATEMENT));
+      }
       return first;
     });
+  }
+
+  #insert(first: number, bodies: readonly string[]): void {
+    const at = this.#now();
+    this.#sql.run(
+      `INSERT INTO log_outbox (log, seq, at, bytes, body) VALUES ${bodies.map(() => '(?, ?, ?, ?, ?)').join(', ')}`,
+      ...bodies.flatMap((body, index) => [this.#log, first + index, at, body.length, body]),
+    );
   }
 
   /**
@@ -98,7 +95,7 @@ export class Outbox {
     for (;;) {
       const last = this.#room.countIn(rows, bytes, this.#said);
       if (last !== undefined) return last - rows + 1;
-      if (this.#forget(COMPACT_ROWS, Number.POSITIVE_INFINITY) > 0) continue;
+      if (this.#forget(ROOM_ROWS, Number.POSITIVE_INFINITY) > 0) continue;
       const message = `the ${this.#log} log is full: the other side has not acknowledged its entries`;
       throw new Failure('log_full', message, { retryAfterMs: 60_000 });
     }
@@ -117,15 +114,14 @@ export class Outbox {
     return this.#sql.transaction(() => {
       const [old] = this.#sql.run(`SELECT bytes FROM log_outbox WHERE log = ? AND seq = ?`, this.#log, seq);
       if (old === undefined) return false;
-      const bytes = characters(body);
       this.#sql.run(
         `UPDATE log_outbox SET body = ?, bytes = ? WHERE log = ? AND seq = ?`,
         body,
-        bytes,
+        body.length,
         this.#log,
         seq,
       );
-      this.#room.change(0, bytes - int(old, 'bytes'));
+      this.#room.change(0, body.length - int(old, 'bytes'));
       return true;
     });
   }
@@ -281,9 +277,4 @@ export class Outbox {
   #state(): SqlRow | undefined {
     return this.#sql.run(`SELECT * FROM log_state WHERE log = ? AND direction = 'out'`, this.#log)[0];
   }
-}
-
-/** As SQLite's `length` counts: a surrogate pair is one. */
-function characters(body: string): number {
-  return body.length - (body.match(/[\ud800-\udbff]/g)?.length ?? 0);
 }

@@ -29,7 +29,8 @@ export async function measureOutage(system: System, sender: Sender): Promise<Out
   await edit(system);
   const start = performance.now();
   await sandbox.startPart('orchestrator');
-  await becomes(() => caughtUp(system, firstBehind), CAUGHT_UP_WITHIN_MS);
+  if (!(await becomes(() => caughtUp(system, firstBehind), CAUGHT_UP_WITHIN_MS)))
+    throw new Error(`not caught up after ${CAUGHT_UP_WITHIN_MS} ms`);
   const ms = performance.now() - start;
   const [disorder] = await database.batch([
     {
@@ -42,7 +43,8 @@ export async function measureOutage(system: System, sender: Sender): Promise<Out
   return { events: EVENTS, edits: EDITS, ms, outOfOrder: Number(disorder?.[0]?.['n']) };
 }
 
-async function lastPosition({ database }: System): Promise<number> {
+/** Of the last event in D1. */
+export async function lastPosition({ database }: System): Promise<number> {
   const [rows] = await database.batch([
     { sql: `SELECT COALESCE(MAX(position), 0) AS last FROM orc_events`, params: [] },
   ]);

@@ -34,6 +34,8 @@ describe('the summary of sync', () => {
     );
     expect(outageLine({ events: 10_000, edits: 1_000, ms: 2_940, outOfOrder: 0 })).toContain('2.9 s');
     const samples = [{ events: 500, sender: 200, edge: 300 }];
-    expect(memoryLine({ perSecond: 9, samples, spreadMib: { sender: 3, edge: 4 } })).toContain('500 events');
+    expect(
+      memoryLine({ perSecond: 9, drainedPerSecond: 7, samples, spreadMib: { sender: 3, edge: 4 } }),
+    ).toContain('500 events');
   });
 });

@@ -17,9 +17,12 @@ import type {
   VpsSide,
 } from './evidence.ts';
 
-/** Reads both databases, D1 and what lies at Cloudflare, while the system runs on. */
+/**
+ * Reads both databases, D1 and what lies at Cloudflare, while the system runs on: first what is written last, so that
+ * what is on its way is missing there, and never too much.
+ */
 export async function collect(rig: Rig): Promise<Evidence> {
-  return { edge: edgeSide(rig), vps: vpsSide(rig), d1: await inD1(rig), ...atCloudflare(rig) };
+  return { d1: await inD1(rig), edge: edgeSide(rig), vps: vpsSide(rig), ...atCloudflare(rig) };
 }
 
 export const edgeSide = (rig: Rig): EdgeSide =>
@@ -119,7 +122,7 @@ function vpsFacts(db: Database): Omit<VpsSide, keyof LogSide> {
     commands: vpsCommands.parse(db.prepare(taken).all()),
     running: configs.parse(db.prepare(running).all()),
     rows: new Map(sharedRows.parse(db.prepare(rows).all()).map(({ key, name }) => [key, name])),
-    ends: endsIn(texts.parse(db.prepare(`SELECT body FROM log_outbox WHERE log = 'control'`).pluck().all())),
+    told: toldIn(texts.parse(db.prepare(`SELECT body FROM log_outbox WHERE log = 'control'`).pluck().all())),
   };
 }
 
@@ -147,15 +150,20 @@ const vpsCommands = z.array(
 const ended = z.object({ state: commandState });
 
 /** Sent entries stay for a day: long enough to count. */
-function endsIn(bodies: readonly string[]): Map<string, number> {
-  const ends = new Map<string, number>();
+function toldIn(bodies: readonly string[]): Map<string, number> {
+  const told = new Map<string, number>();
   for (const body of bodies) {
-    const { type, commandId } = entry.parse(JSON.parse(body));
-    if (type === 'command_result' && commandId !== undefined) count(ends, commandId);
+    const { type, commandId, milestone } = entry.parse(JSON.parse(body));
+    if (type === 'command_result') count(told, `${commandId} ended`);
+    if (milestone === 'uploaded') count(told, `${commandId} uploaded`);
   }
-  return ends;
+  return told;
 }
-const entry = z.object({ type: z.string(), commandId: z.string().optional() });
+const entry = z.object({
+  type: z.string(),
+  commandId: z.string().optional(),
+  milestone: z.string().optional(),
+});
 
 async function inD1({ database, file }: Rig): Promise<D1> {
   const [commands = [], events = [], customers = []] = await database.batch([

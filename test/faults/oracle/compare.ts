@@ -87,9 +87,9 @@ function carriedOver({ edge, vps }: Evidence): Violation[] {
         `${command.id} ${command.outcome} on the VPS, and is ${there.state} at the edge`,
       );
     }),
-    ...[...vps.ends]
+    ...[...vps.told]
       .filter(([, times]) => times > 1)
-      .map(([id, times]) => violation('twice', `the VPS said ${times} times how ${id} ended`)),
+      .map(([id, times]) => violation('twice', `the VPS said ${times} times: ${id}`)),
     ...missing(edge, vps),
   ];
 }

@@ -1,7 +1,7 @@
 import type { CommandState } from '@clawdbot/protocol';
 
 /** Where a log stands, as its owner and its follower have it. */
-export interface LogPosition {
+interface LogPosition {
   readonly logId: string;
   /** The last entry written, or taken. */
   readonly at: number;
@@ -62,8 +62,8 @@ export interface VpsSide extends LogSide {
   readonly running: readonly SiteConfig[];
   /** The copy of the existing API's customers: name by id. */
   readonly rows: ReadonlyMap<string, string>;
-  /** How often each command's end was written to the log. */
-  readonly ends: ReadonlyMap<string, number>;
+  /** How often what happens to a command once, `<id> uploaded` and `<id> ended`, was written to the log. */
+  readonly told: ReadonlyMap<string, number>;
 }
 
 export interface D1 {

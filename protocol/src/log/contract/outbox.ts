@@ -12,7 +12,7 @@ function appended(outbox: Outbox, ...bodies: string[]): Outbox {
 /** What the log believes to hold, beside what it holds. */
 function counts(sql: Sql) {
   const [kept] = sql.run(`SELECT rows, bytes FROM log_state WHERE direction = 'out'`);
-  const [real] = sql.run(`SELECT COUNT(*) AS rows, COALESCE(SUM(length(body)), 0) AS bytes FROM log_outbox`);
+  const [real] = sql.run(`SELECT COUNT(*) AS rows, COALESCE(SUM(bytes), 0) AS bytes FROM log_outbox`);
   return { kept, real };
 }
 
@@ -43,6 +43,17 @@ export function describeOutbox(use: UseSql): void {
           '4d',
           '5e',
         ]);
+      }));
+
+    it('takes more at once than one statement does, in their order', () =>
+      use((sql) => {
+        const outbox = outboxOver(sql);
+        const bodies = Array.from({ length: 47 }, (_, n) => `body ${n}`);
+        expect(outbox.appendAll(bodies)).toBe(1);
+        outbox.resume(0);
+        expect(outbox.nextBatch().map(({ seq, body }) => [seq, body])).toEqual(
+          bodies.map((body, n) => [n + 1, body]),
+        );
       }));
 
     it('writes no entry when the transaction of the fact that it reports fails', () =>
@@ -246,7 +257,7 @@ export function describeOutbox(use: UseSql): void {
         outbox.append('{"text":"naïve 😀 中"}');
         outbox.appendAll(['😀😀', 'é', '']);
         outbox.replace(2, 'withdrawn 😀');
-        expect(counts(sql).kept).toEqual(counts(sql).real);
+        expect(counts(sql)).toEqual({ kept: { rows: 4, bytes: 34 }, real: { rows: 4, bytes: 34 } });
         outbox.acknowledge(4);
         now = LOG_RETENTION_MS + 1;
         outbox.compact();

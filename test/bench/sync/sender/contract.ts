@@ -20,7 +20,15 @@ export interface SenderEnv {
  */
 export interface Job {
   readonly path: 'product' | 'bare';
-  readonly how: 'connect' | 'batched' | 'one by one' | 'windowed' | 'projected' | 'record' | 'end';
+  readonly how:
+    | 'connect'
+    | 'batched'
+    | 'one by one'
+    | 'windowed'
+    | 'projecting'
+    | 'projected'
+    | 'record'
+    | 'end';
   readonly events: number;
 }
 
@@ -34,5 +42,5 @@ export type Reply = Done | { readonly error: string };
 export const GROUP = 500;
 /** Events that may be unacknowledged: what the log keeps in flight. */
 export const AHEAD = 8 * GROUP;
-/** A job in which nothing moves for so long has failed. */
-export const STALLED_MS = 60_000;
+/** A job in which nothing moves for so long has failed. A D1 that failed is tried again within a minute. */
+export const STALLED_MS = 180_000;
