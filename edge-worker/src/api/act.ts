@@ -11,10 +11,10 @@ import type { actRoute } from '@clawdbot/protocol/routes';
 import { ask } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
 import type { Taken } from '../channel/rpc.ts';
-import { Sites } from '../data/sites.ts';
 import { keepDeadline } from '../relay/call.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
+import { ownSite } from './own-site.ts';
 
 /** A live status is worth less than a quick "it does not answer". */
 const STATUS_DEADLINE_MS = 10_000;
@@ -25,16 +25,16 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
   const { user } = c.var;
   requireRole(request, user);
   const { services } = c.env;
-  const site = await new Sites(services.db, user.org_id).get(request.siteId);
+  const site = await ownSite(c, request.siteId);
   const channel = services.channel(site.orchestratorId, CONTROL_LANE);
   const submission = {
-    siteId: site.id,
+    siteId: site.siteId,
     actor: user.sub,
     ...optionalKey(c.req.valid('header')['idempotency-key']),
   };
   switch (request.action) {
     case 'get_status':
-      return c.json(success(c, await liveStatus(c, site.orchestratorId, site.id)), 200);
+      return c.json(success(c, await liveStatus(c, site.orchestratorId, site.siteId)), 200);
     case 'deploy_worker':
       refuseUnbuilt(request.payload);
       return c.json(success(c, await ask(channel.deploy({ ...submission, payload: request.payload }))), 202);

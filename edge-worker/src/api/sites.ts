@@ -16,6 +16,7 @@ import { Sites } from '../data/sites.ts';
 import { type Hosts, hostnameOf } from '../hosts.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
+import { ownSite } from './own-site.ts';
 
 const sitesOf = (c: ApiContext) => new Sites(c.env.services.db, c.var.user.org_id);
 const channelOf = (c: ApiContext, { orchestratorId }: Pick<Site, 'orchestratorId'>) =>
@@ -98,6 +99,6 @@ export const deleteSite: ApiHandler<typeof deleteSiteRoute> = async (c) => {
 };
 
 export const getSiteConfig: ApiHandler<typeof getSiteConfigRoute> = async (c) => {
-  const site = await sitesOf(c).get(c.req.valid('param').id);
-  return c.json(await ask(channelOf(c, site).config(site.id)), 200);
+  const site = await ownSite(c, c.req.valid('param').id);
+  return c.json(await ask(channelOf(c, site).config(site.siteId)), 200);
 };

@@ -9,6 +9,7 @@ function setup(entriesMax = 10) {
     freshMs: 10,
     idleMs: 100,
     absentMs: 2,
+    faultMs: 1_000,
     entriesMax,
     now: () => world.now,
   });
@@ -43,6 +44,17 @@ describe('the cache of the hot path', () => {
     await settle();
     expect(await get()).toBe('b');
     expect(world.loads).toBe(2);
+  });
+
+  it('an entry that nobody asked for is loaded first, and serves as it was while D1 fails', async () => {
+    const { world, get } = setup();
+    await get();
+    world.now = 500;
+    world.fails = true;
+    expect(await get()).toBe('a');
+    expect(world.loads).toBe(2);
+    world.now = 1_001;
+    await expect(get()).rejects.toThrow('D1 is down');
   });
 
   it('loads behind one answer at a time, and again when that load never ended', async () => {

@@ -5,6 +5,8 @@ interface CacheTimes {
   readonly idleMs: number;
   /** "There is none" is served until this age: shorter, so that what was just made is soon found. */
   readonly absentMs: number;
+  /** While D1 fails, an entry is served until this age: better than nothing, which is all there would be. */
+  readonly faultMs: number;
 }
 
 export interface CacheOptions extends CacheTimes {
@@ -52,7 +54,8 @@ export class Cache<V> {
     const at = now();
     const fresh = at - entry.loadedAt <= (entry.value === undefined ? absentMs : freshMs);
     if (!fresh) {
-      if (entry.value === undefined || at - entry.servedAt >= idleMs) return this.#load(key, source);
+      if (entry.value === undefined) return this.#load(key, source);
+      if (at - entry.servedAt >= idleMs) return this.#loadOr(entry, key, source);
       this.#refresh(key, entry, source);
     }
     entry.servedAt = at;
@@ -70,6 +73,16 @@ export class Cache<V> {
     entry.refreshingSince = at;
     // A failed load leaves the old value in place; a request after REFRESH_MS tries again.
     source.background(this.#load(key, source).catch(() => undefined));
+  }
+
+  async #loadOr(known: Entry<V>, key: string, source: Source<V>): Promise<V | undefined> {
+    try {
+      return await this.#load(key, source);
+    } catch (error) {
+      const { faultMs, now } = this.#options;
+      if (now() - known.loadedAt > faultMs) throw error;
+      return known.value;
+    }
   }
 
   async #load(key: string, source: Source<V>): Promise<V | undefined> {

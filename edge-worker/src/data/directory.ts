@@ -15,7 +15,7 @@ export interface Asker {
   background(task: Promise<unknown>): void;
 }
 
-const TIMES = { freshMs: 10_000, idleMs: 5 * 60_000, absentMs: 2_000 };
+const TIMES = { freshMs: 10_000, idleMs: 5 * 60_000, absentMs: 2_000, faultMs: 24 * 60 * 60_000 };
 /** A few hundred bytes each, of the isolate's 128 MB. */
 const ENTRIES_MAX = 10_000;
 

@@ -15,9 +15,10 @@ export interface ChannelKey {
 
 /**
  * A revoked key must be refused within 5 s, everywhere: so nothing stale is served, and 2 s leave room for the
- * load itself. It spares D1 when many lanes or redials come at once.
+ * load itself. It spares D1 when many lanes or redials come at once. Only while D1 itself does not answer does a key
+ * that dialled here in the last ten minutes count as it was: a lost socket must not stay lost with D1.
  */
-const TIMES = { freshMs: 2_000, idleMs: 0, absentMs: 1_000 };
+const TIMES = { freshMs: 2_000, idleMs: 0, absentMs: 1_000, faultMs: 10 * 60_000 };
 const ENTRIES_MAX = 1_000;
 const D1_DEADLINE_MS = 2_500;
 
