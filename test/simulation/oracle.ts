@@ -1,6 +1,3 @@
-import { join } from 'node:path';
-import Sqlite from 'better-sqlite3';
-import { DATABASE_FILE } from '../../orchestrator/src/store/store.ts';
 import type { Cloudflare } from './cloudflare.ts';
 import type { EdgeMachine } from './edge/machine.ts';
 import type { Faults } from './faults.ts';
@@ -23,23 +20,16 @@ const FINAL: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'expired', '
 /** Compares what was given with what was applied, on both sides and outside. @returns every rule that was broken */
 export function judge(evidence: Evidence): string[] {
   const { world, edge, orchestrator } = evidence;
-  const vps = new Sqlite(join(orchestrator.dir, DATABASE_FILE), { readonly: true });
-  try {
-    const commands = edge.storage.read(`SELECT * FROM commands`);
-    return [
-      ...world.failures.map(
-        (error) => `nobody caught ${error instanceof Error ? error.stack : String(error)}`,
-      ),
-      ...acknowledged(evidence, commands),
-      ...commands.flatMap((command) => history(edge, command)),
-      ...effects(evidence, commands),
-      ...configs(evidence, vps, commands),
-      ...quiet(edge, vps),
-      ...projected(edge, commands),
-    ];
-  } finally {
-    vps.close();
-  }
+  const commands = edge.storage.read(`SELECT * FROM commands`);
+  return [
+    ...world.failures.map((error) => `nobody caught ${error instanceof Error ? error.stack : String(error)}`),
+    ...acknowledged(evidence, commands),
+    ...commands.flatMap((command) => history(edge, command)),
+    ...effects(evidence, commands),
+    ...configs(evidence, commands),
+    ...quiet(edge, orchestrator),
+    ...projected(edge, commands),
+  ];
 }
 
 /** What was acknowledged is there, once, and has ended. */
@@ -87,7 +77,7 @@ function effects({ cloudflare }: Evidence, commands: Row[]): string[] {
 }
 
 /** The config that runs is the newest that succeeded. */
-function configs(_evidence: Evidence, vps: Sqlite.Database, commands: Row[]): string[] {
+function configs({ orchestrator }: Evidence, commands: Row[]): string[] {
   return SITES.flatMap((site) => {
     const applied = commands
       .filter(
@@ -95,24 +85,24 @@ function configs(_evidence: Evidence, vps: Sqlite.Database, commands: Row[]): st
       )
       .map(({ generation }) => Number(generation));
     const newest = Math.max(0, ...applied);
-    const row = vps.prepare<[string], Row>(`SELECT generation FROM settings WHERE site_id = ?`).get(site);
+    const [row] = orchestrator.read(`SELECT generation FROM settings WHERE site_id = ?`, site);
     const runs = Number(row?.['generation'] ?? 0);
     return runs === newest ? [] : [`${site} runs generation ${runs}, the newest that succeeded is ${newest}`];
   });
 }
 
 /** Each side has all that the other wrote, has handled it, and nothing died. */
-function quiet(edge: EdgeMachine, vps: Sqlite.Database): string[] {
+function quiet(edge: EdgeMachine, vps: OrchestratorMachine): string[] {
   const LOGS = `SELECT log, direction, last, acked FROM log_state`;
   const INBOX = `SELECT state, COUNT(*) AS n FROM log_inbox GROUP BY state`;
-  const [ours, theirs] = [edge.storage.read(LOGS), vps.prepare<[], Row>(LOGS).all()];
+  const [ours, theirs] = [edge.storage.read(LOGS), vps.read(LOGS)];
   const left = (side: string, rows: Row[]) =>
     rows.map(({ state, n }) => `${n} entries ${state} on the ${side}`);
   return [
     ...untaken('edge', ours, theirs),
     ...untaken('VPS', theirs, ours),
     ...left('edge', edge.storage.read(INBOX)),
-    ...left('VPS', vps.prepare<[], Row>(INBOX).all()),
+    ...left('VPS', vps.read(INBOX)),
   ];
 }
 
@@ -128,7 +118,7 @@ function untaken(writer: string, written: Row[], taken: Row[]): string[] {
 function projected(edge: EdgeMachine, commands: Row[]): string[] {
   const shown = new Map(
     edge.d1.db
-      .prepare<[], Row>(`SELECT id, state FROM orc_commands`)
+      .prepare<Row>(`SELECT id, state FROM orc_commands`)
       .all()
       .map(({ id, state }) => [id, state]),
   );

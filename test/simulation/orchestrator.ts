@@ -1,16 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Sql } from '@clawdbot/protocol';
 import { systemClock as clock } from '../../orchestrator/src/clock.ts';
 import { Core } from '../../orchestrator/src/core.ts';
-import { layGround } from '../../orchestrator/src/ground.ts';
+import { type Ground, layGround } from '../../orchestrator/src/ground.ts';
 import type { Dial } from '../../orchestrator/src/link/index.ts';
 import { parseAllow } from '../../orchestrator/src/relay/allow.ts';
-import { openStore, type Store } from '../../orchestrator/src/store/index.ts';
+import { continueLogs, createSql, migrate, takeOver } from '../../orchestrator/src/store/index.ts';
 import { Upkeep } from '../../orchestrator/src/upkeep.ts';
 import type { Cloudflare } from './cloudflare.ts';
-import type { EdgeMachine } from './edge/machine.ts';
+import { type Image, MemoryDatabase } from './database.ts';
+import type { Claims, EdgeMachine } from './edge/machine.ts';
 import type { Connection } from './network.ts';
 import type { Trace } from './trace.ts';
 import { Process, type World } from './world.ts';
@@ -18,9 +16,15 @@ import { Process, type World } from './world.ts';
 export const ORCHESTRATOR = 'vps';
 export const ORG = 'agency';
 
+/** Serves one VPS after another. */
+const db = new MemoryDatabase();
+migrate(createSql(db));
+const EMPTY = db.image();
+
 interface Running {
   readonly process: Process;
-  readonly store: Store;
+  readonly ground: Ground;
+  readonly core: Core;
 }
 
 export interface OrchestratorOptions {
@@ -32,7 +36,6 @@ export interface OrchestratorOptions {
 
 /** The VPS: its disk, and the processes that run on it. */
 export class OrchestratorMachine {
-  readonly dir = mkdtempSync(join(tmpdir(), 'simulated-'));
   readonly #options: OrchestratorOptions;
   #running: Running[] = [];
   #boots = 0;
@@ -41,6 +44,42 @@ export class OrchestratorMachine {
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
+    db.load(EMPTY);
+  }
+
+  /** The process that was started last, if it has power. */
+  get newest(): Running | undefined {
+    return this.#running.at(-1);
+  }
+
+  /** For the oracle: reads what is committed. */
+  read(text: string, ...params: unknown[]): Record<string, unknown>[] {
+    return db.prepare<Record<string, unknown>>(text).all(...params);
+  }
+
+  /** Copies the database, as `clawctl backup` does. */
+  backup(): Image {
+    return db.image();
+  }
+
+  /** What `clawctl restore` does behind its files, with no process running. */
+  restore(image: Image, standing: { generation: number; peerLogId?: string }): void {
+    db.load(image);
+    const sql = createSql(db);
+    const newLogId = () => crypto.randomUUID();
+    sql.transaction(() => continueLogs(sql, { ...standing, newLogId, now: Date.now }));
+  }
+
+  /** The disk is gone, and there is no backup. */
+  erase(): void {
+    db.load(EMPTY);
+  }
+
+  /** A token that opens one connection, or answers one question. */
+  claims(): Claims {
+    const exp = Math.floor(this.#options.world.now / 1_000) + 60;
+    const jti = `token-${String(++this.#tokens).padStart(6, '0')}`;
+    return { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, jti, exp, kid: 'key' };
   }
 
   get processes(): readonly Process[] {
@@ -61,10 +100,7 @@ export class OrchestratorMachine {
 
   /** Ends the processes where they are; what was not committed is gone. */
   cutPower(): void {
-    for (const { process, store } of this.#running) {
-      process.alive = false;
-      store.close();
-    }
+    for (const { process } of this.#running) process.alive = false;
     this.#running = [];
     for (const connection of this.#connections) connection.cut();
     this.#connections = [];
@@ -77,15 +113,9 @@ export class OrchestratorMachine {
     return true;
   }
 
-  destroy(): void {
-    this.cutPower();
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-
   #open(process: Process): void {
     const { edge, cloudflare, trace, world } = this.#options;
-    const opened = openStore(this.dir, ORCHESTRATOR);
-    this.#running.push({ process, store: opened });
+    const opened = takeOver(db, ORCHESTRATOR);
     const log = trace.logger(process.name);
     const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
     const ground = layGround({
@@ -100,7 +130,7 @@ export class OrchestratorMachine {
     const core = new Core({
       ground,
       orchestratorId: ORCHESTRATOR,
-      dataDir: this.dir,
+      dataDir: '/simulated',
       lanes: 1,
       version: '0',
       instanceId: crypto.randomUUID(),
@@ -127,6 +157,7 @@ export class OrchestratorMachine {
       }),
       onHalt: () => trace.note(`${process.name} halts`),
     });
+    this.#running.push({ process, ground, core });
     const upkeep = new Upkeep({ clock, log, tasks: core.upkeep, onLeaseLost: core.halt });
     trace.note(`${process.name} has generation ${opened.generation}`);
     void core.run().then(() => upkeep.stop());
@@ -137,10 +168,7 @@ export class OrchestratorMachine {
     const { world } = this.#options;
     return async () => {
       const owner = world.current;
-      const exp = Math.floor(world.now / 1_000) + 60;
-      const jti = `token-${String(++this.#tokens).padStart(6, '0')}`;
-      const claims = { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, jti, exp, kid: 'key' };
-      const outcome = await edge.upgrade(claims);
+      const outcome = await edge.upgrade(this.claims());
       if (outcome === 'lost' || outcome === 'refused') {
         return { verdict: { after: 'retry', reason: `the dial was ${outcome}` } };
       }

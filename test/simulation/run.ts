@@ -55,8 +55,7 @@ export async function simulate(seed: number, { traced }: { traced: boolean }): P
       trace: trace.lines,
     };
   } finally {
-    orchestrator.destroy();
-    edge.close();
+    orchestrator.cutPower();
   }
 }
 

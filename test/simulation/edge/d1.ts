@@ -1,4 +1,6 @@
-import Sqlite, { type Database } from 'better-sqlite3';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Image, MemoryDatabase } from '../database.ts';
 import type { World } from '../world.ts';
 
 /** How D1 is: it answers, refuses everything, or takes long. */
@@ -7,16 +9,30 @@ export type D1Mood = 'ok' | 'failing' | 'slow';
 const LATENCY_MS = 3;
 const SLOW_MS = 8_000;
 
+const ROOT = join(import.meta.dirname, '../../..');
+/** Serves one run after another. */
+const db = new MemoryDatabase();
+const EMPTY = migrated();
+
+function migrated(): Image {
+  db.exec(readFileSync(join(ROOT, 'test/sandbox/existing.sql'), 'utf8'));
+  const folder = join(ROOT, 'edge-worker/migrations');
+  for (const file of readdirSync(folder).sort()) db.exec(readFileSync(join(folder, file), 'utf8'));
+  // Each run makes the rows that it needs.
+  db.exec('DELETE FROM customers; DELETE FROM agencies; DELETE FROM orc_sync_outbox');
+  return db.image();
+}
+
 /** D1 as the object sees it: a SQLite elsewhere, asked asynchronously, that may be slow or fail. */
 export class SimulatedD1 {
-  readonly db: Database;
+  readonly db = db;
   mood: D1Mood = 'ok';
   readonly #world: World;
   /** Holds a request back until what was written before it is committed. */
   readonly #gate: (send: () => void) => void;
 
-  constructor(world: World, image: Buffer, gate: (send: () => void) => void) {
-    this.db = new Sqlite(image);
+  constructor(world: World, gate: (send: () => void) => void) {
+    db.load(EMPTY);
     this.#world = world;
     this.#gate = gate;
   }
@@ -52,9 +68,13 @@ export class SimulatedD1 {
 
   #carryOut<T>(work: () => T): { value: T } | { error: unknown } {
     if (this.mood === 'failing') return { error: new Error('D1_ERROR: simulated') };
+    db.exec('BEGIN');
     try {
-      return { value: this.db.transaction(work)() };
+      const value = work();
+      db.exec('COMMIT');
+      return { value };
     } catch (error) {
+      db.exec('ROLLBACK');
       return { error };
     }
   }
@@ -88,7 +108,7 @@ class D1Statement {
   }
 
   execute() {
-    const statement = this.#d1.db.prepare<unknown[], Record<string, unknown>>(this.#sql);
+    const statement = db.prepare<Record<string, unknown>>(this.#sql);
     const numbered = /\?\d/.test(this.#sql);
     const bound = numbered
       ? [Object.fromEntries(this.#params.map((value, index) => [index + 1, value]))]

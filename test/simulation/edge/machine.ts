@@ -1,7 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PING, PONG } from '@clawdbot/protocol';
-import Sqlite from 'better-sqlite3';
 import { type ChannelRpc, CLAIMS_HEADER } from '../../../edge-worker/src/channel/rpc.ts';
 import { Connection, type End } from '../network.ts';
 import { Process, type World } from '../world.ts';
@@ -96,10 +94,6 @@ export interface Claims {
   readonly kid: string;
 }
 
-/** Made once: a database that the object's own constructor has migrated, and D1's. */
-let objectImage: Buffer | undefined;
-const d1Image = migratedD1();
-
 /** The runtime around lane 0's object: storage, sockets, alarm, D1; it may lose power, or put the object to sleep. */
 export class EdgeMachine {
   readonly world: World;
@@ -116,15 +110,8 @@ export class EdgeMachine {
   constructor(world: World, name: string) {
     this.world = world;
     this.#name = name;
-    this.storage = new ObjectStorage(objectImage, this.process);
-    this.d1 = new SimulatedD1(world, d1Image, (send) => this.output(send));
-  }
-
-  /** Opens the object once, so that later machines start from its migrated database. */
-  async warm(): Promise<void> {
-    if (objectImage !== undefined) return;
-    await this.world.act(this.process, () => this.#awake());
-    objectImage = this.storage.image();
+    this.storage = new ObjectStorage(this.process);
+    this.d1 = new SimulatedD1(world, (send) => this.output(send));
   }
 
   /** What goes out waits until what was written before it is committed. */
@@ -137,7 +124,6 @@ export class EdgeMachine {
   async turn(run: () => Promise<void>): Promise<void> {
     const { process } = this;
     this.#outputs = [];
-    this.storage.begin();
     await run();
     const outputs = this.#outputs;
     this.#outputs = undefined;
@@ -184,11 +170,6 @@ export class EdgeMachine {
     const connection = new Connection(this.world);
     webSocket.near.join(connection);
     return connection;
-  }
-
-  close(): void {
-    this.storage.close();
-    this.d1.db.close();
   }
 
   cutPower(): void {
@@ -299,12 +280,4 @@ export function serve(next: EdgeMachine): void {
     },
     WebSocketRequestResponsePair: class {},
   });
-}
-
-function migratedD1(): Buffer {
-  const db = new Sqlite(':memory:');
-  db.exec(readFileSync(join(ROOT, 'test/sandbox/existing.sql'), 'utf8'));
-  const folder = join(ROOT, 'edge-worker/migrations');
-  for (const file of readdirSync(folder).sort()) db.exec(readFileSync(join(folder, file), 'utf8'));
-  return db.serialize();
 }

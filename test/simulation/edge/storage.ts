@@ -1,4 +1,8 @@
-import Sqlite, { type Database, type Statement } from 'better-sqlite3';
+import { join } from 'node:path';
+import type { Sql } from '@clawdbot/protocol';
+import type { Statement } from 'better-sqlite3';
+import { createSql } from '../../../orchestrator/src/store/index.ts';
+import { type Image, MemoryDatabase } from '../database.ts';
 import type { Process } from '../world.ts';
 
 type Value = string | number | null | ArrayBuffer | Uint8Array;
@@ -9,19 +13,29 @@ interface Prepared {
   readonly numbered: boolean;
 }
 
+/** Serves one object after another. */
+const db = new MemoryDatabase();
+const statements = new Map<string, Prepared>();
+
+// By its address: its types are those of workerd, and this is Node.
+const { migrate } = (await import(
+  join(import.meta.dirname, '../../../edge-worker/src/channel/store.ts')
+)) as { migrate: (sql: Sql) => void };
+migrate(createSql(db));
+const EMPTY = db.image();
+
 /**
  * An object's SQLite. What a turn of the object writes is committed when the turn is over, all of it or, when the
  * power goes, none: so does the platform, which holds back what the turn sends until then.
  */
 export class ObjectStorage {
-  #db: Database;
-  #statements = new Map<string, Prepared>();
   #depth = 0;
+  #open = false;
   #process: Process;
   alarmAt: number | undefined;
 
-  constructor(image: Buffer | undefined, process: Process) {
-    this.#db = new Sqlite(image ?? ':memory:');
+  constructor(process: Process) {
+    db.load(EMPTY);
     this.#process = process;
   }
 
@@ -31,31 +45,26 @@ export class ObjectStorage {
     this.#depth = 0;
   }
 
-  image(): Buffer {
-    return this.#db.serialize();
+  image(): Image {
+    return db.image();
   }
 
   /** Puts an earlier image in the database's place. */
-  restore(image: Buffer): void {
-    this.#db.close();
-    this.#db = new Sqlite(image);
-    this.#statements = new Map();
-  }
-
-  begin(): void {
-    this.#run('BEGIN', []);
+  restore(image: Image): void {
+    db.load(image);
   }
 
   commit(): void {
-    this.#run('COMMIT', []);
+    this.#end('COMMIT');
   }
 
   rollback(): void {
-    this.#run('ROLLBACK', []);
+    this.#end('ROLLBACK');
   }
 
-  close(): void {
-    this.#db.close();
+  #end(how: 'COMMIT' | 'ROLLBACK'): void {
+    if (this.#open) db.exec(how);
+    this.#open = false;
   }
 
   /** What the object's code is given as `ctx.storage`. */
@@ -78,35 +87,25 @@ export class ObjectStorage {
 
   #exec(text: string, params: Value[]): Row[] {
     this.#process.spend();
+    if (!this.#open) db.exec('BEGIN');
+    this.#open = true;
     return this.#run(text, params);
   }
 
   #run(text: string, params: Value[]): Row[] {
-    const { statement, numbered } = this.#prepare(text);
+    const { statement, numbered } = prepare(text);
     const values = params.map((value) =>
-      value instanceof ArrayBuffer
-        ? Buffer.from(value)
-        : value instanceof Uint8Array
-          ? Buffer.from(value)
-          : value,
+      value instanceof ArrayBuffer || value instanceof Uint8Array ? Buffer.from(value as ArrayBuffer) : value,
     );
     const bound = numbered ? [Object.fromEntries(values.map((value, index) => [index + 1, value]))] : values;
-    if (!statement.reader) {
-      statement.run(...bound);
-      return [];
-    }
-    return statement.all(...bound).map(withArrayBuffers);
-  }
-
-  #prepare(text: string): Prepared {
-    const known = this.#statements.get(text);
-    if (known !== undefined) return known;
-    const prepared = { statement: this.#db.prepare<unknown[], Row>(text), numbered: /\?\d/.test(text) };
-    this.#statements.set(text, prepared);
-    return prepared;
+    if (statement.reader) return statement.all(...bound).map(withArrayBuffers);
+    statement.run(...bound);
+    return [];
   }
 
   #nested<T>(work: () => T): T {
+    if (!this.#open) db.exec('BEGIN');
+    this.#open = true;
     const name = `nested_${this.#depth++}`;
     this.#run(`SAVEPOINT ${name}`, []);
     try {
@@ -124,9 +123,18 @@ export class ObjectStorage {
   }
 }
 
+function prepare(text: string): Prepared {
+  const known = statements.get(text);
+  if (known !== undefined) return known;
+  const prepared = { statement: db.prepare<Row>(text), numbered: /\?\d/.test(text) };
+  statements.set(text, prepared);
+  return prepared;
+}
+
 function withArrayBuffers(row: Row): Row {
-  for (const [name, value] of Object.entries(row)) {
-    if (Buffer.isBuffer(value)) row[name] = Uint8Array.from(value).buffer;
+  for (const name in row) {
+    const value = row[name];
+    if (typeof value === 'object' && Buffer.isBuffer(value)) row[name] = Uint8Array.from(value).buffer;
   }
   return row;
 }
