@@ -21,8 +21,10 @@ export class Cloudflare {
   }
 
   /** The handler as the product's own: one that was begun before looks for its version first. */
-  readonly deploy: Deploy = async (_body, { commandId, resumed, signal }) => {
+  readonly deploy: Deploy = async (_body, { commandId, resumed, signal, progress }) => {
     await this.#takes(signal);
+    // Its intent, as the product's own writes it: a process that was superseded gets no further.
+    progress('validated');
     if (this.#fails(commandId)) throw new Failure('deploy_failed', 'the simulation says so');
     if (!resumed || !this.versions.has(commandId)) {
       this.versions.set(commandId, (this.versions.get(commandId) ?? 0) + 1);

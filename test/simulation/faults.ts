@@ -1,12 +1,19 @@
 import type { EdgeMachine } from './edge/machine.ts';
 import type { OrchestratorMachine } from './orchestrator.ts';
+import type { Recovery } from './recovery.ts';
 import type { Trace } from './trace.ts';
 import type { World } from './world.ts';
 
 interface Machines {
   readonly edge: EdgeMachine;
   readonly orchestrator: OrchestratorMachine;
+  readonly recovery: Recovery;
 }
+
+/** These lose what the rules are about, and so weaken them: most runs do without, and none has two kinds. */
+const DISASTERS = ['VPS restored', 'VPS erased', 'object restored'] as const;
+type Fault = (typeof FAULTS | typeof DISASTERS)[number];
+const DISASTER_SHARE = 0.2;
 
 const FAULTS = [
   'connection cut',
@@ -19,8 +26,8 @@ const FAULTS = [
   'D1 trouble',
   'clock jump',
   'second process',
+  'stale socket',
 ] as const;
-type Fault = (typeof FAULTS)[number];
 
 /** What goes wrong, and when: chosen by the seed, a mix of its own for each run. */
 export class Faults {
@@ -44,35 +51,41 @@ export class Faults {
     return known;
   }
 
-  start(machines: Machines, ms: number): void {
+  /** So many faults at most, spread over so much time. */
+  start(machines: Machines, ms: number, most: number): void {
     this.#machines = machines;
     const { random } = this.#world;
-    const kinds = FAULTS.filter(() => random.chance(0.5));
+    const kinds: Fault[] = FAULTS.filter(() => random.chance(0.5));
+    if (random.chance(DISASTER_SHARE)) {
+      kinds.push(random.pick(DISASTERS));
+      for (let copies = random.int(1, 3); copies > 0; copies--)
+        this.#world.after(random.int(0, ms), () => machines.recovery.copy(), undefined);
+    }
     if (kinds.length === 0) return;
-    for (let left = random.int(1, 12); left > 0; left--) {
+    for (let left = random.int(1, most); left > 0; left--) {
       const kind = random.pick(kinds);
       this.#world.after(random.int(0, ms), () => this.#strike(kind), undefined);
     }
   }
 
   /** After each step: what has lost its power comes back after a while. */
-  async tend(): Promise<void> {
-    const { orchestrator } = this.#known();
+  tend(): void {
+    const { orchestrator, recovery } = this.#known();
     orchestrator.bury();
-    if (orchestrator.processes.length > 0 || this.#booting) return;
+    if (orchestrator.processes.length > 0 || this.#booting || recovery.busy) return;
     this.#booting = true;
     this.#world.after(
       this.#world.random.int(100, 20_000),
       () => {
         this.#booting = false;
-        orchestrator.boot();
+        if (!recovery.busy && orchestrator.processes.length === 0) orchestrator.boot();
       },
       undefined,
     );
   }
 
   /** Nothing goes wrong any more. */
-  async heal(): Promise<void> {
+  heal(): void {
     this.#ended = true;
     const { edge, orchestrator } = this.#known();
     edge.d1.mood = 'ok';
@@ -85,7 +98,7 @@ export class Faults {
     if (this.#ended) return;
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.#trace.note(`fault: ${kind}`);
-    const { edge, orchestrator } = this.#known();
+    const { edge, orchestrator, recovery } = this.#known();
     const { random } = this.#world;
     switch (kind) {
       case 'connection cut':
@@ -123,7 +136,19 @@ export class Faults {
         for (const process of orchestrator.processes) process.skewMs += random.int(-3_600_000, 3_600_000);
         return;
       case 'second process':
-        void orchestrator.boot();
+        if (orchestrator.processes.length > 0) orchestrator.boot();
+        return;
+      case 'stale socket':
+        for (const connection of orchestrator.connections) connection.linger();
+        return;
+      case 'VPS restored':
+        void recovery.restoreVps();
+        return;
+      case 'VPS erased':
+        void recovery.eraseVps();
+        return;
+      case 'object restored':
+        recovery.restoreObject();
         return;
       default:
         kind satisfies never;

@@ -25,6 +25,8 @@ export class Connection {
   readonly #world: World;
   readonly #ends: Partial<Record<Side, End>> = {};
   readonly #ways: Record<Side, Direction> = { a: { free: 0, dead: false }, b: { free: 0, dead: false } };
+  /** Of what the one who dialled has sent. */
+  #last: readonly Message[] = [];
   readonly #closed: Record<Side, boolean> = { a: false, b: false };
 
   constructor(world: World) {
@@ -42,6 +44,7 @@ export class Connection {
   /** From this side to the other. */
   send(from: Side, message: Message): void {
     if (this.#closed[from]) return;
+    if (from === 'a') this.#last = [...this.#last.slice(-2), message];
     this.#deliver(from, (end) => end.onMessage(message));
   }
 
@@ -65,6 +68,26 @@ export class Connection {
         undefined,
       );
     }
+  }
+
+  /**
+   * The one who dialled is told that it broke, and dials again; but what it has sent arrives all the same, late, and
+   * the last of it once more.
+   */
+  linger(): void {
+    const repeated = [...this.#last];
+    this.#world.after(
+      this.#world.random.int(1, 30_000),
+      () => {
+        const end = this.#ends['b'];
+        for (const message of repeated) if (end !== undefined && !this.#closed['b']) end.onMessage(message);
+      },
+      undefined,
+    );
+    this.#ways['a'].free = this.#world.now + this.#world.random.int(1, 20_000);
+    this.#ways['b'].dead = true;
+    const end = this.#ends['a'];
+    if (end !== undefined) this.#end('a', end, 1006, '');
   }
 
   /** Half-open: what this side sends arrives no more, and nobody is told. */

@@ -1,4 +1,4 @@
-import type { Sql } from '@clawdbot/protocol';
+import type { RowChanged, Sql } from '@clawdbot/protocol';
 import { systemClock as clock } from '../../orchestrator/src/clock.ts';
 import { Core } from '../../orchestrator/src/core.ts';
 import { type Ground, layGround } from '../../orchestrator/src/ground.ts';
@@ -18,7 +18,7 @@ export const ORG = 'agency';
 
 /** Serves one VPS after another. */
 const db = new MemoryDatabase();
-migrate(createSql(db));
+migrate(createSql(db.asBetterSqlite));
 const EMPTY = db.image();
 
 interface Running {
@@ -32,12 +32,19 @@ export interface OrchestratorOptions {
   readonly edge: EdgeMachine;
   readonly cloudflare: Cloudflare;
   readonly trace: Trace;
+  /** Whether taking over a shared row fails this time. */
+  readonly rowFails: (row: RowChanged) => boolean;
+  /** A rule was broken while the machines ran. */
+  readonly accuse: (what: string) => void;
 }
 
 /** The VPS: its disk, and the processes that run on it. */
 export class OrchestratorMachine {
   readonly #options: OrchestratorOptions;
-  #running: Running[] = [];
+  #processes: Process[] = [];
+  #newest: Running | undefined;
+  /** Whose the database is. */
+  #owner: Process | undefined;
   #boots = 0;
   #connections: Connection[] = [];
   #tokens = 0;
@@ -49,12 +56,12 @@ export class OrchestratorMachine {
 
   /** The process that was started last, if it has power. */
   get newest(): Running | undefined {
-    return this.#running.at(-1);
+    return this.#newest?.process.alive ? this.#newest : undefined;
   }
 
   /** For the oracle: reads what is committed. */
   read(text: string, ...params: unknown[]): Record<string, unknown>[] {
-    return db.prepare<Record<string, unknown>>(text).all(...params);
+    return db.rows(text, ...params);
   }
 
   /** Copies the database, as `clawctl backup` does. */
@@ -65,7 +72,7 @@ export class OrchestratorMachine {
   /** What `clawctl restore` does behind its files, with no process running. */
   restore(image: Image, standing: { generation: number; peerLogId?: string }): void {
     db.load(image);
-    const sql = createSql(db);
+    const sql = createSql(db.asBetterSqlite);
     const newLogId = () => crypto.randomUUID();
     sql.transaction(() => continueLogs(sql, { ...standing, newLogId, now: Date.now }));
   }
@@ -83,7 +90,7 @@ export class OrchestratorMachine {
   }
 
   get processes(): readonly Process[] {
-    return this.#running.map(({ process }) => process);
+    return this.#processes;
   }
 
   get connections(): readonly Connection[] {
@@ -91,42 +98,49 @@ export class OrchestratorMachine {
   }
 
   /** Starts a process on this disk; one that runs already has met its successor. */
-  async boot(): Promise<void> {
+  boot(): void {
     const { world, trace } = this.#options;
     const process = new Process(`orchestrator ${++this.#boots}`);
     trace.note(`${process.name} boots`);
-    await world.act(process, () => this.#open(process));
+    this.#processes.push(process);
+    world.after(0, () => this.#open(process), process);
   }
 
   /** Ends the processes where they are; what was not committed is gone. */
   cutPower(): void {
-    for (const { process } of this.#running) process.alive = false;
-    this.#running = [];
+    for (const process of this.#processes) process.alive = false;
+    this.#processes = [];
     for (const connection of this.#connections) connection.cut();
     this.#connections = [];
   }
 
   /** A process that died by itself (its database threw a power cut) is buried. @returns whether there was one */
   bury(): boolean {
-    if (this.#running.every(({ process }) => process.alive)) return false;
+    if (this.#processes.every(({ alive }) => alive)) return false;
     this.cutPower();
     return true;
   }
 
   #open(process: Process): void {
-    const { edge, cloudflare, trace, world } = this.#options;
-    const opened = takeOver(db, ORCHESTRATOR);
+    const { edge, cloudflare, trace, world, rowFails } = this.#options;
+    const opened = takeOver(db.asBetterSqlite, ORCHESTRATOR);
+    this.#owner = process;
     const log = trace.logger(process.name);
     const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
     const ground = layGround({
-      store: { ...opened, sql: powered(opened.sql, process) },
+      store: { ...opened, sql: this.#watched(powered(opened.sql, process), process) },
       clock,
       random,
       log,
       allow: parseAllow('http://127.0.0.1:*'),
       newLogId: () => crypto.randomUUID(),
     });
-    const { settings } = ground;
+    const { settings, shared } = ground;
+    const apply = shared.apply.bind(shared);
+    shared.apply = (row) => {
+      if (rowFails(row)) throw new Error('the simulation says so');
+      apply(row);
+    };
     const core = new Core({
       ground,
       orchestratorId: ORCHESTRATOR,
@@ -150,17 +164,50 @@ export class OrchestratorMachine {
         version: '0',
         uptimeS: 0,
         memory: { rssBytes: 0, heapUsedBytes: 0 },
-        queues: ground.queues(),
+        queues: { inbox: 0, outbox: 0, deadLetters: 0 },
         sites: settings.statuses(),
         workers: [],
         tunnel: { state: 'not_configured' },
       }),
       onHalt: () => trace.note(`${process.name} halts`),
     });
-    this.#running.push({ process, ground, core });
+    this.#newest = { process, ground, core };
     const upkeep = new Upkeep({ clock, log, tasks: core.upkeep, onLeaseLost: core.halt });
     trace.note(`${process.name} has generation ${opened.generation}`);
     void core.run().then(() => upkeep.stop());
+  }
+
+  /** Only the newest process may commit anything. */
+  #watched(sql: Sql, process: Process): Sql {
+    const check = () => {
+      if (this.#owner !== process)
+        this.#options.accuse(`${process.name} committed when ${this.#owner?.name} had taken over`);
+    };
+    return {
+      run: (text, ...params) => {
+        const rows = sql.run(text, ...params);
+        if (!db.inTransaction && WRITES.test(text)) check();
+        return rows;
+      },
+      transaction: (work) => {
+        const outermost = !db.inTransaction;
+        const result = sql.transaction(work);
+        if (outermost) check();
+        return result;
+      },
+    };
+  }
+
+  /** What goes to the edge as taken must be on the disk. */
+  #acknowledges(message: string): void {
+    if (!message.includes('"ack"')) return;
+    const frames: { type: string; log: string; applied: number }[] = JSON.parse(message); // Our own frames.
+    for (const { type, log, applied } of frames) {
+      if (type !== 'ack') continue;
+      const [row] = this.read(`SELECT acked FROM log_state WHERE log = ? AND direction = 'in'`, log);
+      if (db.inTransaction || Number(row?.['acked'] ?? 0) < applied)
+        this.#options.accuse(`the VPS acknowledged ${applied} of ${log} and has committed ${row?.['acked']}`);
+    }
   }
 
   /** As the product's own dial, over the simulated network. */
@@ -177,7 +224,10 @@ export class OrchestratorMachine {
       return {
         socket: {
           wire: {
-            sendText: (text) => outcome.send('a', text),
+            sendText: (text) => {
+              this.#acknowledges(text);
+              outcome.send('a', text);
+            },
             sendBytes: (bytes) => outcome.send('a', Uint8Array.from(bytes)),
             close: (code, reason) => (code === 1006 ? outcome.cut() : outcome.close('a', code, reason)),
           },
@@ -209,5 +259,7 @@ const powered = (sql: Sql, process: Process): Sql => ({
       return result;
     }),
 });
+
+const WRITES = /^\s*(INSERT|UPDATE|DELETE)/;
 
 const refuse = () => Promise.reject(new Error('the simulation makes no calls'));

@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { type Mutation, mutatedEnv } from '../sandbox/mutation.ts';
 import type { Outcome } from './run.ts';
 
 export interface PoolOptions {
@@ -7,6 +8,8 @@ export interface PoolOptions {
   readonly runs: number;
   readonly workers: number;
   readonly say: (line: string) => void;
+  /** Faults in the product's source, to show that they are seen. */
+  readonly mutations?: readonly Mutation[];
 }
 
 export interface Summary {
@@ -27,7 +30,7 @@ export interface Share {
 }
 
 /** Runs the seeds on all cores, says how far it is, and prints what broke with the line that replays it. */
-export async function runAll({ from, runs, workers, say }: PoolOptions): Promise<Summary> {
+export async function runAll({ from, runs, workers, say, mutations = [] }: PoolOptions): Promise<Summary> {
   const began = performance.now();
   const outcomes: Outcome[] = [];
   let next = from;
@@ -37,7 +40,7 @@ export async function runAll({ from, runs, workers, say }: PoolOptions): Promise
   try {
     await Promise.all(
       Array.from({ length: workers }, async () => {
-        const worker = new Worker(new URL('./worker.ts', import.meta.url));
+        const worker = new Worker(new URL('./worker.ts', import.meta.url), loading(mutations));
         try {
           while (next < end) {
             const share: Share = { from: next, to: Math.min(end, next + SHARE) };
@@ -67,6 +70,12 @@ export async function runAll({ from, runs, workers, say }: PoolOptions): Promise
   }
   return summary;
 }
+
+/** A thread of its own loads the sources itself, and so with the faults in them. */
+const loading = (mutations: readonly Mutation[]): WorkerOptions => {
+  const env = mutatedEnv(mutations);
+  return { env: { ...process.env, ...env }, execArgv: 'NODE_OPTIONS' in env ? [env.NODE_OPTIONS ?? ''] : [] };
+};
 
 function ask(worker: Worker, share: Share): Promise<Outcome[]> {
   return new Promise((resolve, reject) => {

@@ -24,6 +24,7 @@ export class Trace {
   /** The product's own log lines, in the trace. */
   logger(name: string): Logger {
     const write = (message: unknown, fields?: unknown) =>
+      this.#kept &&
       this.note(
         `${name}: ${String(message)}${fields === undefined ? '' : ` ${JSON.stringify(fields, errors)}`}`,
       );

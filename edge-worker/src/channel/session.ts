@@ -50,7 +50,12 @@ export class Session {
     this.#flow = new Flow((n) => this.#sender.pushNow({ type: 'probe', n }), ports.random);
     this.#sender = new FrameSender(this.#flow.counting(ports.wire), edgeCodec.encode, ports.defer);
     this.#traffic = new Traffic(
-      { push: (frame) => this.#sender.push(frame), lane: ports.lane, nonce: () => nonce(ports.random) },
+      {
+        push: (frame) => this.#sender.push(frame),
+        pushNow: (frame) => this.#sender.pushNow(frame),
+        lane: ports.lane,
+        nonce: () => nonce(ports.random),
+      },
       state.state === 'greeting' ? [] : state.logs,
     );
     this.#liveness = new Liveness({

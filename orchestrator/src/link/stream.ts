@@ -10,7 +10,6 @@ import {
   type LogName,
   type Outbox,
   ProtocolError,
-  type Sql,
 } from '@clawdbot/protocol';
 import type { Clock } from '../clock.ts';
 import { isStorageFault, STORAGE_RETRY_MS } from '../store/index.ts';
@@ -18,7 +17,6 @@ import { isStorageFault, STORAGE_RETRY_MS } from '../store/index.ts';
 /** What a log is made of. */
 export interface LogParts {
   readonly name: LogName;
-  readonly sql: Sql;
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -135,12 +133,11 @@ export class LogStream {
 
   #acknowledge(): void {
     if (this.#ack === undefined) return;
-    const { sql, outbox, onEmptied } = this.#log;
+    const { outbox, onEmptied } = this.#log;
     const { applied, projected } = this.#ack;
-    const fresh = sql.transaction(() => {
-      outbox.project(projected ?? 0);
-      return outbox.acknowledge(applied) <= applied;
-    });
+    // Neither needs the other, and each is said again: no transaction, which would cost one for each message.
+    outbox.project(projected ?? 0);
+    const fresh = outbox.acknowledge(applied) <= applied;
     this.#ack = undefined;
     this.#send();
     if (fresh && outbox.depth === 0) onEmptied();

@@ -45,15 +45,15 @@ export function createSql(db: Database, { guard, onFault }: SqlHooks = {}): Sql 
 
   function outermost<T>(work: () => T): T {
     // Immediate: a lock that another process holds is waited for here, not found in the middle.
-    db.exec('BEGIN IMMEDIATE');
+    prepare('BEGIN IMMEDIATE').statement.run();
     try {
       guard?.();
       const result = work();
       mustStand();
-      db.exec('COMMIT');
+      prepare('COMMIT').statement.run();
       return result;
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK');
+      if (db.inTransaction) prepare('ROLLBACK').statement.run();
       throw error;
     }
   }

@@ -7,6 +7,7 @@ import type { System } from './system.ts';
 export const ROWS = {
   batched: { how: 'batched', d1: 'fail', about: 'acknowledged, in batches' },
   'one by one': { how: 'one by one', d1: 'fail', about: 'acknowledged, each before the next' },
+  singly: { how: 'singly', d1: 'fail', about: 'acknowledged, each in its own transaction' },
   windowed: { how: 'windowed', d1: 'fail', about: 'acknowledged, each alone, 8 in flight' },
   'into D1': { how: 'batched', d1: 'ok', about: 'in D1, in batches' },
 } as const satisfies Record<string, { how: Job['how']; d1: 'ok' | 'fail'; about: string }>;

@@ -108,13 +108,9 @@ class D1Statement {
   }
 
   execute() {
-    const statement = db.prepare<Record<string, unknown>>(this.#sql);
-    const numbered = /\?\d/.test(this.#sql);
-    const bound = numbered
-      ? [Object.fromEntries(this.#params.map((value, index) => [index + 1, value]))]
-      : this.#params;
-    const results = statement.reader ? statement.all(...bound) : [];
-    const changes = statement.reader ? 0 : statement.run(...bound).changes;
-    return { success: true, results, meta: { changes } };
+    const statement = db.prepare(this.#sql);
+    const results = statement.reader ? statement.all(...this.#params) : [];
+    if (!statement.reader) statement.run(...this.#params);
+    return { success: true, results };
   }
 }

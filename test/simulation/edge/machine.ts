@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { PING, PONG } from '@clawdbot/protocol';
 import { type ChannelRpc, CLAIMS_HEADER } from '../../../edge-worker/src/channel/rpc.ts';
+import type { Image } from '../database.ts';
 import { Connection, type End } from '../network.ts';
 import { Process, type World } from '../world.ts';
 import { SimulatedD1 } from './d1.ts';
@@ -151,7 +152,8 @@ export class EdgeMachine {
       1,
       async () => {
         const answer = await question(this.#awake());
-        this.output(() => resolve({ answer }));
+        // In a step of its own: who asked is not the object.
+        this.output(() => this.world.after(0, () => resolve({ answer }), undefined));
       },
       process,
     );
@@ -175,6 +177,13 @@ export class EdgeMachine {
   cutPower(): void {
     this.process.alive = false;
     if (this.#outputs === undefined) this.#restart();
+  }
+
+  /** Puts the object back to where it was, as the platform's point-in-time recovery does. */
+  restore(image: Image): void {
+    this.storage.restore(image);
+    this.process.alive = false;
+    this.#restart();
   }
 
   /** The object is put out of memory; its sockets stay. @returns whether it could be */

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Sql } from '@clawdbot/protocol';
-import type { Statement } from 'better-sqlite3';
 import { createSql } from '../../../orchestrator/src/store/index.ts';
 import { type Image, MemoryDatabase } from '../database.ts';
 import type { Process } from '../world.ts';
@@ -8,20 +7,14 @@ import type { Process } from '../world.ts';
 type Value = string | number | null | ArrayBuffer | Uint8Array;
 type Row = Record<string, unknown>;
 
-interface Prepared {
-  readonly statement: Statement<unknown[], Row>;
-  readonly numbered: boolean;
-}
-
 /** Serves one object after another. */
 const db = new MemoryDatabase();
-const statements = new Map<string, Prepared>();
 
 // By its address: its types are those of workerd, and this is Node.
 const { migrate } = (await import(
   join(import.meta.dirname, '../../../edge-worker/src/channel/store.ts')
 )) as { migrate: (sql: Sql) => void };
-migrate(createSql(db));
+migrate(createSql(db.asBetterSqlite));
 const EMPTY = db.image();
 
 /**
@@ -69,7 +62,7 @@ export class ObjectStorage {
 
   /** What the object's code is given as `ctx.storage`. */
   readonly port = {
-    sql: { exec: (text: string, ...params: Value[]) => cursor(this.#exec(text, params)) },
+    sql: { exec: (text: string, ...params: Value[]) => new Cursor(this.#exec(text, params)) },
     transactionSync: <T>(work: () => T): T => this.#nested(work),
     getAlarm: async (): Promise<number | null> => this.alarmAt ?? null,
     setAlarm: async (at: number): Promise<void> => {
@@ -93,13 +86,10 @@ export class ObjectStorage {
   }
 
   #run(text: string, params: Value[]): Row[] {
-    const { statement, numbered } = prepare(text);
-    const values = params.map((value) =>
-      value instanceof ArrayBuffer || value instanceof Uint8Array ? Buffer.from(value as ArrayBuffer) : value,
-    );
-    const bound = numbered ? [Object.fromEntries(values.map((value, index) => [index + 1, value]))] : values;
-    if (statement.reader) return statement.all(...bound).map(withArrayBuffers);
-    statement.run(...bound);
+    const statement = db.prepare(text);
+    const values = params.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
+    if (statement.reader) return withArrayBuffers(statement.all(...values));
+    statement.run(...values);
     return [];
   }
 
@@ -123,28 +113,36 @@ export class ObjectStorage {
   }
 }
 
-function prepare(text: string): Prepared {
-  const known = statements.get(text);
-  if (known !== undefined) return known;
-  const prepared = { statement: db.prepare<Row>(text), numbered: /\?\d/.test(text) };
-  statements.set(text, prepared);
-  return prepared;
-}
-
-function withArrayBuffers(row: Row): Row {
-  for (const name in row) {
-    const value = row[name];
-    if (typeof value === 'object' && Buffer.isBuffer(value)) row[name] = Uint8Array.from(value).buffer;
+/** Blobs come as they do in an object; no row has them beside other columns. */
+function withArrayBuffers(rows: Row[]): Row[] {
+  const [first] = rows;
+  const blobs = Object.keys(first ?? {}).filter((name) => first?.[name] instanceof Uint8Array);
+  for (const name of blobs) {
+    for (const row of rows) if (row[name] instanceof Uint8Array) row[name] = row[name].buffer;
   }
-  return row;
+  return rows;
 }
 
-const cursor = (rows: Row[]) => ({
-  toArray: () => rows,
-  one: () => {
-    const [row] = rows;
-    if (row === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
+/** What `sql.exec` gives. */
+class Cursor {
+  readonly #rows: Row[];
+
+  constructor(rows: Row[]) {
+    this.#rows = rows;
+  }
+
+  toArray(): Row[] {
+    return this.#rows;
+  }
+
+  one(): Row {
+    const [row] = this.#rows;
+    if (row === undefined || this.#rows.length > 1)
+      throw new Error(`expected one row, got ${this.#rows.length}`);
     return row;
-  },
-  [Symbol.iterator]: () => rows[Symbol.iterator](),
-});
+  }
+
+  [Symbol.iterator](): Iterator<Row> {
+    return this.#rows[Symbol.iterator]();
+  }
+}

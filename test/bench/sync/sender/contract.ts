@@ -14,21 +14,14 @@ export interface SenderEnv {
  * - `batched`: events by 500, as fast as they are acknowledged
  * - `one by one`: an event, its commit, its message and its acknowledgement before the next
  * - `windowed`: each event in a transaction and a message of its own, eight unacknowledged at a time
+ * - `singly`: each event in a transaction of its own, one after the other; what is not sent yet goes together
  * - `projected`: waits until D1 has all that was ever sent; sends nothing
  * - `record`: writes events while nothing is connected
  * - `connect`, `end`: opens the channel; closes everything and ends the process
  */
 export interface Job {
   readonly path: 'product' | 'bare';
-  readonly how:
-    | 'connect'
-    | 'batched'
-    | 'one by one'
-    | 'windowed'
-    | 'projecting'
-    | 'projected'
-    | 'record'
-    | 'end';
+  readonly how: 'connect' | 'batched' | 'one by one' | 'windowed' | 'singly' | 'projected' | 'record' | 'end';
   readonly events: number;
 }
 

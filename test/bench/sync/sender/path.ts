@@ -24,6 +24,8 @@ export async function perform(path: Path, { how, events }: Job): Promise<void> {
       return windowed(path, events, 1);
     case 'windowed':
       return windowed(path, events, 8);
+    case 'singly':
+      return windowed(path, events, AHEAD);
     case 'projected':
       return path.projected?.reaches(path.acked.position);
     case 'record':
@@ -48,7 +50,7 @@ async function windowed(path: Path, events: number, window: number): Promise<voi
   let last = 0;
   for (let made = 0; made < events; made++) {
     last = path.write(1);
-    await nextTurn(); // The log sends once a turn: so each event has a message of its own.
+    await nextTurn(); // The log sends once a turn: each event has a message of its own, unless enough are under way.
     await path.acked.reaches(last - window + 1);
   }
   await path.acked.reaches(last);

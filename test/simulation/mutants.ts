@@ -1,0 +1,155 @@
+import type { Mutation } from '../sandbox/mutation.ts';
+
+/** A build that breaks one promise, and what the judge must say of it. */
+export interface Mutant {
+  readonly name: string;
+  readonly seenAs: RegExp;
+  readonly mutations: readonly Omit<Mutation, 'name'>[];
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'entries are acknowledged before they are committed',
+    seenAs: /the VPS acknowledged/,
+    mutations: [
+      {
+        file: 'orchestrator/src/link/stream.ts',
+        find: 'if (this.#received.length === 1) this',
+        replace: `this.#options.sender.push({ type: 'ack', log: this.#log.name, applied: entry.seq });
+          if (this.#received.length === 1) this`,
+      },
+    ],
+  },
+  {
+    name: 'the position is committed in another transaction than the entries',
+    seenAs: /lacks|is stuck|nobody caught/,
+    mutations: [
+      {
+        file: 'protocol/src/log/inbox.ts',
+        find: 'return this.#sql.transaction((): Received => {',
+        replace: 'return ((work: () => Received) => work())((): Received => {',
+      },
+      {
+        file: 'protocol/src/log/inbox.ts',
+        find: 'this.#keep(take(',
+        replace: `this.#sql.run("UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'in'", last, this.#log);
+          this.#keep(take(`,
+      },
+    ],
+  },
+  {
+    name: 'an older process does not look whose the database is now',
+    seenAs: /committed when .* had taken over/,
+    mutations: [
+      {
+        file: 'orchestrator/src/store/store.ts',
+        find: 'guard: () => holdLease(unguarded, generation),',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a command’s end and the entry that tells of it are two transactions',
+    seenAs: /is stuck: (delivered|running)/,
+    mutations: [
+      {
+        file: 'orchestrator/src/commands/ledger.ts',
+        find: 'this.#reports.ended(command, outcome);\n      return true;',
+        replace: 'setTimeout(() => this.#reports.ended(command, outcome), 150);\n      return true;',
+      },
+    ],
+  },
+  {
+    name: 'an event is written behind the transaction of its fact',
+    seenAs: /no event tells/,
+    mutations: [
+      {
+        file: 'orchestrator/src/settings/settings.ts',
+        find: "events.record({ type: 'config_change', siteId, data: { status: 'applied', generation, digest } });",
+        replace:
+          "setTimeout(() => events.record({ type: 'config_change', siteId, data: { status: 'applied', generation, digest } }), 150);",
+      },
+    ],
+  },
+  {
+    name: 'the edge listens to sockets of older sessions',
+    seenAs: /./,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/lane.ts',
+        find: "return fence === this.#parts.meta.number('fence');",
+        replace: 'return fence > 0;',
+      },
+    ],
+  },
+  {
+    name: 'the Idempotency-Key is forgotten',
+    seenAs: /was taken twice/,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/commands.ts',
+        find: 'command.idempotencyKey ?? null,',
+        replace: 'null,',
+      },
+    ],
+  },
+  {
+    name: 'what D1 refuses counts as written',
+    seenAs: /D1 (lacks|shows)/,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/projector.ts',
+        find: 'await queried(written, WRITE_DEADLINE_MS);\n    group.done();',
+        replace: 'group.done();\n    await queried(written, WRITE_DEADLINE_MS);',
+      },
+    ],
+  },
+  {
+    name: 'the cursor of shared rows moves whether or not their entries are written',
+    seenAs: /is at position \d+ in D1/,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/shared-rows.ts',
+        find: 'for (const chunk of chunksOf(bodies)) outbox.appendAll(chunk);',
+        replace: 'setTimeout(() => chunksOf(bodies).forEach((chunk) => outbox.appendAll(chunk)), 50);',
+      },
+    ],
+  },
+  {
+    name: 'an entry that cannot be read is passed over',
+    seenAs: /without a letter/,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/handling.ts',
+        find: "if ('error' in read) unreadable.push(item);",
+        replace: "if ('error' in read) continue;",
+      },
+    ],
+  },
+  {
+    name: 'a deployment that is offered again is not marked as such',
+    seenAs: /was uploaded 2 times/,
+    mutations: [
+      {
+        file: 'edge-worker/src/channel/resync.ts',
+        find: 'JSON.stringify({ ...JSON.parse(body), again: true })',
+        replace: 'body',
+      },
+    ],
+  },
+  {
+    name: 'a restored orchestrator runs before it has heard which commands have ended',
+    seenAs: /./,
+    mutations: [
+      {
+        file: 'orchestrator/src/core.ts',
+        find: 'awaitsResync: () => awaitsResync(sql),',
+        replace: 'awaitsResync: () => false,',
+      },
+    ],
+  },
+];
+
+/** With their mutant's name, as a process is given them. */
+export const mutationsOf = ({ name, mutations }: Mutant): Mutation[] =>
+  mutations.map((mutation) => ({ name, ...mutation }));

@@ -1,0 +1,9 @@
+import { availableParallelism } from 'node:os';
+import { runAll } from './pool.ts';
+
+const RUNS = 10_000;
+
+test('whatever fails and whenever, all that was acknowledged is applied once, on both sides and in D1', async () => {
+  const { failed } = await runAll({ from: 1, runs: RUNS, workers: availableParallelism(), say: console.log });
+  expect(failed.map(({ seed, violations }) => `seed ${seed}: ${violations.join('; ')}`)).toEqual([]);
+}, 300_000);
