@@ -6,9 +6,19 @@ import { parseArgs } from 'node:util';
 import type { Outcome } from './round.ts';
 import { runSeries } from './series.ts';
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, seed: { type: 'string' }, round: { type: 'string' } },
-});
+const USAGE = 'npm run faults -- [--rounds <n>] [--seed <n>] [--round <the only one>]';
+
+function asked() {
+  try {
+    return parseArgs({
+      options: { rounds: { type: 'string' }, seed: { type: 'string' }, round: { type: 'string' } },
+    }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+const values = asked();
 
 function whole(name: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;

@@ -1,3 +1,4 @@
+import { expect, test } from 'vitest';
 import { MUTANTS, mutationsOf } from './mutants.ts';
 import { runAll } from './pool.ts';
 

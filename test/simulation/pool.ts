@@ -21,7 +21,7 @@ export interface Summary {
 
 /** Seeds that a worker is given at a time: few enough that all workers end together. */
 const SHARE = 50;
-const PROGRESS_MS = 10_000;
+const PROGRESS_MS = 20_000;
 
 /** What a worker is told, and what it answers. */
 export interface Share {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { expect, test } from 'vitest';
 import { runAll } from './pool.ts';
 
 const RUNS = 10_000;

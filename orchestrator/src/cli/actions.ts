@@ -143,6 +143,10 @@ export async function release(desk: Desk, id: string, confirmed: boolean): Promi
       `this forgets the newest process of ${id}, and with it what only its lost database knew: say --yes if you mean it`,
     );
   }
+  const { presence } = await desk.edge.orchestrator(id);
+  if (presence.state === 'online') {
+    throw new CliError(`${id} is online, so its database is not lost: nothing was done; stop it first`);
+  }
   const released = await desk.edge.release(id);
   show(desk, released, () => `${id} is released: one with an empty database may connect`);
 }

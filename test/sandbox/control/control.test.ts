@@ -31,7 +31,11 @@ async function running(fails?: string) {
     if (fails !== undefined) throw new Error(fails);
   };
   const has = (part: string) => part !== 'workers';
-  const server = new ControlServer(dir, { has, startPart: note('start'), stopPart: note('stop') });
+  const sql = async (statement: string) => {
+    if (fails !== undefined) throw new Error(fails);
+    return [{ statement }];
+  };
+  const server = new ControlServer(dir, { has, startPart: note('start'), stopPart: note('stop'), sql });
   await server.listen();
   onTestFinished(() => server.close());
   return { cwd, dir, asked, server };
@@ -45,10 +49,18 @@ test('stop, start and restart are done before the command ends, and it says so',
   expect(asked).toEqual(['stop edge', 'start edge', 'stop upstream', 'start upstream']);
 });
 
+test('a statement goes to D1 and its rows come back, a line each; one that fails says why', async () => {
+  const { cwd } = await running();
+  expect(await run(cwd, 'sql', 'SELECT 1')).toEqual({ code: 0, out: '{"statement":"SELECT 1"}', err: '' });
+  const broken = await running('no such table');
+  expect(await run(broken.cwd, 'sql', 'SELECT 1')).toMatchObject({ code: 1, err: 'no such table' });
+});
+
 test.each([
+  [['sql', 'SELECT', '1'], 'put the statement in quotes\n'],
   [[], ''],
   [['stop'], ''],
-  [['bogus'], 'there is no "bogus": say stop, start, restart\n'],
+  [['bogus'], 'there is no "bogus": say stop, start, restart or sql\n'],
   [['stop', 'everything'], 'there is no part "everything": the parts are edge, '],
   [['stop', 'edge', 'now'], 'there is one part at a time: leave out "now"\n'],
 ])('wrong words %j are named above the usage, with exit 2', async (args, complaint) => {

@@ -9,11 +9,16 @@ export interface Control {
   has(part: string): boolean;
   startPart(part: string): Promise<void>;
   stopPart(part: string): Promise<void>;
+  /** Runs one statement in the edge's D1, as the existing API would. @returns its rows */
+  sql(statement: string): Promise<unknown[]>;
 }
 
 const ASKED = /^\/(stop|start|restart)\/([a-z]+)$/;
 
-/** `POST /<stop|start|restart>/<part>` on loopback; answered, in one line, when it has been done. */
+/** A statement is a line or two. */
+const STATEMENT_BYTES_MAX = 100_000;
+
+/** `POST /<stop|start|restart>/<part>` and `POST /sql` on loopback; answered when it has been done. */
 export class ControlServer {
   readonly #dir: string;
   readonly #control: Control;
@@ -56,6 +61,7 @@ export class ControlServer {
   async #answer(request: IncomingMessage): Promise<[status: number, line: string]> {
     const [, verb, part] = ASKED.exec(request.url ?? '') ?? [];
     if (request.headers.authorization !== `Bearer ${this.#token}`) return [401, 'not you'];
+    if (request.method === 'POST' && request.url === '/sql') return this.#sql(await bodyOf(request));
     if (request.method !== 'POST' || verb === undefined || part === undefined) return [404, 'no such thing'];
     if (!this.#control.has(part)) return [404, `there is no part "${part}"`];
     try {
@@ -63,9 +69,28 @@ export class ControlServer {
       if (verb !== 'stop') await this.#control.startPart(part);
       return [200, verb === 'stop' ? `${part} is down` : `${part} is up`];
     } catch (error) {
-      return [500, error instanceof Error ? error.message : String(error)];
+      return [500, sentenceOf(error)];
     }
   }
+
+  async #sql(statement: string): Promise<[status: number, line: string]> {
+    try {
+      return [200, (await this.#control.sql(statement)).map((row) => JSON.stringify(row)).join('\n')];
+    } catch (error) {
+      return [422, sentenceOf(error)];
+    }
+  }
+}
+
+const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const part of request) {
+    text += String(part);
+    if (text.length > STATEMENT_BYTES_MAX) break;
+  }
+  return text;
 }
 
 /** What to do about the sandbox that runs in that folder. */

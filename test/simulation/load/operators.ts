@@ -6,6 +6,8 @@ import type { Trace } from '../trace.ts';
 import type { World } from '../world.ts';
 
 export const SITES = ['site-a', 'site-b', 'site-c'] as const;
+/** Who asks. */
+export const OPERATOR = 'operator';
 const WORKERS = ['one', 'two', 'three'] as const;
 
 /** The VPS allows its own upstreams only. */
@@ -97,7 +99,7 @@ export class Operators {
   async #replay(id: string): Promise<void> {
     this.#options.trace.note(`replay ${id}`);
     this.#count('replayed letters');
-    await this.#ask((object) => object.replayDeadLetter(id, 'operator'));
+    await this.#ask((object) => object.replayDeadLetter(id, OPERATOR));
   }
 
   async #drop(id: string): Promise<void> {
@@ -106,7 +108,7 @@ export class Operators {
     const letter = await this.#ask((object) => object.deadLetter(id));
     if (letter === 'lost' || !letter.answer.ok) return;
     if (letter.answer.value.body !== undefined) this.dropped.add(letter.answer.value.body);
-    await this.#ask((object) => object.dropDeadLetter(id, 'operator'));
+    await this.#ask((object) => object.dropDeadLetter(id, OPERATOR));
   }
 
   /** Asks the edge; until it is answered not all is settled. */
@@ -168,7 +170,7 @@ export class Operators {
     const { key, siteId, ask } = submission;
     trace.note(`submit ${key} ${ask.type} ${siteId}`);
     const answered = await this.#ask((object) => {
-      const common = { siteId, idempotencyKey: key, actor: 'operator' };
+      const common = { siteId, idempotencyKey: key, actor: OPERATOR };
       return ask.type === 'deploy_worker'
         ? object.deploy({ ...common, payload: ask.payload })
         : object.updateConfig({ ...common, payload: ask.payload });
@@ -199,7 +201,7 @@ export class Operators {
     this.#options.trace.note(`cancel ${key}`);
     this.#count('cancels');
     const { commandId } = answer.value;
-    await this.#ask((object) => object.cancelCommand(commandId, 'operator'));
+    await this.#ask((object) => object.cancelCommand(commandId, OPERATOR));
   }
 
   #count(kind: string): void {

@@ -1,5 +1,6 @@
 import type { Cloudflare } from '../cloudflare.ts';
 import type { EdgeMachine } from '../edge/machine.ts';
+import { OPERATOR } from '../load/operators.ts';
 import type { Evidence, Row } from './evidence.ts';
 
 const FINAL: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'expired', 'cancelled']);
@@ -39,7 +40,7 @@ function repeated({ operators, losses }: Evidence, commands: Row[]): string[] {
   const answered = new Set(
     operators.submissions.flatMap(({ answer }) => (answer?.ok ? [answer.value.commandId] : [])),
   );
-  const more = commands.filter(({ id }) => !answered.has(String(id)));
+  const more = commands.filter(({ id, created_by: by }) => by === OPERATOR && !answered.has(String(id)));
   // A restored object has forgotten keys, and keeps commands whose answer was that of an earlier life.
   return losses.edge ? [] : more.map(({ id }) => `${id}: its question was taken twice`);
 }
