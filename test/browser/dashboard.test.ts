@@ -81,12 +81,37 @@ describe('the console', () => {
   it('shows a command as it goes on, and the event that it makes', async () => {
     const visitor = await signedIn();
     const generation = await edit();
-    await visitor.sees(visitor.row('Commands', 'Change the config'), /succeeded.*demo-shop.*admin@/);
+    await visitor.sees(
+      visitor.row('Commands', `Config generation ${generation}`),
+      /succeeded.*demo-shop.*admin@/,
+    );
     await visitor.sees(visitor.row('Events', `generation ${generation} runs`), 'Config');
     await visitor.page.getByLabel('Type').selectOption('Deployment');
     await visitor.sees(visitor.page.getByRole('region', { name: 'Events' }), 'No event of this type');
     await visitor.page.getByLabel('Type').selectOption('Config');
     await visitor.row('Events', `generation ${generation} runs`).waitFor();
+  });
+
+  it('says of a command that came to nothing why, and links to a Worker that is deployed', async () => {
+    const visitor = await signedIn();
+    const { sandbox } = system();
+    await sandbox.stopPart('orchestrator');
+    const superseded = await edit();
+    const generation = await edit();
+    await visitor.sees(visitor.row('Commands', `Config generation ${superseded}`), /cancelled.*superseded/);
+    await sandbox.startPart('orchestrator');
+    await visitor.sees(visitor.row('Commands', `Config generation ${generation}`), 'succeeded');
+    const module = 'export default { fetch: () => new Response("hello") }';
+    const answer = await system().act('deploy_worker', {
+      name: 'hello',
+      mainModule: 'index.js',
+      modules: { 'index.js': module },
+      compatibilityDate: '2026-01-01',
+    });
+    expect(answer.status).toBe(202);
+    await visitor.sees(visitor.row('Commands', 'Deploy hello'), 'succeeded');
+    const told = visitor.row('Events', 'hello is deployed and answers');
+    expect(await told.getByRole('link').getAttribute('href')).toMatch(/^http:/);
   });
 
   it('says within seconds that a killed orchestrator is away and why, and goes on without it', async () => {
@@ -102,7 +127,7 @@ describe('the console', () => {
     });
     expect(noticed).toBeLessThan(5_000);
     const generation = await edit();
-    await visitor.sees(visitor.row('Commands', 'queued'), 'Change the config');
+    await visitor.sees(visitor.row('Commands', 'queued'), `Config generation ${generation}`);
     await visitor.sees(card.locator('dl > div').first(), /^control[1-9]$/);
     await sandbox.startPart('orchestrator');
     await visitor.sees(card, 'Online');

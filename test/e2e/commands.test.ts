@@ -139,6 +139,26 @@ describe('while the orchestrator is away', () => {
     expect(await versionsOf(payload.name)).toBe(1);
   });
 
+  test('a deployment carries the edits before it, although both waited and the edge was killed', async () => {
+    const { sandbox } = system();
+    await sandbox.stopPart('orchestrator');
+    const payload = deployment({
+      modules: { 'src/index.js': `export default { fetch: (_, env) => new Response(env.GREETING) };` },
+    });
+    const greeting = (n: number) => `edit ${n} for ${payload.name}`;
+    for (let n = 1; n <= 10; n++) {
+      const { generation } = await system().config();
+      const patch = { worker: { vars: { GREETING: greeting(n) } } };
+      expect((await system().act('update_config', { base: generation, patch })).status).toBe(202);
+    }
+    const { commandId } = (await system().act('deploy_worker', payload)).json.data;
+    system().kill('edge');
+    await sandbox.startPart('orchestrator');
+    const { state, result } = await system().finished(commandId);
+    expect(state).toBe('succeeded');
+    expect(await (await fetch((result as { url: string }).url)).text()).toBe(greeting(10));
+  });
+
   test('a command that was cancelled is not done', async () => {
     const { sandbox } = system();
     await sandbox.stopPart('orchestrator');

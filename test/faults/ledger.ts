@@ -10,6 +10,8 @@ export interface Submission {
   readonly payload: unknown;
   /** The Worker that it deploys. */
   readonly name?: string;
+  /** The site's edits that were taken before this deployment was first sent: it carries the last of them, or a newer one. */
+  readonly editsBefore?: number;
   /** Times it was sent: an answer that is lost is asked for again. */
   sent: number;
   /** The 202. */

@@ -66,7 +66,7 @@ export class Load {
         modules: { 'main.js': `export default { fetch: () => new Response('${key}') };` },
         compatibilityDate: '2026-01-01',
       }),
-      name,
+      { name, editsBefore: this.#ledger.edits.get(SITES[0])?.length ?? 0 },
     );
     await this.#submit(submission);
     if (cancel && submission.taken !== undefined) await this.#cancel(submission.taken.commandId);
@@ -112,12 +112,11 @@ export class Load {
     action: Submission['action'],
     siteId: string,
     payload: (key: string) => unknown,
-    name?: string,
+    more: Pick<Submission, 'name' | 'editsBefore'> = {},
   ): Submission {
     this.#given += 1;
     const key = `round-${this.#round}-${this.#given}`;
-    const named = name === undefined ? {} : { name };
-    const made: Submission = { key, action, siteId, payload: payload(key), ...named, sent: 0 };
+    const made: Submission = { key, action, siteId, payload: payload(key), ...more, sent: 0 };
     this.#ledger.submissions.push(made);
     return made;
   }

@@ -91,6 +91,24 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a deployment does not wait for the edits before it',
+    seenAs: 'order',
+    from: 13,
+    mutations: [
+      {
+        file: 'orchestrator/src/commands/table.ts',
+        find: 'older.key IN (deployment.key, ? || deployment.site_id)',
+        replace: 'older.key IN (deployment.key, substr(?, 1, 0))',
+      },
+      {
+        file: 'orchestrator/src/commands/runner.ts',
+        find: 'if (this.#configs.applySome())',
+        replace: `while (this.#running.size < PARALLEL && this.#startNext());
+      if (this.#configs.applySome())`,
+      },
+    ],
+  },
+  {
     name: 'what D1 refuses counts as written',
     seenAs: 'stuck',
     from: 15,

@@ -14,10 +14,12 @@ export class Cloudflare {
   readonly versions = new Map<string, number>();
   readonly #world: World;
   readonly #fails: (commandId: string) => boolean;
+  readonly #onUpload: (commandId: string) => void;
 
-  constructor(world: World, fails: (commandId: string) => boolean) {
+  constructor(world: World, fails: (commandId: string) => boolean, onUpload: (commandId: string) => void) {
     this.#world = world;
     this.#fails = fails;
+    this.#onUpload = onUpload;
   }
 
   /** The handler as the product's own: one that was begun before looks for its version first. */
@@ -27,6 +29,7 @@ export class Cloudflare {
     progress('validated');
     if (this.#fails(commandId)) throw new Failure('deploy_failed', 'the simulation says so');
     if (!resumed || !this.versions.has(commandId)) {
+      this.#onUpload(commandId);
       this.versions.set(commandId, (this.versions.get(commandId) ?? 0) + 1);
     }
     await this.#takes(signal);

@@ -72,9 +72,14 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'the edge listens to sockets of older sessions',
-    seenAs: /./,
+    name: 'after a hibernation the edge listens to sockets of older sessions',
+    seenAs: /is stuck|entries of control/,
     mutations: [
+      {
+        file: 'edge-worker/src/channel/sockets.ts',
+        find: 'if (socket.readyState !== WebSocket.OPEN) continue;',
+        replace: '',
+      },
       {
         file: 'edge-worker/src/channel/lane.ts',
         find: "return fence === this.#parts.meta.number('fence');",
@@ -138,8 +143,19 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a deployment that was open in a backup is not marked either',
+    seenAs: /was uploaded 2 times/,
+    mutations: [
+      {
+        file: 'orchestrator/src/store/restore.ts',
+        find: 'for (const statement of MARK_DEPLOYMENTS) sql.run(statement);',
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'a restored orchestrator runs before it has heard which commands have ended',
-    seenAs: /./,
+    seenAs: /was uploaded 2 times/,
     mutations: [
       {
         file: 'orchestrator/src/core.ts',

@@ -6,6 +6,8 @@ type Message = string | Uint8Array;
 export interface End {
   onMessage(message: Message): void;
   onClose(code: number, reason: string): void;
+  /** It has closed the connection itself, and now the other end knows: nothing comes any more. */
+  onGone(): void;
 }
 
 interface Direction {
@@ -27,6 +29,8 @@ export class Connection {
   readonly #ways: Record<Side, Direction> = { a: { free: 0, dead: false }, b: { free: 0, dead: false } };
   /** Of what the one who dialled has sent. */
   #last: readonly Message[] = [];
+  readonly #gone: Record<Side, boolean> = { a: false, b: false };
+  /** It has said goodbye, or was told that it is over; what the other end has sent may still come. */
   readonly #closed: Record<Side, boolean> = { a: false, b: false };
 
   constructor(world: World) {
@@ -52,7 +56,11 @@ export class Connection {
   close(from: Side, code: number, reason: string): void {
     if (this.#closed[from]) return;
     this.#closed[from] = true;
-    this.#deliver(from, (end, to) => this.#end(to, end, code, reason));
+    this.#deliver(from, (end, to) => {
+      this.#end(to, end, code, reason);
+      const own = this.#ends[from];
+      if (own !== undefined) this.#end(from, own, code, reason);
+    });
   }
 
   /** The network breaks: what is under way is lost, and each end hears of it after a while. */
@@ -80,7 +88,7 @@ export class Connection {
       this.#world.random.int(1, 30_000),
       () => {
         const end = this.#ends['b'];
-        for (const message of repeated) if (end !== undefined && !this.#closed['b']) end.onMessage(message);
+        for (const message of repeated) if (end !== undefined && !this.#gone.b) end.onMessage(message);
       },
       undefined,
     );
@@ -107,16 +115,19 @@ export class Connection {
       at - this.#world.now,
       () => {
         const end = this.#ends[to];
-        if (!way.dead && end !== undefined && !this.#closed[to]) tell(end, to);
+        if (!way.dead && end !== undefined && !this.#gone[to]) tell(end, to);
       },
       undefined,
     );
   }
 
   #end(side: Side, end: End, code: number, reason: string): void {
-    if (this.#closed[side]) return;
+    if (this.#gone[side]) return;
+    this.#gone[side] = true;
+    const closed = this.#closed[side];
     this.#closed[side] = true;
-    end.onClose(code, reason);
+    if (closed) end.onGone();
+    else end.onClose(code, reason);
   }
 }
 

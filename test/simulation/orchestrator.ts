@@ -233,7 +233,9 @@ export class OrchestratorMachine {
           },
           listen: (receiver) =>
             outcome.attach('a', {
+              onGone: () => {},
               onMessage: (message) =>
+                outcome.isClosed('a') ||
                 later(() => {
                   if (typeof message === 'string') receiver.receiveText(message);
                   else receiver.receiveBytes(message);

@@ -73,8 +73,9 @@ export async function runAll({ from, runs, workers, say, mutations = [] }: PoolO
 
 /** A thread of its own loads the sources itself, and so with the faults in them. */
 const loading = (mutations: readonly Mutation[]): WorkerOptions => {
-  const env = mutatedEnv(mutations);
-  return { env: { ...process.env, ...env }, execArgv: 'NODE_OPTIONS' in env ? [env.NODE_OPTIONS ?? ''] : [] };
+  if (mutations.length === 0) return {};
+  const { NODE_OPTIONS = '', ...env } = mutatedEnv(mutations);
+  return { env: { ...process.env, ...env }, execArgv: [NODE_OPTIONS] };
 };
 
 function ask(worker: Worker, share: Share): Promise<Outcome[]> {

@@ -19,6 +19,8 @@ interface Copy {
 }
 
 const ASK_AGAIN_MS = 5_000;
+const COPY_AGAIN_MS = 250;
+const COPY_TRIES = 40;
 
 /** Operators who put back what was lost: a backup of the VPS, an empty VPS, an earlier state of the object. */
 export class Recovery {
@@ -32,9 +34,17 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** As the nightly backup, and the platform's own recovery points. */
-  copy(): void {
+  /**
+   * As the nightly backup, and the platform's own recovery points: if possible while a deployment waits, since a copy
+   * in which it does, and behind which it ran, is the hardest to go on from.
+   */
+  copy(triesLeft = COPY_TRIES): void {
     const { world, edge, orchestrator } = this.#options;
+    const [waits] = orchestrator.read(`SELECT 1 FROM commands WHERE state = 'pending'`);
+    if (waits === undefined && triesLeft > 0) {
+      world.after(COPY_AGAIN_MS, () => this.copy(triesLeft - 1), undefined);
+      return;
+    }
     this.#backups.push({ at: world.now, image: orchestrator.backup() });
     this.#points.push({ at: world.now, image: edge.storage.image() });
   }

@@ -5,7 +5,7 @@ import { Maker } from './load/maker.ts';
 import { Operators } from './load/operators.ts';
 import { Rows } from './load/rows.ts';
 import { Losses } from './losses.ts';
-import { type Evidence, isQuiet, judge } from './oracle/index.ts';
+import { type Evidence, isEnded, isQuiet, judge } from './oracle/index.ts';
 import { ORCHESTRATOR, OrchestratorMachine } from './orchestrator.ts';
 import { Recovery } from './recovery.ts';
 import { Trace } from './trace.ts';
@@ -75,9 +75,13 @@ function build(world: World, trace: Trace) {
   serve(edge);
   world.around = (owner, act) => (owner !== undefined && owner === edge.process ? edge.turn(act) : act());
   const faults = new Faults(world, trace);
-  const cloudflare = new Cloudflare(world, (id) => faults.refuses(id));
   const rows = new Rows(world, edge);
   const accusations: string[] = [];
+  const cloudflare = new Cloudflare(
+    world,
+    (id) => faults.refuses(id),
+    (id) => isEnded(edge, id) && accusations.push(`${id} was uploaded when it had ended`),
+  );
   const orchestrator = new OrchestratorMachine({
     ...{ world, edge, cloudflare, trace },
     rowFails: (row) => rows.fails(row),

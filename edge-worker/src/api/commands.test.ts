@@ -22,7 +22,8 @@ const page = async (query: string, of = tenant) => {
 async function projected(n: number, { site = 'shop', state = 'queued', at = 100 } = {}): Promise<string> {
   const id = `cmd_${vps}_${String(n).padStart(22, '0')}`;
   await env.DB.prepare(
-    `INSERT INTO orc_commands VALUES (?, ?, ?, ?, 'deploy_worker', ?, 'someone', NULL, ?, ?, NULL, 1)`,
+    `INSERT INTO orc_commands (id, org_id, orchestrator_id, site_id, type, state, created_by, created_at, updated_at,
+       version) VALUES (?, ?, ?, ?, 'deploy_worker', ?, 'someone', ?, ?, 1)`,
   )
     .bind(id, tenant.orgId, vps, site, state, at, at + 1)
     .run();
@@ -87,12 +88,14 @@ describe('a command', () => {
       id,
       state: 'queued',
       orchestratorId: vps,
+      subject: 'w',
       history: [{ state: 'queued' }],
     });
     await expect.poll(async () => (await page('')).ids, { timeout: 5_000 }).toEqual([id]);
     expect((await page('')).items[0]).toMatchObject({
       id,
       type: 'deploy_worker',
+      subject: 'w',
       state: 'queued',
       orchestratorId: vps,
     });

@@ -567,6 +567,17 @@ describe('config', () => {
       history: [{ state: 'queued' }, { state: 'cancelled', reason: 'superseded' }],
     });
   });
+
+  it('a newer generation leaves the one that a queued deployment is to carry', async () => {
+    await site();
+    const first = value(await channelOf(vps).updateConfig(edit(0, { worker: { vars: { A: '1' } } })));
+    value(await channelOf(vps).deploy(deployment()));
+    const second = value(await channelOf(vps).updateConfig(edit(1, { worker: { vars: { A: '2' } } })));
+    value(await channelOf(vps).updateConfig(edit(2, { worker: { vars: { A: '3' } } })));
+    const stateOf = async ({ commandId }: { commandId: string }) =>
+      value(await channelOf(vps).command(commandId)).state;
+    expect([await stateOf(first), await stateOf(second)]).toEqual(['queued', 'cancelled']);
+  });
 });
 
 describe('a lost database whose newest config had been refused', () => {

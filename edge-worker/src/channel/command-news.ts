@@ -48,9 +48,11 @@ const OPEN = `('queued', 'delivered', 'running')`;
 const summaryOf = (row: SqlRow, orchestratorId: string): CommandSummary => ({
   id: text(row, 'id'),
   type: commandType.parse(row['type']),
+  subject: text(row, 'subject'),
   siteId: text(row, 'site_id'),
   orchestratorId,
   state: commandState.parse(row['state']),
+  ...(row['reason'] === null ? {} : { reason: text(row, 'reason') }),
   ...(row['error'] === null ? {} : { error: commandError.parse(JSON.parse(text(row, 'error'))) }),
   createdAt: int(row, 'created_at'),
   updatedAt: int(row, 'updated_at'),

@@ -6,13 +6,13 @@ const GROUP_ROWS = 500;
 /** Commands as lists show them. The version guards the row: a late or repeated projection changes nothing. */
 export class CommandProjection implements Projection {
   readonly statement = `
-    INSERT INTO orc_commands (id, org_id, orchestrator_id, site_id, type, state, created_by, error, created_at,
-      updated_at, expires_at, version)
-    SELECT value ->> 'id', ?1, ?2, value ->> 'siteId', value ->> 'type', value ->> 'state', value ->> 'createdBy',
-      value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt', value ->> 'expiresAt', value ->> 'version'
+    INSERT INTO orc_commands (id, org_id, orchestrator_id, site_id, type, subject, state, reason, created_by,
+      error, created_at, updated_at, expires_at, version)
+    SELECT value ->> 'id', ?1, ?2, value ->> 'siteId', value ->> 'type', value ->> 'subject', value ->> 'state',
+      value ->> 'reason', value ->> 'createdBy', value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt', value ->> 'expiresAt', value ->> 'version'
     FROM json_each(?3) WHERE true
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state, error = excluded.error,
-      updated_at = excluded.updated_at, version = excluded.version
+    ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, state = excluded.state, reason = excluded.reason,
+      error = excluded.error, updated_at = excluded.updated_at, version = excluded.version
     WHERE excluded.version > orc_commands.version`;
   readonly #commands: Pick<Commands, 'unprojected' | 'projected'>;
 

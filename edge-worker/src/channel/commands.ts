@@ -20,6 +20,8 @@ import type { Taken } from './rpc.ts';
 export interface NewCommand {
   readonly id: string;
   readonly type: CommandType;
+  /** A Worker's name, or "generation 7". */
+  readonly subject: string;
   readonly siteId: string;
   readonly seq: number;
   readonly generation?: number;
@@ -34,7 +36,9 @@ export interface CommandFact {
   readonly id: string;
   readonly siteId: string;
   readonly type: CommandType;
+  readonly subject: string;
   readonly state: CommandState;
+  readonly reason: string | null;
   readonly createdBy: string;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -114,10 +118,11 @@ export class Commands {
     const now = this.#now();
     this.#touch(command.id);
     this.#sql.run(
-      `INSERT INTO commands (id, type, site_id, state, seq, generation, idempotency_key, request_digest, created_by,
-         created_at, updated_at, expires_at) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO commands (id, type, subject, site_id, state, seq, generation, idempotency_key, request_digest,
+         created_by, created_at, updated_at, expires_at) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
       command.id,
       command.type,
+      command.subject,
       command.siteId,
       command.seq,
       command.generation ?? null,
@@ -141,21 +146,24 @@ export class Commands {
     id: string,
     to: CommandState,
     at: number,
-    outcome: { reason?: string; result?: unknown; error?: unknown } = {},
+    outcome: { reason?: string; result?: unknown; error?: CommandResult['error'] } = {},
   ): boolean {
     const row = this.#row(id);
     if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
     const when = Math.max(at, int(row, 'updated_at'));
+    const { reason, result, error } = outcome;
     this.#touch(id);
     this.#sql.run(
-      `UPDATE commands SET state = ?, result = ?, error = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
+      `UPDATE commands SET state = ?, reason = ?, result = ?, error = ?, updated_at = ?, version = version + 1
+       WHERE id = ?`,
       to,
-      jsonOrNull(outcome.result),
-      jsonOrNull(outcome.error),
+      reason ?? null,
+      jsonOrNull(result),
+      jsonOrNull(error),
       when,
       id,
     );
-    this.#history.state(id, to, when, outcome.reason);
+    this.#history.state(id, to, when, reason ?? error?.message);
     return true;
   }
 
@@ -172,8 +180,11 @@ export class Commands {
 
   /** @returns whether this ended the command (a second result changes nothing) */
   end({ commandId, state, at, result, error, reason }: CommandResult): boolean {
-    const why = reason ?? error?.message;
-    return this.move(commandId, state, at, { result, error, ...(why === undefined ? {} : { reason: why }) });
+    return this.move(commandId, state, at, {
+      result,
+      ...(error === undefined ? {} : { error }),
+      ...(reason === undefined ? {} : { reason }),
+    });
   }
 
   /** The orchestrator has committed these positions. */
@@ -238,9 +249,11 @@ export class Commands {
     return {
       id,
       type: commandType.parse(row['type']),
+      subject: text(row, 'subject'),
       siteId: text(row, 'site_id'),
       orchestratorId: this.#orchestratorId,
       state: commandState.parse(row['state']),
+      ...(row['reason'] === null ? {} : { reason: text(row, 'reason') }),
       ...(row['result'] === null ? {} : { result: json.parse(JSON.parse(text(row, 'result'))) }),
       ...(error === undefined ? {} : { error }),
       createdAt: int(row, 'created_at'),
@@ -258,7 +271,9 @@ export class Commands {
         id: text(row, 'id'),
         siteId: text(row, 'site_id'),
         type: commandType.parse(row['type']),
+        subject: text(row, 'subject'),
         state: commandState.parse(row['state']),
+        reason: row['reason'] === null ? null : text(row, 'reason'),
         createdBy: text(row, 'created_by'),
         createdAt: int(row, 'created_at'),
         updatedAt: int(row, 'updated_at'),

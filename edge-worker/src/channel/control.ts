@@ -61,12 +61,15 @@ export class Control {
     const refs = modules.map(({ path, sha256, bytes }) => ({ path, sha256, bytes: bytes.length }));
     return this.#once(submission, { ...fields, modules: refs }, (asked) => {
       this.#parts.configs.site(submission.siteId);
-      const taken = this.#queue({ ...asked, type: 'deploy_worker', expiresInMs }, (envelope) => ({
-        type: 'deploy_worker',
-        ...envelope,
-        ...fields,
-        modules: refs,
-      }));
+      const taken = this.#queue(
+        { ...asked, type: 'deploy_worker', subject: fields.name, expiresInMs },
+        (envelope) => ({
+          type: 'deploy_worker',
+          ...envelope,
+          ...fields,
+          modules: refs,
+        }),
+      );
       for (const { sha256, bytes } of modules) this.#parts.blobs.put(taken.commandId, sha256, bytes);
       return taken;
     });
@@ -80,14 +83,11 @@ export class Control {
       const next = configs.next(siteId, payload);
       this.#supersede(siteId);
       configs.commit(siteId, next, now(), actor);
-      return this.#queue(
-        { ...asked, type: 'update_config', expiresInMs, generation: next.generation },
-        (envelope) => ({
-          type: 'update_config',
-          ...envelope,
-          ...next,
-        }),
-      );
+      return this.#queue({ ...asked, type: 'update_config', ...about(next), expiresInMs }, (envelope) => ({
+        type: 'update_config',
+        ...envelope,
+        ...next,
+      }));
     });
   }
 
@@ -121,7 +121,7 @@ export class Control {
     const known = this.#parts.configs.at(siteId, generation);
     if (known === undefined) return;
     const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
-    this.#queue({ ...asked, type: 'update_config', generation }, (envelope) => ({
+    this.#queue({ ...asked, type: 'update_config', ...about({ generation }) }, (envelope) => ({
       type: 'update_config',
       ...envelope,
       ...known,
@@ -170,7 +170,7 @@ export class Control {
     {
       expiresInMs,
       ...command
-    }: Asked & Pick<NewCommand, 'type' | 'generation'> & { expiresInMs: number | undefined },
+    }: Asked & Pick<NewCommand, 'type' | 'subject' | 'generation'> & { expiresInMs: number | undefined },
     entry: (envelope: Envelope) => EntryToOrchestrator,
   ): Taken {
     const { outbox, commands, orchestratorId, now, random } = this.#parts;
@@ -180,10 +180,12 @@ export class Control {
     return commands.insert({ ...command, id, seq, ...expiry });
   }
 
-  /** A newer generation makes older ones that never left pointless. */
+  /** A newer generation makes older ones that never left pointless, but for those that a deployment waits for. */
   #supersede(siteId: string): void {
     const { commands, outbox } = this.#parts;
-    for (const queued of commands.queued(siteId, outbox.offered, 'update_config')) {
+    const deployments = commands.queued(siteId, outbox.offered, 'deploy_worker');
+    const behind = Math.max(outbox.offered, ...deployments.map(({ seq }) => seq));
+    for (const queued of commands.queued(siteId, behind, 'update_config')) {
       this.#withdraw(queued, 'cancelled', 'superseded');
     }
   }
@@ -197,6 +199,11 @@ export class Control {
     return true;
   }
 }
+
+const about = ({ generation }: { generation: number }) => ({
+  generation,
+  subject: `generation ${generation}`,
+});
 
 /** What stands in the place of a command that is not to be run. */
 export const withdrawn = (commandId: string): string =>

@@ -17,6 +17,9 @@ export class Sockets {
   /** After a hibernation: sockets are still open, and their sessions are built from what they kept. */
   rehydrate(lane: Lane): void {
     for (const socket of this.#ctx.getWebSockets()) {
+      // Those that were closed here are listed until their other end knows it: developers.cloudflare.com,
+      // "DurableObjectState", getWebSockets. Their sessions are over, and sending on them throws.
+      if (socket.readyState !== WebSocket.OPEN) continue;
       const state = readAttachment(socket);
       if (state === undefined) socket.close(1012, 'accepted by another version of the edge');
       else this.#add(socket, state, lane);

@@ -33,6 +33,23 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of [...LETTER_TABLES, ...COMMAND_INDEXES]) sql.run(statement);
   },
+  (sql) => {
+    for (const statement of COMMAND_WORDS) sql.run(statement);
+  },
+];
+
+/**
+ * What a command is about, and why it is in its state. Of older ones a config's generation is known, a Worker's name
+ * is not; D1 is told of them anew. The first note says who gave the command, which the row says, too.
+ */
+const COMMAND_WORDS = [
+  `ALTER TABLE commands ADD COLUMN subject TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE commands ADD COLUMN reason TEXT`,
+  `UPDATE commands SET version = version + 1,
+     subject = CASE WHEN generation IS NULL THEN '' ELSE 'generation ' || generation END,
+     reason = CASE WHEN error IS NULL AND state <> 'queued' THEN (
+       SELECT detail FROM command_history WHERE command_id = commands.id AND kind = 'state' ORDER BY n DESC LIMIT 1) END
+   WHERE generation IS NOT NULL OR state IN ('cancelled', 'expired', 'failed')`,
 ];
 
 /** Dead letters that lie on the VPS, in the order in which they were told of. */

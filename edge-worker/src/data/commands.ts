@@ -6,9 +6,11 @@ import { queried } from './query.ts';
 interface Row {
   readonly id: string;
   readonly type: string;
+  readonly subject: string;
   readonly site_id: string;
   readonly orchestrator_id: string;
   readonly state: string;
+  readonly reason: string | null;
   readonly created_by: string;
   readonly error: string | null;
   readonly created_at: number;
@@ -55,9 +57,11 @@ function summaryOf(row: Row): CommandSummary {
   return {
     id: row.id,
     type: commandType.parse(row.type),
+    subject: row.subject,
     siteId: row.site_id,
     orchestratorId: row.orchestrator_id,
     state: commandState.parse(row.state),
+    ...(row.reason === null ? {} : { reason: row.reason }),
     createdBy: row.created_by,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

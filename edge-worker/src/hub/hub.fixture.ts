@@ -33,6 +33,7 @@ export const commandOf = (
 ): CommandSummary => ({
   id: id(`cmd_${orchestratorId}_`, n),
   type: 'update_config',
+  subject: `generation ${n}`,
   siteId: 'shop',
   orchestratorId,
   state,

@@ -44,7 +44,8 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
   const { id, version, uptimeS, connectedSince, rttMs, queues, memory } = orchestrator;
   const connected =
     connectedSince === undefined ? 'not connected' : `connected for ${duration(at - connectedSince)}`;
-  const failure = site.lastFailure;
+  // An older one was mended: a newer generation runs.
+  const failure = (site.lastFailure?.generation ?? 0) > site.generation ? site.lastFailure : undefined;
   const lines = [
     `orchestrator ${id} ${version}: up for ${duration(uptimeS * 1_000)}, ${connected}${rttMs === undefined ? '' : `, ${rttMs} ms away`}`,
     `  memory ${Math.round(memory.rssBytes / 1_048_576)} MB; queues: inbox ${queues.inbox}, outbox ${queues.outbox}, dead letters ${queues.deadLetters}; tunnel ${tunnel.state}`,
@@ -108,27 +109,6 @@ async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise
   desk.io.err(line);
   const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
   show(desk, ended, () => asJson(ended.result));
-}
-
-/** The newest commands. */
-export async function commands(desk: Desk): Promise<void> {
-  const { items } = await desk.edge.commands(20);
-  show(desk, items, () => {
-    const rows = items.map(({ id, type, siteId, state, createdAt, error }) => [
-      id,
-      type,
-      siteId,
-      state,
-      when(createdAt),
-      error?.message ?? '',
-    ]);
-    return table([['COMMAND', 'TYPE', 'SITE', 'STATE', 'CREATED', 'ERROR'], ...rows]);
-  });
-}
-
-/** One command, with its history. */
-export async function command(desk: Desk, id: string): Promise<void> {
-  desk.io.out(asJson(await desk.edge.command(id)));
 }
 
 export async function cancel(desk: Desk, id: string): Promise<void> {

@@ -14,6 +14,7 @@ const ID = 'cmd_vps-1_0000000000000000000001';
 const command = (more: Partial<Command> = {}): Command => ({
   id: ID,
   type: 'deploy_worker',
+  subject: 'hello',
   siteId: 'site-1',
   orchestratorId: 'vps-1',
   state: 'succeeded',
@@ -306,18 +307,61 @@ describe('config', () => {
   });
 });
 
-describe('commands', () => {
-  it('are listed, shown and cancelled', async () => {
-    const { history: _, milestones: __, ...summary } = command();
+describe('config that is refused', () => {
+  it('is said to stay desired, with the way out', async () => {
+    const error = { code: 'config_refused' as const, message: 'an upstream outside the list' };
     const edge = {
-      'GET /api/v1/commands': [() => ({ items: [{ ...summary, updatedAt: 2 }], next: null })],
-      [`GET /api/v1/commands/${ID}`]: [() => command()],
-      [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })],
+      'GET /api/v1/sites/site-1/config': [
+        () => ({ siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG }),
+      ],
+      'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
+      [`GET /api/v1/commands/${ID}`]: [() => command({ type: 'update_config', state: 'failed', error })],
     };
-    expect((await clawctl(['commands'], edge)).out).toMatch(
-      new RegExp(`${ID} +deploy_worker +site-1 +succeeded`),
+    const readStdin = async () => '{"routes":[]}';
+    const failed = await clawctl(['config', 'set', 'site-1'], edge, { readStdin });
+    expect(String(failed.error)).toMatch(
+      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, or put the whole in with --replace$/,
     );
-    expect(JSON.parse((await clawctl(['commands', ID], edge)).out)).toMatchObject({ id: ID });
+  });
+});
+
+describe('status of a site', () => {
+  const report = (failed: number) => ({
+    at: 10_000,
+    orchestrator: {
+      id: 'vps-1',
+      version: '0.1.0',
+      lanes: 1,
+      uptimeS: 9,
+      memory: { rssBytes: 1, heapUsedBytes: 1 },
+      queues: { inbox: 0, outbox: 0, deadLetters: 0 },
+    },
+    site: {
+      siteId: 'site-1',
+      generation: 88,
+      digest: digestOf(EMPTY_CONFIG),
+      lastFailure: { generation: failed, at: 5_000, error: 'not allowed here' },
+      routes: [],
+      workers: [],
+    },
+    tunnel: { state: 'not_configured' },
+  });
+  const shown = async (failed: number): Promise<string> => {
+    const answer = () => ({ success: true, data: report(failed), timestamp: '2026-01-01T00:00:00Z' });
+    const { out, error } = await clawctl(['status', 'site-1'], { 'POST /api/v1/orchestrator': [answer] });
+    expect(error).toBeUndefined();
+    return out;
+  };
+
+  it('tells of a failure until a newer generation runs', async () => {
+    expect(await shown(89)).toMatch(/generation 89 failed at 1970-01-01 00:00:05: not allowed here/);
+    expect(await shown(87)).not.toMatch('failed');
+  });
+});
+
+describe('commands', () => {
+  it('are cancelled', async () => {
+    const edge = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })] };
     expect((await clawctl(['commands', 'cancel', ID], edge)).out).toBe(`${ID} is cancelled`);
   });
 

@@ -34,6 +34,12 @@ describe('deadletters', () => {
     expect(JSON.parse((await clawctl(['--json', 'deadletters', ...args], edge)).out)).toEqual([letter]);
   });
 
+  it('are none when all could be handled', async () => {
+    const none = { 'GET /api/v1/deadletters': [() => ({ items: [], next: null })] };
+    expect((await clawctl(['deadletters'], none)).out).toBe('none');
+    expect((await clawctl(['--json', 'deadletters'], none)).out).toBe('[]');
+  });
+
   it('are those of one orchestrator, and it is said when there are more', async () => {
     const many = { 'GET /api/v1/deadletters': [() => ({ items: [letter], next: 'x' })] };
     const { err, seen } = await clawctl(['deadletters', 'list', '--orchestrator', 'vps-1'], many);

@@ -1,6 +1,6 @@
 import type { DeadLetter } from '@clawdbot/protocol';
 import { type Desk, show, when } from './desk.ts';
-import { asJson, table } from './io.ts';
+import { asJson, list } from './io.ts';
 
 /** Of all orchestrators, or one: what could not be handled at the edge or on the VPS. */
 export async function listLetters(desk: Desk, orchestrator: string | undefined): Promise<void> {
@@ -15,7 +15,7 @@ export async function listLetters(desk: Desk, orchestrator: string | undefined):
       String(attempts),
       error,
     ]);
-    return table([['DEAD LETTER', 'AT', 'ENTRY', 'STATE', 'DIED', 'TRIES', 'WHY'], ...rows]);
+    return list(['DEAD LETTER', 'AT', 'ENTRY', 'STATE', 'DIED', 'TRIES', 'WHY'], rows);
   });
   if (next !== null) desk.io.err('there are more: replay or drop some of these, or name --orchestrator');
 }

@@ -1,5 +1,7 @@
 import {
   type Command,
+  type CommandState,
+  type CommandType,
   command,
   commandSummary,
   commandTaken,
@@ -39,6 +41,14 @@ export class Unreachable extends CliError {}
 /** `?…` of a list; what is undefined is left out. */
 export type EventQuery = Readonly<Partial<Record<'site' | 'type' | 'after', string | undefined>>>;
 
+/** Which commands are listed, and how many. */
+export interface CommandQuery {
+  readonly site?: string;
+  readonly state?: CommandState;
+  readonly type?: CommandType;
+  readonly limit: number;
+}
+
 function queryOf(given: Readonly<Record<string, string | number | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(given)) if (value !== undefined) query.set(name, String(value));
@@ -61,7 +71,7 @@ export class Edge {
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
   sites = () => this.#get('/sites?limit=200', listOf(site));
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
-  commands = (limit: number) => this.#get(`/commands?limit=${limit}`, listOf(commandSummary));
+  commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
     this.#call('POST', `/commands/${encodeURIComponent(id)}/cancel`, command, {});

@@ -68,6 +68,12 @@ describe('events', () => {
     ]);
   });
 
+  it('are none when nothing has happened', async () => {
+    const quiet = { 'GET /api/v1/events': [listing(() => [])] };
+    expect((await clawctl(['events'], quiet)).out).toBe('none');
+    expect((await clawctl(['--json', 'events'], quiet)).out).toBe('[]');
+  });
+
   it('are those that were asked for', async () => {
     const args = ['--json', 'events', '--site', 'shop', '--type', 'config_change', '--limit', '1'];
     const { out, seen } = await clawctl(args, edge());

@@ -2,7 +2,7 @@ import type { Event } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { type Desk, show, when } from './desk.ts';
 import { type EventQuery, Unreachable } from './edge.ts';
-import { type Io, table } from './io.ts';
+import { type Io, list } from './io.ts';
 
 export interface EventsOptions {
   readonly site?: string;
@@ -19,7 +19,7 @@ const PAGE = 200;
 export async function events(desk: Desk, { limit, follow, ...filter }: EventsOptions): Promise<void> {
   if (follow === true) return tail(desk, filter, limit);
   const { items } = await desk.edge.events({ ...filter, limit, order: 'desc' });
-  show(desk, items, () => table([['TIME', 'TYPE', 'SITE', 'EVENT'], ...items.map(cells)]));
+  show(desk, items, () => list(['TIME', 'TYPE', 'SITE', 'EVENT'], items.map(cells)));
 }
 
 /** The list oldest first has no end: its `next` says where to go on, so that none is missed or shown twice. */

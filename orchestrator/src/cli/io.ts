@@ -12,6 +12,8 @@ export interface Io {
   readonly out: (text: string) => void;
   /** Progress and complaints: standard error, so that results can be piped. */
   readonly err: (text: string) => void;
+  /** Columns of the terminal that results go to; undefined when they go elsewhere. */
+  readonly width?: number | undefined;
 }
 
 /** What went wrong, in one sentence for the operator; printed without a stack. */
@@ -38,6 +40,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     )
     .join('\n');
 }
+
+/** A table with this header, or that there is nothing to show. */
+export const list = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
+  rows.length === 0 ? 'none' : table([header, ...rows]);
 
 const UNITS: readonly [seconds: number, name: string][] = [
   [86_400, 'd'],

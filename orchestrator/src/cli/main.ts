@@ -13,6 +13,7 @@ const io: Io = {
   newId: randomUUID,
   readStdin: () => text(process.stdin),
   out: (line) => void process.stdout.write(`${line}\n`),
+  width: process.stdout.columns,
   err: (line) => void process.stderr.write(`${line}\n`),
 };
 

@@ -1,11 +1,13 @@
+import { commandState, commandType } from '@clawdbot/protocol';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
 import { backup } from './backup.ts';
+import { listCommands, showCommand } from './commands.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
-import { Edge } from './edge.ts';
+import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
 import { restore } from './restore.ts';
@@ -123,8 +125,14 @@ function addCommands(program: Command, desk: () => Desk): void {
   const commands = program
     .command('commands')
     .argument('[id]', 'one command, with its history')
-    .description('list commands')
-    .action((id?: string) => (id === undefined ? actions.commands(desk()) : actions.command(desk(), id)));
+    .option('--site <id>', 'for this site only')
+    .addOption(new Option('--state <state>', 'in this state only').choices(commandState.options))
+    .addOption(new Option('--type <type>', 'of this type only').choices(commandType.options))
+    .option('--limit <n>', 'how many', listLimit, 20)
+    .description('list commands, newest first, or show one')
+    .action((id: string | undefined, query: CommandQuery) =>
+      id === undefined ? listCommands(desk(), query) : showCommand(desk(), id),
+    );
   commands
     .command('cancel')
     .argument('<id>')

@@ -14,17 +14,20 @@ interface Step {
   readonly text: string;
 }
 
-const steps = ({ history, milestones }: Command): Step[] =>
-  [
-    ...history.map(({ at, state, reason }) => ({
-      at,
-      text: reason === undefined ? state : `${state}: ${reason}`,
-    })),
-    ...milestones.map(({ at, milestone, detail }) => ({
-      at,
-      text: detail === undefined ? milestone : `${milestone} (${detail})`,
-    })),
-  ].sort((a, b) => a.at - b.at);
+/** What a command went through, by time; its end is last, whichever milestone is of the same millisecond. */
+export function stepsOf({ history, milestones }: Pick<Command, 'history' | 'milestones'>): Step[] {
+  const states = history.map(({ at, state, reason }) => ({
+    at,
+    text: reason === undefined ? state : `${state}: ${reason}`,
+    last: isFinal(state),
+  }));
+  const told = milestones.map(({ at, milestone, detail }) => ({
+    at,
+    text: detail === undefined ? milestone : `${milestone} (${detail})`,
+    last: false,
+  }));
+  return [...states, ...told].sort((a, b) => Number(a.last) - Number(b.last) || a.at - b.at);
+}
 
 /** Waits until a command has ended, with a line for each step. Throws `CliError` unless it succeeded. */
 export async function outcomeOf(commandId: string, edge: Edge, io: Io): Promise<Command> {
@@ -34,7 +37,7 @@ export async function outcomeOf(commandId: string, edge: Edge, io: Io): Promise<
   const shown = new Set<string>();
   while (io.now() < deadline) {
     const command = await edge.command(commandId);
-    for (const { at, text } of steps(command)) {
+    for (const { at, text } of stepsOf(command)) {
       const key = `${at} ${text}`;
       if (!shown.has(key)) io.err(`${new Date(at).toISOString().slice(11, 19)} ${text}`);
       shown.add(key);
@@ -69,5 +72,10 @@ function succeeded(command: Command): Command {
   if (command.state === 'succeeded') return command;
   const reason = command.history.at(-1)?.reason;
   const why = command.error === undefined ? reason : `${command.error.message} (${command.error.code})`;
-  throw new CliError(`${command.type} ${command.state}${why === undefined ? '' : `: ${why}`}`);
+  const sentence = `${command.type} ${command.state}${why === undefined ? '' : `: ${why}`}`;
+  throw new CliError(command.error?.code === 'config_refused' ? sentence + wayOut(command) : sentence);
 }
+
+/** The next merge patch is laid over the refused config, and would be refused with it. */
+const wayOut = ({ siteId }: Command): string =>
+  `. The desired config still has it ("clawctl config get ${siteId}" shows it), and what ran before runs on: set that member right, or put the whole in with --replace`;

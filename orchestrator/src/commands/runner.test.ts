@@ -1,6 +1,7 @@
 import { Failure, LOG_ENTRIES_MAX } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { boot, config, deploy, idOf, RESULT } from './runner.fixture.ts';
+import { boot, config, deploy, idOf, type Process, RESULT } from './runner.fixture.ts';
+import type { CommandBody } from './table.ts';
 
 describe('Runner: order', () => {
   it('runs commands of one key one after the other, in the order they came', async () => {
@@ -20,6 +21,67 @@ describe('Runner: order', () => {
     expect(process.begun).toEqual([1, 2, 3, 4].map(idOf));
     await process.end(3, (held) => held.succeed());
     expect(process.begun.at(-1)).toBe(idOf(5));
+  });
+});
+
+describe('Runner: a deployment and the edits of its site', () => {
+  const another = { siteId: 'site-2' };
+  const edits = (count: number) => Array.from({ length: count }, (_, n) => config(n + 1, 'site-1'));
+  /** Commands that came while nothing could be started. */
+  const wait = (process: Process, bodies: readonly CommandBody[]): void =>
+    process.store.sql.transaction(() => {
+      for (const [at, body] of bodies.entries())
+        process.runner.accept(body, { logId: 'log-edge', seq: at + 1 });
+    });
+
+  it('does not start before those that are older, however many wait, while other sites’ go on', async () => {
+    const process = await boot();
+    wait(process, [...edits(120), deploy(201, 'a'), deploy(202, 'b', another)]);
+    process.runner.wake();
+    expect(process.begun).toEqual([idOf(202)]);
+    for (let turn = 0; turn < 3; turn++) await process.settle();
+    expect(process.begun).toEqual([idOf(202), idOf(201)]);
+    const told = process.told();
+    expect(told.indexOf('201 running')).toBeGreaterThan(told.indexOf('120 succeeded'));
+  });
+
+  it('does not start before them in the next process either', async () => {
+    const first = await boot();
+    wait(first, [...edits(60), deploy(201, 'a')]);
+    first.runner.wake();
+    first.runner.halt(new Error('killed'));
+    const second = await boot();
+    for (let turn = 0; turn < 3; turn++) await second.settle();
+    expect([first.begun, second.begun]).toEqual([[], [idOf(201)]]);
+    expect(second.applied.mock.calls.map(([{ generation }]) => generation)).toContain(60);
+  });
+
+  it('does not keep younger ones waiting', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'), deploy(2, 'a'));
+    await process.settle();
+    process.accept(config(3, 'site-1'));
+    await process.end(1, (held) => held.succeed());
+    expect(process.told()).toEqual(['1 running', '3 running', '3 succeeded', '1 succeeded', '2 running']);
+  });
+
+  it('starts behind one that was refused', async () => {
+    const process = await boot();
+    process.applied.mockImplementation(() => {
+      throw new Failure('config_refused', 'an upstream outside the list');
+    });
+    wait(process, [config(1, 'site-1'), deploy(2, 'a')]);
+    process.runner.wake();
+    expect(process.told()).toEqual(['1 running', '1 failed', '2 running']);
+  });
+
+  it('is not overtaken by a younger one of the same Worker while it waits', async () => {
+    const process = await boot();
+    wait(process, [...edits(60), deploy(201, 'a'), deploy(202, 'a', another)]);
+    process.runner.wake();
+    expect(process.begun).toEqual([]);
+    await process.settle();
+    expect(process.begun).toEqual([idOf(201)]);
   });
 });
 

@@ -42,7 +42,12 @@ export interface RunnerOptions
   readonly onChange: () => void;
 }
 
-/** Carries out commands: those of one Worker or one site in their order, others side by side. */
+/**
+ * Carries out commands: deployments of one Worker, and edits of one site's config, in their order; all else side by
+ * side. A deployment starts when every edit of its site that came before it has ended. Its variables are those of the
+ * newest config that runs when it starts: never older than an edit before it, unless that was refused, cancelled or
+ * expired; and newer when an edit behind it was quicker, since edits wait for no deployment.
+ */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #table: CommandTable;
@@ -139,8 +144,9 @@ export class Runner {
       for (const [id, reason] of this.#table.cancelRequests()) {
         this.#running.get(id)?.abort(new Cancelled(reason));
       }
-      while (this.#running.size < PARALLEL && this.#startNext());
+      // First: a deployment reads its site's config when it starts.
       if (this.#configs.applySome()) this.#options.clock.defer(() => this.wake());
+      while (this.#running.size < PARALLEL && this.#startNext());
     } catch (error) {
       this.#refused(error);
     }

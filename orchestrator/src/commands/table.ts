@@ -37,9 +37,10 @@ export interface UnreadableCommand extends CommandRow {
   readonly unreadable: string;
 }
 
+const SITE = 'site ';
 /** What must not be touched by two commands at once: a Worker, or a site's config. */
 const keyOf = (body: CommandBody): string =>
-  body.type === 'deploy_worker' ? `worker ${body.name}` : `site ${body.siteId}`;
+  body.type === 'deploy_worker' ? `worker ${body.name}` : `${SITE}${body.siteId}`;
 
 /** The `commands` table. What it writes belongs to the caller's transaction. */
 export class CommandTable {
@@ -70,13 +71,21 @@ export class CommandTable {
     return rows.length > 0;
   }
 
-  /** The oldest open deployment whose key is none of `busy`; of one key always the oldest first. */
+  /**
+   * The oldest open deployment whose key is none of `busy` and that no older open command holds back: one of the
+   * same key, or an edit of its site's config, whose variables it must carry.
+   */
   nextDeployment(busy: readonly string[]): OpenCommand<DeployWorker> | UnreadableCommand | undefined {
     const [row] = this.#sql.run(
-      `SELECT * FROM commands
+      `SELECT * FROM commands AS deployment
        WHERE state <> 'done' AND type = 'deploy_worker' AND key NOT IN (SELECT value FROM json_each(?))
+         AND NOT EXISTS (
+           SELECT 1 FROM commands AS older
+           WHERE older.state <> 'done' AND older.position < deployment.position
+             AND older.key IN (deployment.key, ? || deployment.site_id))
        ORDER BY position LIMIT 1`,
       JSON.stringify(busy),
+      SITE,
     );
     return row === undefined ? undefined : openCommand(row, deployWorker);
   }

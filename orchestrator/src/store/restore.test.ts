@@ -115,6 +115,26 @@ describe('a restore', () => {
     });
   });
 
+  it('has deployments that were open look for traces of themselves: they may have run since', async () => {
+    during(({ sql }) => {
+      const insert = `INSERT INTO commands (id, type, site_id, key, origin, body, state, created_at)
+        VALUES (?1, ?2, 'shop', ?1, 'edge', '{"name":"a"}', ?3, 0)`;
+      sql.run(insert, 'open', 'deploy_worker', 'pending');
+      sql.run(insert, 'ended', 'deploy_worker', 'done');
+      sql.run(insert, 'config', 'update_config', 'pending');
+      const entry = `INSERT INTO log_inbox (log, log_id, seq, at, body) VALUES ('control', 'e', ?, 0, ?)`;
+      sql.run(entry, 1, '{"type":"deploy_worker"}');
+      sql.run(entry, 2, 'no JSON');
+    });
+    await backupDatabase(dataDir, backup);
+    restore();
+    const marked = during(({ sql }) => [
+      ...sql.run(`SELECT id AS it FROM commands WHERE body ->> 'again'`),
+      ...sql.run(`SELECT seq AS it FROM log_inbox WHERE json_valid(body) AND body ->> 'again'`),
+    ]);
+    expect(marked).toEqual([{ it: 'open' }, { it: 1 }]);
+  });
+
   it('keeps what was there, under a name with the time, and leaves nothing else', async () => {
     append(1);
     await backupDatabase(dataDir, backup);

@@ -121,8 +121,20 @@ export function continueLogs(
     const outbox = new Outbox({ sql, log, now, newLogId, lazyPositions: true });
     outbox.renew(newLogId(), log === 'control' ? peerLogId : undefined);
   }
+  for (const statement of MARK_DEPLOYMENTS) sql.run(statement);
   sql.run(`INSERT OR REPLACE INTO meta VALUES ('restored', ?)`, String(now()));
 }
+
+/**
+ * What waited when the copy was made may have run since, and the edge may not have heard of it: it looks for traces of
+ * itself first, as one that the edge offers again does. Its entry may still wait to be handled, or be a dead letter.
+ */
+const MARK_DEPLOYMENTS = [
+  `UPDATE commands SET body = json_set(body, '$.again', json('true'))
+   WHERE state <> 'done' AND type = 'deploy_worker'`,
+  `UPDATE log_inbox SET body = json_set(body, '$.again', json('true'))
+   WHERE CASE WHEN json_valid(body) THEN body ->> 'type' END = 'deploy_worker'`,
+];
 
 /** Whether this is a restored database, and the edge has not said yet which commands have ended meanwhile. */
 export const awaitsResync = (sql: Sql): boolean =>

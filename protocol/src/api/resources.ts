@@ -11,9 +11,13 @@ import { siteConfig } from '../site/config.ts';
 export const command = z.object({
   id: z.string(),
   type: commandType,
+  /** What it is about: a Worker's name, or "generation 7"; '' where the edge had not kept it yet. */
+  subject: z.string().default(''),
   siteId,
   orchestratorId,
   state: commandState,
+  /** Why it is in this state, where nobody failed: a failure's reason is in `error`. */
+  reason: z.string().optional(),
   result: json.optional(),
   error: commandError.optional(),
   createdAt: timeMs,

@@ -182,19 +182,25 @@ async function inD1({ database, file }: Rig): Promise<D1> {
 }
 
 /** What was uploaded, as the stand-in has written it down: its files are replaced as a whole. */
-function atCloudflare({ sandbox }: Rig): Pick<Evidence, 'versions' | 'serving'> {
+function atCloudflare({ sandbox }: Rig): Pick<Evidence, 'versions' | 'carried' | 'serving'> {
   const dir = join(sandbox.layout.dir, 'cloudflare/scripts');
   const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
   const scripts = files.map((name) => Script.parse(JSON.parse(readFileSync(join(dir, name), 'utf8'))));
   const versions = new Map<string, number>();
+  const carried = new Map<string, string | null>();
   const serving = new Map<string, string>();
   for (const script of scripts) {
-    for (const { annotations } of script.versions) count(versions, annotations['workers/tag'] ?? '');
+    for (const { annotations, bindings } of script.versions) {
+      const commandId = annotations['workers/tag'] ?? '';
+      count(versions, commandId);
+      const edit = bindings.find(({ name }) => name === 'EDIT');
+      carried.set(commandId, edit?.type === 'plain_text' ? edit.text : null);
+    }
     const [first] = currentDeployment(script).versions;
     const version = first && findVersion(script, first.versionId);
     serving.set(script.name, version?.annotations['workers/tag'] ?? '');
   }
-  return { versions, serving };
+  return { versions, carried, serving };
 }
 
 const count = (counts: Map<string, number>, key: string): void =>

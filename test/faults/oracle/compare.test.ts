@@ -47,6 +47,7 @@ function done(): { given: Ledger; evidence: Evidence } {
         rows: new Map([['r', 'name']]),
       },
       versions: new Map(),
+      carried: new Map(),
       serving: new Map(),
     },
   };
@@ -103,6 +104,19 @@ describe('the oracle says', () => {
       versions: new Map([['c', 2]]),
     }));
     expect(kinds).toContain('two effects');
+  });
+
+  test('order when a version lacks the variables of an edit before its deployment, and not when it has them', () => {
+    const { given, evidence } = done();
+    const deployment = { key: 'd', action: 'deploy_worker', siteId, payload: {}, sent: 1 } as const;
+    const taken = { commandId: 'late', state: 'queued' } as const;
+    given.submissions.push({ ...deployment, editsBefore: 1, taken });
+    const saidOf = (edit: string | null): string[] =>
+      compare(given, { ...evidence, carried: new Map([['late', edit]]) })
+        .filter(({ kind }) => kind === 'order')
+        .map(({ what }) => what);
+    expect(saidOf('k')).toEqual([]);
+    expect(saidOf(null)).toEqual(['late carries edit null, not k']);
   });
 
   test('lost when the dead have acknowledged what they have not kept', () => {

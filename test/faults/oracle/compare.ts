@@ -12,6 +12,7 @@ export function compare(given: Ledger, evidence: Evidence): Violation[] {
     ...carriedOver(evidence),
     ...positions(evidence),
     ...effects(given, evidence),
+    ...variables(given, evidence),
     ...configs(given, evidence),
     ...events(evidence),
     ...projected(evidence),
@@ -178,6 +179,17 @@ function served(
   const allowed = deploys.slice(last).map(({ id }) => id);
   const id = serving.get(name) ?? 'nothing';
   return allowed.includes(id) ? [] : [violation('order', `${name} serves ${id}, not ${allowed[0]}`)];
+}
+
+/** A version has the variables of the last edit before its deployment, or of a newer one. */
+function variables(given: Ledger, { carried }: Evidence): Violation[] {
+  return given.taken.flatMap(({ siteId, editsBefore = 0, taken: { commandId } }) => {
+    const has = carried.get(commandId);
+    if (has === undefined) return []; // It made no version.
+    const edits = (given.edits.get(siteId) ?? []).map(({ key }) => key);
+    if (edits.indexOf(has ?? '') >= editsBefore - 1) return [];
+    return violation('order', `${commandId} carries edit ${has}, not ${edits[editsBefore - 1]}`);
+  });
 }
 
 /** Each edit made one generation; the last one is desired, and runs. */

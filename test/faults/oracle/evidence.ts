@@ -81,6 +81,8 @@ export interface Evidence {
   readonly d1: D1;
   /** Versions that were uploaded, by the command whose tag they carry. */
   readonly versions: ReadonlyMap<string, number>;
+  /** The edit whose variables a version was given, by the command whose tag it carries; null: none. */
+  readonly carried: ReadonlyMap<string, string | null>;
   /** Per Worker the command whose version serves. */
   readonly serving: ReadonlyMap<string, string>;
 }

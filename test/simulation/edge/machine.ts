@@ -49,17 +49,20 @@ class ObjectSocket implements End {
   }
 
   send(message: string | Uint8Array): void {
-    if (this.readyState !== 1) throw new TypeError('the socket is closed');
+    if (this.readyState === 2) throw new TypeError('the socket is closed');
     const copy = typeof message === 'string' ? message : Uint8Array.from(message);
     this.#machine.output(() => this.#connection?.send('b', copy));
   }
 
   close(code = 1000, reason = ''): void {
+    if (this.readyState !== 1) return;
+    this.readyState = 2;
+    this.#machine.output(() => this.#connection?.close('b', code, reason));
+  }
+
+  onGone(): void {
     this.readyState = 3;
-    this.#machine.output(() => {
-      this.#connection?.close('b', code, reason);
-      this.#machine.forget(this);
-    });
+    this.#machine.forget(this);
   }
 
   onMessage(message: string | Uint8Array): void {
@@ -243,7 +246,8 @@ export class EdgeMachine {
       id: { name: this.#name },
       storage: this.storage.port,
       acceptWebSocket: (socket: ObjectSocket) => this.#sockets.add(socket),
-      getWebSockets: () => [...this.#sockets].filter(({ readyState }) => readyState === 1),
+      // Also those that the object has closed, until their other end knows it: so it is documented.
+      getWebSockets: () => [...this.#sockets],
       setWebSocketAutoResponse: () => {},
       getWebSocketAutoResponseTimestamp: (socket: ObjectSocket) => socket.pingedAt,
       waitUntil: (promise: Promise<unknown>) => {

@@ -65,7 +65,7 @@ export class Operators {
     return this.#open === 0;
   }
 
-  /** Asks for one more deployment: after all that went wrong, this one must come through. */
+  /** Asks for one more deployment, behind all that went wrong. */
   deployOnceMore(): void {
     this.#submit(this.#invent({ last: true }));
   }
@@ -82,7 +82,7 @@ export class Operators {
     if (choice < 0.1) void this.#goThroughLetters(0.2);
     else if (choice < 0.25 && before.length > 0) void this.#cancel(random.pick(before));
     else if (choice < 0.33 && this.submissions.length > 0) void this.#submit(random.pick(this.submissions));
-    else void this.#submit(this.#invent());
+    else for (let burst = random.chance(0.2) ? 3 : 1; burst > 0; burst--) void this.#submit(this.#invent());
   }
 
   /** Somebody goes through what could not be handled: it is tried once more, or given up. */
@@ -182,6 +182,9 @@ export class Operators {
     trace.note(`answer ${key} ${JSON.stringify(answered.answer)}`);
     submission.answer ??= answered.answer;
     submission.answeredAt ??= world.now;
+    // Some change their mind while it runs.
+    if (world.random.chance(0.1))
+      world.after(world.random.int(10, 3_000), () => this.#cancel(submission), undefined);
   }
 
   /** Who got no answer asks again, under the same key. */

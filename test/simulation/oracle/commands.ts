@@ -5,6 +5,12 @@ import type { Evidence, Row } from './evidence.ts';
 
 const FINAL: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'expired', 'cancelled']);
 
+/** Has the edge told whoever asked that this command is over? */
+export function isEnded(edge: EdgeMachine, id: string): boolean {
+  const [command] = edge.storage.read(`SELECT state FROM commands WHERE id = ?`, id);
+  return FINAL.has(command?.['state']);
+}
+
 /** Every command that was taken is there once, has ended, and had its effect once. */
 export function judgeCommands(evidence: Evidence): string[] {
   const { edge, cloudflare } = evidence;

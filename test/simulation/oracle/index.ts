@@ -6,6 +6,7 @@ import { judgeLetters } from './letters.ts';
 import { judgeLogs } from './logs.ts';
 import { judgeRows } from './rows.ts';
 
+export { isEnded } from './commands.ts';
 export type { Evidence } from './evidence.ts';
 export { isQuiet } from './quiet.ts';
 

@@ -13,7 +13,8 @@ export function judgeRows({ edge, orchestrator, operators }: Evidence): string[]
     .rows(`SELECT table_name, key, position, row FROM orc_sync_outbox WHERE org_id = ?`, ORG)
     .flatMap((row) => {
       const copy = theirs.get(nameOf(row));
-      const same = copy?.['position'] === row['position'] && contentOf(copy) === contentOf(row);
+      const same =
+        copy !== undefined && copy['position'] === row['position'] && contentOf(copy) === contentOf(row);
       const has = copy === undefined ? 'nothing' : `position ${copy['position']}`;
       return same || dropped.has(`${nameOf(row)} ${row['position']}`)
         ? []

@@ -99,6 +99,7 @@ export const orchestrator = (id: string, state: LiveOrchestrator['presence']['st
 export const command = (n: number, state: CommandSummary['state']): CommandSummary => ({
   id: `cmd_vps_${String(n).padStart(16, '0')}`,
   type: 'update_config',
+  subject: `generation ${n}`,
   siteId: 'shop',
   orchestratorId: 'vps',
   state,

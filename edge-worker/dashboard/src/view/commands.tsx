@@ -2,6 +2,7 @@ import type { CommandSummary } from '@clawdbot/protocol';
 import { memo } from 'react';
 import { isOpen } from '../live/picture.ts';
 import { Badge, type Tone } from './badge.tsx';
+import { doing } from './command-words.ts';
 import { Nothing, Panel } from './panel.tsx';
 import { Since } from './since.tsx';
 
@@ -13,10 +14,6 @@ const TONES: Record<CommandSummary['state'], Tone> = {
   failed: 'bad',
   expired: 'warn',
   cancelled: 'quiet',
-};
-const TYPES: Record<CommandSummary['type'], string> = {
-  deploy_worker: 'Deploy a Worker',
-  update_config: 'Change the config',
 };
 
 /** Rows of a table that can still be read; an outage may leave a thousand commands waiting. */
@@ -66,19 +63,16 @@ export function Commands({ known }: { readonly known: readonly CommandSummary[] 
 }
 
 const Row = memo(function Row({ command }: { readonly command: CommandSummary }) {
-  const { id, state, type, siteId, orchestratorId, createdBy, createdAt, error } = command;
+  const { id, state, siteId, orchestratorId, createdBy, createdAt, error, reason } = command;
   return (
-    <tr className={isOpen(command) ? 'open' : 'ended'}>
+    <tr>
       <td>
         <Badge shape={state} tone={TONES[state]} word={state} />
       </td>
       <td className="wide">
-        <span title={id}>{TYPES[type]}</span>
-        {error !== undefined && (
-          <p className="refusal" title={error.message}>
-            {error.message}
-          </p>
-        )}
+        <span title={id}>{doing(command)}</span>
+        {error !== undefined && <p className="refusal">{error.message}</p>}
+        {error === undefined && reason !== undefined && <p className="fine">{reason}</p>}
       </td>
       <td className="name" title={`${siteId} on ${orchestratorId}`}>
         {siteId}

@@ -9,12 +9,22 @@ it.each([
   [
     'worker_deployment',
     { status: 'deployed', name: 'hello', proof: 'observed' },
-    'Worker hello is deployed: its new version answers',
+    'hello is deployed and answered with its version',
+  ],
+  [
+    'worker_deployment',
+    { status: 'deployed', name: 'hello', proof: 'reachable' },
+    'hello is deployed and answers',
+  ],
+  [
+    'worker_deployment',
+    { status: 'deployed', name: 'hello', proof: 'accepted' },
+    'hello is deployed: accepted, not seen yet',
   ],
   [
     'worker_deployment',
     { status: 'failed', name: 'hello', error: 'no such account' },
-    'Worker hello was not deployed: no such account',
+    'hello was not deployed: no such account',
   ],
   ['config_change', { status: 'applied', generation: 7, digest: 'd' }, 'Config generation 7 runs'],
   [
@@ -41,6 +51,14 @@ it.each([
 it('what went wrong is marked', () => {
   expect(told('config_change', { status: 'refused', generation: 8 }).trouble).toBe(true);
   expect(told('config_change', { status: 'applied', generation: 8 }).trouble).toBe(false);
+});
+
+it('a deployment links to its address, and to nothing that a browser would run', () => {
+  const at = (url: string) =>
+    told('worker_deployment', { status: 'deployed', name: 'hello', proof: 'reachable', url });
+  expect(at('https://hello.example.workers.dev').url).toBe('https://hello.example.workers.dev');
+  expect(at('javascript:alert(1)').url).toBeUndefined();
+  expect(at('javascript:alert(1)').words).toBe('hello is deployed and answers');
 });
 
 it('data of a shape that nobody knows is shown as it came', () => {

@@ -6,12 +6,14 @@ export interface Told {
   readonly words: string;
   /** Somebody may have to look at it. */
   readonly trouble: boolean;
+  /** Where it can be looked at: an http or https address. */
+  readonly url?: string;
 }
 
 const PROOFS: Record<DeployResult['proof'], string> = {
-  observed: 'its new version answers',
-  reachable: 'it answers, but does not say its version',
-  accepted: 'Cloudflare accepted it, nobody has seen it answer',
+  observed: ' and answered with its version',
+  reachable: ' and answers',
+  accepted: ': accepted, not seen yet',
 };
 
 const error = z.string().optional();
@@ -22,6 +24,11 @@ const deployment = z.discriminatedUnion('status', [
     status: z.literal('deployed'),
     name: z.string(),
     proof: z.enum(['observed', 'reachable', 'accepted']),
+    // A link runs what its address says: one of another scheme is none.
+    url: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .catch(undefined),
   }),
   z.object({ status: z.literal('failed'), name: z.string(), error }),
 ]);
@@ -37,9 +44,11 @@ const health = z.object({
 const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
   worker_deployment: (data) => {
     const it = deployment.parse(data);
-    return it.status === 'deployed'
-      ? { words: `Worker ${it.name} is deployed: ${PROOFS[it.proof]}`, trouble: false }
-      : { words: `Worker ${it.name} was not deployed${because(it.error)}`, trouble: true };
+    if (it.status === 'failed') {
+      return { words: `${it.name} was not deployed${because(it.error)}`, trouble: true };
+    }
+    const words = `${it.name} is deployed${PROOFS[it.proof]}`;
+    return { words, trouble: false, ...(it.url === undefined ? {} : { url: it.url }) };
   },
   config_change: (data) => {
     const it = config.parse(data);

@@ -73,7 +73,7 @@ export function Events({ known, missed }: EventsProps) {
 
 /** Drawn again for another event only, not for each that comes. */
 const Row = memo(function Row({ event }: { readonly event: Event }) {
-  const { words, trouble } = tell(event);
+  const { words, trouble, url } = tell(event);
   return (
     <tr>
       <td className="time">
@@ -88,6 +88,13 @@ const Row = memo(function Row({ event }: { readonly event: Event }) {
       <td className={trouble ? 'wide trouble' : 'wide'}>
         {trouble && <Icon shape="away" />}
         {words}
+        {url !== undefined && (
+          <p>
+            <a href={url} target="_blank" rel="noreferrer">
+              {url}
+            </a>
+          </p>
+        )}
       </td>
     </tr>
   );

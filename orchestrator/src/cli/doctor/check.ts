@@ -16,9 +16,21 @@ export interface Check {
   readonly gates?: boolean;
 }
 
+/** Why a check is not ok, when that has an advice of its own. */
+export class Trouble extends Error {
+  override readonly name = 'Trouble';
+  readonly advice: string;
+
+  constructor(message: string, advice: string) {
+    super(message);
+    this.advice = advice;
+  }
+}
+
 const CHECK_TIMEOUT_MS = 12_000;
 
-const why = (error: unknown): string => {
+/** In a few words. */
+export const why = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
   // A connection that failed on all addresses has its reason in a code, and no message.
@@ -32,7 +44,8 @@ async function find({ name, run, advice }: Check): Promise<Finding> {
       ? { name, state: 'ok', detail: answer }
       : { name, state: 'skipped', detail: answer.skipped };
   } catch (error) {
-    return { name, state: 'not ok', detail: `${why(error)}: ${advice}` };
+    const own = error instanceof Trouble ? error.advice : advice;
+    return { name, state: 'not ok', detail: `${why(error)}: ${own}` };
   }
 }
 

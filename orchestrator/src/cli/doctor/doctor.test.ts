@@ -44,6 +44,17 @@ async function edge({ skewMs = 0, refuse = false } = {}): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** What an orchestrator that runs says of itself. */
+const HEALTH = {
+  status: 'healthy',
+  version: '0.1.0',
+  uptime: 1,
+  workers: [],
+  tunnel: { state: 'not_configured' },
+  storage: { state: 'ok' },
+  channel: { state: 'open', since: '2026-11-01T10:00:00.000Z' },
+};
+
 function environment(edgeUrl: string) {
   const folder = mkdtempSync(join(tmpdir(), 'doctor-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -77,13 +88,15 @@ async function examine(env: Record<string, string>, more: Partial<Io> = {}) {
 
 describe('the doctor', () => {
   it('finds all well, and skips what cannot be said', async () => {
-    const { lines, error } = await examine(environment(await edge()));
+    const fetcher: typeof fetch = async (input, init) =>
+      String(input) === 'http://127.0.0.1:1/health' ? Response.json(HEALTH) : fetch(input, init);
+    const { lines, error } = await examine(environment(await edge()), { fetcher });
     expect(error).toBeUndefined();
     expect(lines.map((line) => line.slice(0, 20).trim())).toEqual([
       'ok      environment',
       'ok      key',
       'ok      data',
-      'skipped process',
+      'ok      process',
       'skipped Cloudflare',
       'ok      DNS',
       'ok      TCP',
@@ -92,6 +105,15 @@ describe('the doctor', () => {
       'ok      clock',
       'ok      channel',
     ]);
+  });
+
+  it('says that no orchestrator runs, and looks on', async () => {
+    const { lines, error } = await examine(environment(await edge()));
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^not ok {2}process +no orchestrator answers on port 1 \(.+\): start it$/),
+    );
+    expect(lines.at(-1)).toMatch(/^ok {6}channel/);
+    expect(error).toEqual(new CliError('not ok: process'));
   });
 
   it('names the variable that is missing, and looks no further', async () => {
@@ -108,13 +130,13 @@ describe('the doctor', () => {
         /^not ok {2}clock +it differs from the edge’s by 1(19|20) s: set this machine’s clock/,
       ),
     );
-    expect(error).toEqual(new CliError('not ok: clock'));
+    expect(error).toEqual(new CliError('not ok: process, clock'));
   });
 
   it('hands on why the edge refuses the key', async () => {
     const { lines, error } = await examine(environment(await edge({ refuse: true })));
     expect(lines.at(-1)).toMatch(/^not ok {2}channel .*key_revoked: the key was revoked/);
-    expect(error).toEqual(new CliError('not ok: channel'));
+    expect(error).toEqual(new CliError('not ok: process, channel'));
   });
 
   it('stops at the port when nothing answers there', async () => {
@@ -139,6 +161,32 @@ describe('the doctor', () => {
             { status: code },
           )
         : fetch(input, init);
+    const { lines } = await examine(env, { fetcher });
+    expect(lines).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it.each([
+    [
+      'cannot be reached',
+      () =>
+        Promise.reject(
+          new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 192.0.2.1:443') }),
+        ),
+      /^not ok {2}Cloudflare +https:\/\/api\.cloudflare\.com\/\S+ cannot be reached \(connect ECONNREFUSED 192\.0\.2\.1:443\): this machine must/,
+    ],
+    [
+      'is out of order',
+      async () => new Response('', { status: 503 }),
+      /^not ok {2}Cloudflare +https:\/\/api\.cloudflare\.com\/\S+ answers 503: that is not about the token/,
+    ],
+  ])('blames no token when Cloudflare %s', async (_what, answer, expected) => {
+    const env = {
+      ...environment('http://127.0.0.1:1'),
+      CLOUDFLARE_API_TOKEN: 't',
+      CLOUDFLARE_ACCOUNT_ID: 'acc',
+    };
+    const fetcher: typeof fetch = (input, init) =>
+      String(input).startsWith('https://api.cloudflare.com/') ? answer() : fetch(input, init);
     const { lines } = await examine(env, { fetcher });
     expect(lines).toContainEqual(expect.stringMatching(expected));
   });

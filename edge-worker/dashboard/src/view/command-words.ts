@@ -1,0 +1,13 @@
+import type { CommandSummary } from '@clawdbot/protocol';
+
+type About = Pick<CommandSummary, 'type' | 'subject'>;
+
+/** What a command does, in words. Of commands that an older edge took, the subject may not be known. */
+export function doing({ type, subject }: About): string {
+  switch (type) {
+    case 'deploy_worker':
+      return subject === '' ? 'Deploy a Worker' : `Deploy ${subject}`;
+    case 'update_config':
+      return subject === '' ? 'Change the config' : `Config ${subject}`;
+  }
+}
