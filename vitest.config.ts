@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  *   measures how soon something is noticed.
  * - `browser`: the dashboard, in a real Chromium on the whole system.
  * - `faults`: the whole system, broken on purpose, one file at a time as well.
+ * - `simulation`: both sides in one process under simulated time, on all cores: one file at a time.
  */
 export default defineConfig({
   test: {
@@ -50,6 +51,15 @@ export default defineConfig({
           hookTimeout: 60_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

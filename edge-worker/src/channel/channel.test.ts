@@ -311,7 +311,7 @@ describe('calls', () => {
 });
 
 describe('a lost database', () => {
-  it('L5: an orchestrator with a new log gets what is not finished and every config, and nothing that is', async () => {
+  it('L11: an orchestrator with a new log gets every config, then what is not finished, and nothing that is', async () => {
     await routed();
     const first = await Peer.connect(vps);
     const config = await first.next('entry');
@@ -344,8 +344,8 @@ describe('a lost database', () => {
     const again = [await peer.next('entry'), await peer.next('entry')];
     expect(again.map(({ seq }) => seq)).toEqual([last.seq + 1, last.seq + 2]);
     expect(again.map(({ body }) => JSON.parse(body))).toMatchObject([
-      { type: 'deploy_worker', commandId: open },
       { type: 'update_config', generation: 1, config: JSON.parse(config.body).config },
+      { type: 'deploy_worker', commandId: open, again: true },
     ]);
   });
 });

@@ -9,7 +9,8 @@ export class CommandProjection implements Projection {
     INSERT INTO orc_commands (id, org_id, orchestrator_id, site_id, type, subject, state, reason, created_by,
       error, created_at, updated_at, expires_at, version)
     SELECT value ->> 'id', ?1, ?2, value ->> 'siteId', value ->> 'type', value ->> 'subject', value ->> 'state',
-      value ->> 'reason', value ->> 'createdBy', value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt', value ->> 'expiresAt', value ->> 'version'
+      value ->> 'reason', value ->> 'createdBy', value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt',
+      value ->> 'expiresAt', value ->> 'version'
     FROM json_each(?3) WHERE true
     ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, state = excluded.state, reason = excluded.reason,
       error = excluded.error, updated_at = excluded.updated_at, version = excluded.version

@@ -38,15 +38,16 @@ export class Resync {
     this.#parts = parts;
   }
 
-  /** Its database is new. */
+  /** Its database is new: first what is desired, then the deployments, which carry it. */
   emptied(): void {
     const { logs, recall, configs, letters, shareAgain } = this.#parts;
-    const { acked, offered } = logs.control.outbox;
-    for (const open of recall.unfinished(0, offered)) {
-      if (open.seq <= acked) this.#giveAnew(open);
-      else this.#mark(open);
-    }
+    const { outbox } = logs.control;
+    const { acked } = outbox;
+    const open = recall.unfinished(0, outbox.position().last);
     for (const site of configs.all()) this.#sendConfig(site, undefined);
+    for (const command of open) {
+      if (command.type === 'deploy_worker' || command.seq <= acked) this.#giveAnew(command);
+    }
     letters.forget('control', 0);
     letters.forget('queue', 0);
     shareAgain();
@@ -108,7 +109,9 @@ export class Resync {
     const { outbox } = logs.control;
     const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
     if (body !== undefined) {
-      commands.moveTo(id, outbox.append(again(body)));
+      const mayHaveRun = seq <= outbox.offered;
+      outbox.rewrite(seq, withdrawn(id));
+      commands.moveTo(id, outbox.append(mayHaveRun ? again(body) : body));
       return;
     }
     commands.move(id, 'cancelled', now(), {

@@ -1,10 +1,10 @@
 import type { Command, CommandSummary, CommandType, Json } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
 import type { CommandQuery } from './edge.ts';
-import { duration, table } from './io.ts';
+import { duration, list, table } from './io.ts';
 import { stepsOf } from './progress.ts';
 
-/** Columns where nobody looks at a terminal, as in a pipe: a reason of this length says enough, `--json` says all. */
+/** Columns where there is no terminal, as in a pipe; `--json` has every reason in full. */
 const PIPE_WIDTH = 200;
 /** Shorter than this a reason says nothing: the line is wrapped instead. */
 const WHY_WIDTH_MIN = 24;
@@ -13,7 +13,7 @@ const WHY_WIDTH_MIN = 24;
 export async function listCommands(desk: Desk, query: CommandQuery): Promise<void> {
   const { items } = await desk.edge.commands(query);
   const { now, width = PIPE_WIDTH } = desk.io;
-  show(desk, items, () => (items.length === 0 ? 'none' : listed(items, now(), width)));
+  show(desk, items, () => listed(items, now(), width));
 }
 
 function listed(items: readonly CommandSummary[], now: number, width: number): string {
@@ -24,7 +24,10 @@ function listed(items: readonly CommandSummary[], now: number, width: number): s
   const head = ['AGE', 'STATE', 'WHAT', 'SITE', 'BY', 'WHY', 'ID'];
   const others = table([head, ...rows].map((row) => row.with(WHY, '')));
   const left = width - Math.max(...others.split('\n').map(({ length }) => length));
-  return table([head, ...rows.map((row) => row.with(WHY, short(row[WHY] ?? '', left)))]);
+  return list(
+    head,
+    rows.map((row) => row.with(WHY, short(row[WHY] ?? '', left))),
+  );
 }
 
 const WHY = 5;
