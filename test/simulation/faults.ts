@@ -12,7 +12,7 @@ interface Machines {
 
 /** These lose what the rules are about, and so weaken them: most runs do without, and none has two kinds. */
 const DISASTERS = ['VPS restored', 'VPS erased', 'object restored'] as const;
-type Fault = (typeof FAULTS | typeof DISASTERS)[number];
+export type Fault = (typeof FAULTS | typeof DISASTERS)[number];
 const DISASTER_SHARE = 0.2;
 
 const FAULTS = [
@@ -51,21 +51,27 @@ export class Faults {
     return known;
   }
 
-  /** So many faults at most, spread over so much time. */
-  start(machines: Machines, ms: number, most: number): void {
+  /** So many faults at most, spread over so much time; of `only` these kinds, if they are named. */
+  start(machines: Machines, ms: number, most: number, only?: readonly Fault[]): void {
     this.#machines = machines;
     const { random } = this.#world;
-    const kinds: Fault[] = FAULTS.filter(() => random.chance(0.5));
-    if (random.chance(DISASTER_SHARE)) {
-      kinds.push(random.pick(DISASTERS));
+    const kinds = only ?? this.#someKinds();
+    if (kinds.length === 0) return;
+    if (kinds.some((kind) => DISASTERS.some((disaster) => disaster === kind))) {
       for (let copies = random.int(1, 3); copies > 0; copies--)
         this.#world.after(random.int(0, ms), () => machines.recovery.copy(), undefined);
     }
-    if (kinds.length === 0) return;
     for (let left = random.int(1, most); left > 0; left--) {
       const kind = random.pick(kinds);
       this.#world.after(random.int(0, ms), () => this.#strike(kind), undefined);
     }
+  }
+
+  #someKinds(): Fault[] {
+    const { random } = this.#world;
+    const kinds: Fault[] = FAULTS.filter(() => random.chance(0.5));
+    if (random.chance(DISASTER_SHARE)) kinds.push(random.pick(DISASTERS));
+    return kinds;
   }
 
   /** After each step: what has lost its power comes back after a while. */

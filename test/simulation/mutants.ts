@@ -1,11 +1,12 @@
 import type { Mutation } from '../sandbox/mutation.ts';
+import type { Fault } from './faults.ts';
 
 /** A build that breaks one promise, and what the judge must say of it. */
 export interface Mutant {
   readonly name: string;
   readonly seenAs: RegExp;
-  /** A seed from which on it is soon seen; 1 for most. */
-  readonly from?: number;
+  /** The faults that show it; without them the usual mix, which shows it soon enough. */
+  readonly only?: readonly Fault[];
   readonly mutations: readonly Omit<Mutation, 'name'>[];
 }
 
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the position is committed in another transaction than the entries',
     seenAs: /lacks|is stuck|nobody caught/,
+    only: ['orchestrator power in a statement', 'edge power in a turn'],
     mutations: [
       {
         file: 'protocol/src/log/inbox.ts',
@@ -42,6 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an older process does not look whose the database is now',
     seenAs: /committed when .* had taken over/,
+    only: ['second process'],
     mutations: [
       {
         file: 'orchestrator/src/store/store.ts',
@@ -53,6 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a command’s end and the entry that tells of it are two transactions',
     seenAs: /is stuck: (delivered|running)/,
+    only: ['orchestrator power'],
     mutations: [
       {
         file: 'orchestrator/src/commands/ledger.ts',
@@ -64,6 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an event is written behind the transaction of its fact',
     seenAs: /no event tells/,
+    only: ['orchestrator power'],
     mutations: [
       {
         file: 'orchestrator/src/settings/settings.ts',
@@ -76,6 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'after a hibernation the edge listens to sockets of older sessions',
     seenAs: /is stuck|entries of control/,
+    only: ['stale socket', 'object asleep', 'VPS restored'],
     mutations: [
       {
         file: 'edge-worker/src/channel/sockets.ts',
@@ -103,6 +109,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what D1 refuses counts as written',
     seenAs: /D1 (lacks|shows)/,
+    only: ['D1 trouble'],
     mutations: [
       {
         file: 'edge-worker/src/channel/projector.ts',
@@ -114,6 +121,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the cursor of shared rows moves whether or not their entries are written',
     seenAs: /is at position \d+ in D1/,
+    only: ['edge power'],
     mutations: [
       {
         file: 'edge-worker/src/channel/shared-rows.ts',
@@ -136,6 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a deployment that is offered again is not marked as such',
     seenAs: /was uploaded 2 times/,
+    only: ['VPS restored', 'half open'],
     mutations: [
       {
         file: 'edge-worker/src/channel/resync.ts',
@@ -147,6 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a deployment that was open in a backup is not marked either',
     seenAs: /was uploaded 2 times/,
+    only: ['VPS restored', 'half open'],
     mutations: [
       {
         file: 'orchestrator/src/store/restore.ts',

@@ -1,5 +1,6 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { type Mutation, mutatedEnv } from '../sandbox/mutation.ts';
+import type { Fault } from './faults.ts';
 import type { Outcome } from './run.ts';
 
 export interface PoolOptions {
@@ -10,6 +11,8 @@ export interface PoolOptions {
   readonly say: (line: string) => void;
   /** Faults in the product's source, to show that they are seen. */
   readonly mutations?: readonly Mutation[];
+  /** No other faults than these, so that what they show is soon seen. */
+  readonly only?: readonly Fault[];
 }
 
 export interface Summary {
@@ -27,10 +30,18 @@ const PROGRESS_MS = 20_000;
 export interface Share {
   readonly from: number;
   readonly to: number;
+  readonly only?: readonly Fault[] | undefined;
 }
 
 /** Runs the seeds on all cores, says how far it is, and prints what broke with the line that replays it. */
-export async function runAll({ from, runs, workers, say, mutations = [] }: PoolOptions): Promise<Summary> {
+export async function runAll({
+  from,
+  runs,
+  workers,
+  say,
+  mutations = [],
+  only,
+}: PoolOptions): Promise<Summary> {
   const began = performance.now();
   const outcomes: Outcome[] = [];
   let next = from;
@@ -43,7 +54,7 @@ export async function runAll({ from, runs, workers, say, mutations = [] }: PoolO
         const worker = new Worker(new URL('./worker.ts', import.meta.url), loading(mutations));
         try {
           while (next < end) {
-            const share: Share = { from: next, to: Math.min(end, next + SHARE) };
+            const share: Share = { from: next, to: Math.min(end, next + SHARE), only };
             next = share.to;
             outcomes.push(...(await ask(worker, share)));
           }

@@ -1,6 +1,6 @@
 import { Cloudflare } from './cloudflare.ts';
 import { EdgeMachine, serve } from './edge/machine.ts';
-import { Faults } from './faults.ts';
+import { type Fault, Faults } from './faults.ts';
 import { Maker } from './load/maker.ts';
 import { Operators } from './load/operators.ts';
 import { Rows } from './load/rows.ts';
@@ -22,6 +22,13 @@ export interface Outcome {
   readonly trace: readonly string[];
 }
 
+export interface RunOptions {
+  /** Keeps what happens, for somebody who reads it. */
+  readonly traced: boolean;
+  /** No other faults than these. */
+  readonly only?: readonly Fault[] | undefined;
+}
+
 /** From the last fault on, everything must be settled in this time: the longest backoffs and leases are in it. */
 const HEAL_MS = 60 * 60_000;
 const LOOK_MS = 2_000;
@@ -29,7 +36,7 @@ const LOOK_MS = 2_000;
 const AFTER_MS = 5_000;
 
 /** One run from its seed: both sides, a network that fails, power that goes, and a judge. */
-export async function simulate(seed: number, { traced }: { traced: boolean }): Promise<Outcome> {
+export async function simulate(seed: number, { traced, only }: RunOptions): Promise<Outcome> {
   const world = new World(seed);
   inhabit(world);
   const trace = new Trace(() => world.elapsedMs, traced);
@@ -43,7 +50,7 @@ export async function simulate(seed: number, { traced }: { traced: boolean }): P
     operators.start(ms, acts);
     maker.start(ms, Math.ceil(acts / 3));
     rows.start(ms, Math.ceil(acts / 3));
-    faults.start({ edge, orchestrator, recovery }, ms, most);
+    faults.start({ edge, orchestrator, recovery }, ms, most, only);
     await pass(world, ms, faults);
     faults.heal();
     rows.heal();

@@ -110,6 +110,7 @@ export class Greeting {
       ...position,
       // Who does not follow this log yet begins behind what is not meant for it any more.
       ...(follows ? {} : { oldest: from + 1 }),
+      ...log.inbox.position(),
       peerLogId: theirs.logId,
       applied,
       ...(name === 'control' ? { projected: events.projected(theirs.logId) } : {}),

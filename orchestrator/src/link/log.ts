@@ -61,10 +61,14 @@ export class DurableLog {
   #refuseOlderCopy(edge: Positions): void {
     const { name, outbox, file } = this.#options;
     const { last } = outbox.position();
-    const shared = outbox.sharedWith(edge);
-    if (shared === undefined || shared <= last) return;
+    const shared = outbox.sharedWith(edge) ?? 0;
+    const forked = outbox.isForked(edge);
+    if (shared <= last && !forked) return;
+    const why = forked
+      ? `has another entry ${shared} of its ${name} log`
+      : `has ${shared} entries of its ${name} log, which has ${last}`;
     throw new OlderCopy(
-      `${file} is an older copy: the edge has ${shared} entries of its ${name} log, which has ${last}; stop the orchestrator and bring the newest copy in: clawctl restore <backup> (or this one: clawctl restore ${file})`,
+      `${file} is an older copy: the edge ${why}; stop the orchestrator and bring the newest copy in: clawctl restore <backup> (or this one: clawctl restore ${file})`,
     );
   }
 

@@ -13,6 +13,7 @@ import {
   send,
   session,
   settle,
+  store,
 } from './session.fixture.ts';
 
 describe('PROTOCOL: opening', () => {
@@ -53,6 +54,17 @@ describe('PROTOCOL: opening', () => {
     expect(events.ended).toHaveBeenCalledWith({
       after: 'fatal',
       reason: expect.stringMatching(/orchestrator\.db is an older copy.*clawctl restore/),
+    });
+  });
+});
+
+describe('PROTOCOL: a copy that went on by itself', () => {
+  it('S7: stays away for good when the edge has another entry in that place', () => {
+    store.outboxes.control.append('what the copy wrote');
+    open({ applied: 1, appliedDigest: 'a'.repeat(64) });
+    expect(events.ended).toHaveBeenCalledWith({
+      after: 'fatal',
+      reason: expect.stringMatching(/older copy: the edge has another entry 1 of its control log/),
     });
   });
 });

@@ -17,6 +17,8 @@ export const positions = z.object({
   last: seq,
   peerLogId: logId.optional(),
   applied: seq,
+  /** SHA-256 of the body of the entry at `applied`: tells a copy of a database that went on by itself. */
+  appliedDigest: sha256Hex.optional(),
   /** Edge only: how far of `applied` is in D1 too. */
   projected: seq.optional(),
 });

@@ -1,7 +1,7 @@
 import type { Entry, LogName, Positions } from '../frames/index.ts';
 import { DEAD_LETTERS_MAX, HANDLING_ATTEMPTS_MAX, HANDLING_RETRY_MS } from '../limits.ts';
 import { type EntryKey, type InboxItem, itemOf, type Letter, letterOf } from './letter.ts';
-import { type Followed, Peer } from './peer.ts';
+import { type Followed, Peer, type Reached } from './peer.ts';
 import { int, type Sql, type SqlRow, text } from './sql.ts';
 
 export type Received =
@@ -26,6 +26,9 @@ export class Inbox {
   readonly #log: LogName;
   readonly #peer: Peer;
 
+  /** No fewer than are dead; undefined until it is asked. */
+  #deadAtMost: number | undefined;
+
   constructor(sql: Sql, log: LogName) {
     this.#sql = sql;
     this.#log = log;
@@ -33,7 +36,7 @@ export class Inbox {
   }
 
   /** Whose log this follows, and how far. */
-  position(): { peerLogId?: string; applied: number } {
+  position(): Reached {
     return this.#peer.position();
   }
 
@@ -79,11 +82,11 @@ export class Inbox {
       const fresh = entries.filter((entry) => entry.seq > applied);
       const broken = fresh.find((entry, index) => entry.seq !== applied + 1 + index);
       if (broken !== undefined) return { ok: false, applied, got: broken.seq };
-      const last = fresh.at(-1)?.seq;
-      if (last === undefined) return { ok: true, applied, fresh: 0 };
+      const tail = fresh.at(-1);
+      if (tail === undefined) return { ok: true, applied, fresh: 0 };
       this.#keep(take(fresh.map(({ seq, at, body }) => ({ logId, seq, at, body, attempts: 0 }))), state);
-      this.#sql.run(`UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'in'`, last, this.#log);
-      return { ok: true, applied: last, fresh: fresh.length };
+      this.#peer.moveTo(tail);
+      return { ok: true, applied: tail.seq, fresh: fresh.length };
     });
   }
 
@@ -171,10 +174,18 @@ export class Inbox {
       logId,
       seq,
     );
-    if (this.#count('dead') > DEAD_LETTERS_MAX) this.#giveUp();
+    if (this.#tooManyDead()) this.#giveUp();
+  }
+
+  /** Counts when it must: a peer whose entries all die would have all of them counted for each. */
+  #tooManyDead(): boolean {
+    this.#deadAtMost = this.#deadAtMost === undefined ? this.#count('dead') : this.#deadAtMost + 1;
+    if (this.#deadAtMost > DEAD_LETTERS_MAX) this.#deadAtMost = this.#count('dead');
+    return this.#deadAtMost > DEAD_LETTERS_MAX;
   }
 
   #giveUp(): void {
+    this.#deadAtMost = undefined;
     const gone = this.#sql.run(
       `DELETE FROM log_inbox WHERE log = ?1 AND (log_id, seq) IN (
          SELECT log_id, seq FROM log_inbox WHERE log = ?1 AND state = 'dead' ORDER BY failed_at, epoch, seq LIMIT ?2)

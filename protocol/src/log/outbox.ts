@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts';
 import type { Entry, LogName, Positions } from '../frames/index.ts';
 import { LOG_RETENTION_MS } from '../limits.ts';
 import { Batches } from './batches.ts';
+import { digestOfBody } from './peer.ts';
 import { Room, type Said } from './room.ts';
 import { int, type Sql, type SqlRow, text } from './sql.ts';
 
@@ -182,6 +183,16 @@ export class Outbox {
   isBehind(peer: Pick<Positions, 'peerLogId' | 'applied'>): boolean {
     const shared = this.sharedWith(peer);
     return peer.peerLogId !== undefined && (shared === undefined || shared > this.offered);
+  }
+
+  /**
+   * Is the entry that the peer committed last another one than stands here? Then one database was copied, and both
+   * went on: behind that position the two have nothing in common.
+   */
+  isForked(peer: Pick<Positions, 'peerLogId' | 'applied' | 'appliedDigest'>): boolean {
+    if (peer.appliedDigest === undefined || this.sharedWith(peer) !== peer.applied) return false;
+    const body = this.body(peer.applied);
+    return body !== undefined && digestOfBody(body) !== peer.appliedDigest;
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { LogName, Positions } from '../frames/index.ts';
+import { sha256Of } from '../canonical.ts';
+import type { Entry, LogName, Positions } from '../frames/index.ts';
 import { int, type Sql, type SqlRow } from './sql.ts';
 
 /** Where reception goes on, and what is lost for good if the peer no longer has it. */
@@ -8,6 +9,13 @@ export interface Followed {
   readonly resync?: string;
   /** Both ends included. */
   readonly unrecoverable?: { readonly from: number; readonly to: number };
+}
+
+/** Whose log this follows, how far, and the digest of the entry there, if it came since that was kept. */
+export interface Reached {
+  readonly peerLogId?: string;
+  readonly applied: number;
+  readonly appliedDigest?: string;
 }
 
 /** Which of the peer's logs an inbox follows, how far, and which ones it followed before. */
@@ -21,10 +29,25 @@ export class Peer {
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction) VALUES (?, 'in')`, log);
   }
 
-  position(): { peerLogId?: string; applied: number } {
+  position(): Reached {
     const state = this.state();
     const peer = state?.['log_id'];
-    return { ...(typeof peer === 'string' ? { peerLogId: peer } : {}), applied: int(state, 'acked') };
+    const digest = state?.['digest'];
+    return {
+      ...(typeof peer === 'string' ? { peerLogId: peer } : {}),
+      applied: int(state, 'acked'),
+      ...(typeof digest === 'string' ? { appliedDigest: digest } : {}),
+    };
+  }
+
+  /** In the transaction that commits the entries up to this one. */
+  moveTo({ seq, body }: Entry): void {
+    this.#sql.run(
+      `UPDATE log_state SET acked = ?, digest = ? WHERE log = ? AND direction = 'in'`,
+      seq,
+      digestOfBody(body),
+      this.#log,
+    );
   }
 
   isRetired(logId: string): boolean {
@@ -45,7 +68,9 @@ export class Peer {
     this.#sql.transaction(() => {
       if (!same && peerLogId !== undefined) this.#retire(peerLogId, common ?? 0);
       this.#sql.run(
-        `UPDATE log_state SET log_id = ?, acked = ? WHERE log = ? AND direction = 'in'`,
+        // At another position stands another entry, of which nothing is known.
+        `UPDATE log_state SET log_id = ?1, digest = CASE acked WHEN ?2 THEN digest END, acked = ?2
+         WHERE log = ?3 AND direction = 'in'`,
         logId,
         start,
         this.#log,
@@ -102,3 +127,8 @@ export class Peer {
     return this.#sql.run(`SELECT * FROM log_state WHERE log = ? AND direction = 'in'`, this.#log)[0];
   }
 }
+
+const encoder = new TextEncoder();
+
+/** What both sides compare an entry by, when only one of them has it. */
+export const digestOfBody = (body: string): string => sha256Of(encoder.encode(body));

@@ -37,6 +37,7 @@ const VERSIONS: readonly (readonly string[])[] = [
     `CREATE INDEX log_inbox_in_order ON log_inbox (log, state, epoch, seq)`,
     `CREATE INDEX log_inbox_retried ON log_inbox (log, next_at) WHERE state = 'pending' AND next_at > 0`,
     `ALTER TABLE log_state ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0`,
+    `ALTER TABLE log_state ADD COLUMN digest TEXT`,
     `ALTER TABLE log_state ADD COLUMN projected INTEGER NOT NULL DEFAULT 0`,
     `ALTER TABLE log_state ADD COLUMN parent_log_id TEXT`,
     `ALTER TABLE log_state ADD COLUMN parent_seq INTEGER`,

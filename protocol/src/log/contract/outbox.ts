@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Entry } from '../../frames/index.ts';
 import { BATCHES_IN_FLIGHT_MAX, LOG_BYTES_MAX, LOG_ENTRIES_MAX, LOG_RETENTION_MS } from '../../limits.ts';
+import { Inbox } from '../inbox.ts';
 import type { Outbox } from '../outbox.ts';
 import { int, type Sql } from '../sql.ts';
 import { LOG_ID, outboxOver, type UseSql } from './use.ts';
@@ -18,6 +20,17 @@ function counts(sql: Sql) {
 
 const fill = (sql: Sql, column: 'rows' | 'bytes', value: number) =>
   sql.run(`UPDATE log_state SET ${column} = ? WHERE direction = 'out'`, value);
+
+/** Where a peer stands that took these entries, in a log of its own name so that the two may share a database. */
+function inboxAfter(sql: Sql, entry: (seq: number, body: string) => Entry, bodies: readonly string[]) {
+  const inbox = new Inbox(sql, 'queue');
+  inbox.follow({
+    logId: `log-of-${bodies.join('-').replaceAll(' ', '-')}`.slice(0, 60).padEnd(8, 'x'),
+    oldest: 1,
+  });
+  inbox.receive(bodies.map((body, index) => entry(index + 1, body)));
+  return inbox.position();
+}
 
 const logFull = expect.objectContaining({ code: 'log_full' });
 
@@ -152,6 +165,22 @@ export function describeOutbox(use: UseSql): void {
           outbox.project(3);
           expect(outbox.projected).toBe(5);
         }
+      }));
+
+    it('S7: tells a copy that went on by itself by the entry that its peer has in that place', () =>
+      use((sql) => {
+        const outbox = appended(outboxOver(sql), 'a', 'b');
+        const entry = (seq: number, body: string): Entry => ({
+          type: 'entry',
+          log: 'control',
+          seq,
+          at: 1,
+          body,
+        });
+        const forkedAfter = (...bodies: string[]) =>
+          outbox.isForked({ ...inboxAfter(sql, entry, bodies), peerLogId: outbox.logId });
+        expect(forkedAfter('a', 'b')).toBe(false);
+        expect(forkedAfter('a', 'of the other copy')).toBe(true);
       }));
 
     it('refuses to go on behind more than there is: the peer would pass new entries over', () =>
