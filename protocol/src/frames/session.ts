@@ -10,18 +10,20 @@ export type LogName = z.infer<typeof logName>;
  * `logId`; `applied` is what it has committed of the peer's log `peerLogId`. A log of a restored database is a
  * new one that `continues` the old: up to `seq` their entries are the same.
  */
-export const positions = z.object({
-  logId,
-  continues: z.object({ logId, seq }).optional(),
-  oldest: seq,
-  last: seq,
-  peerLogId: logId.optional(),
-  applied: seq,
-  /** SHA-256 of the body of the entry at `applied`: tells a copy of a database that went on by itself. */
-  appliedDigest: sha256Hex.optional(),
-  /** Edge only: how far of `applied` is in D1 too. */
-  projected: seq.optional(),
-});
+export const positions = z
+  .object({
+    logId,
+    continues: z.object({ logId, seq }).optional(),
+    oldest: seq,
+    last: seq,
+    peerLogId: logId.optional(),
+    applied: seq,
+    /** SHA-256 of the body of the entry at `applied`: tells a copy of a database that went on by itself. */
+    appliedDigest: sha256Hex.optional(),
+    /** Edge only: how far of `applied` is in D1 too. */
+    projected: seq.optional(),
+  })
+  .refine(({ oldest, last }) => oldest <= last + 1, { error: 'a log begins at its end at the latest' });
 export type Positions = z.infer<typeof positions>;
 
 const logs = z.object({ control: positions, queue: positions.optional() });
