@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: 'protocol/src/log/inbox.ts',
         find: 'this.#keep(take(',
-        replace: `this.#sql.run("UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'in'", last, this.#log);
+        replace: `this.#peer.moveTo(tail);
           ${BLOCK}
           this.#keep(take(`,
       },
@@ -105,18 +105,6 @@ export const MUTANTS: readonly Mutant[] = [
         find: 'if (this.#configs.applySome())',
         replace: `while (this.#running.size < PARALLEL && this.#startNext());
       if (this.#configs.applySome())`,
-      },
-    ],
-  },
-  {
-    name: 'what D1 refuses counts as written',
-    seenAs: 'stuck',
-    from: 15,
-    mutations: [
-      {
-        file: 'edge-worker/src/channel/projector.ts',
-        find: 'await queried(written, WRITE_DEADLINE_MS);\n    group.done();',
-        replace: 'group.done();\n    await queried(written, WRITE_DEADLINE_MS);',
       },
     ],
   },

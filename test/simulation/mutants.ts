@@ -25,7 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the position is committed in another transaction than the entries',
-    seenAs: /lacks|is stuck|nobody caught/,
+    seenAs: /lacks|is stuck: delivered|has nothing/,
     only: ['orchestrator power in a statement', 'edge power in a turn'],
     mutations: [
       {
@@ -36,7 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: 'protocol/src/log/inbox.ts',
         find: 'this.#keep(take(',
-        replace: `this.#sql.run("UPDATE log_state SET acked = ? WHERE log = ? AND direction = 'in'", last, this.#log);
+        replace: `this.#peer.moveTo(tail);
           this.#keep(take(`,
       },
     ],

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Random } from './random.ts';
 
 /** What the simulated machine throws when it loses power in the middle of something. */
-export class PowerCut extends Error {
+class PowerCut extends Error {
   override readonly name = 'PowerCut';
 }
 

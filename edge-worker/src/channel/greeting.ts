@@ -122,6 +122,8 @@ export class Greeting {
     const standing = standingOf(log.outbox, theirs);
     switch (standing.is) {
       case 'level':
+        if (log.name === 'control' && hello.awaitsResync === true)
+          this.#compareConfigs(log, standing.applied, hello);
         return standing.applied;
       case 'ahead':
         return this.#rename(log, theirs, hello, differences);
@@ -159,6 +161,14 @@ export class Greeting {
     if (name === 'queue') return oldest - 1;
     this.#parts.resync.emptied();
     return acked;
+  }
+
+  /**
+   * A restored database that has all entries may still lack what became of them: an edit that waited when the copy was
+   * made has ended here, and so will not be carried out again.
+   */
+  #compareConfigs({ outbox }: DurableLog, applied: number, { sites }: Hello): void {
+    this.#parts.resync.wentBack({ applied, oldest: outbox.position().oldest, running: sites });
   }
 
   #goBack(log: DurableLog, applied: number, hello: Hello, differences: Differences): number {

@@ -145,6 +145,24 @@ describe('a VPS whose database was restored', () => {
     expect((await channelOf(vps).describe()).queues.control).toBe(4);
   });
 
+  it('L11: gets the desired config also when it has all entries: an edit among them has ended', async () => {
+    await site();
+    const { peer, edgeLog } = await begin();
+    const edited = await edit(0);
+    await take(peer, 1);
+    await acknowledge(peer, 1);
+    peer.send(entry(1, done(edited)));
+    await peer.next('ack');
+    await leave(peer);
+
+    const copy = restored({ own: first(), edgeLog, applied: 1 });
+    const again = await Peer.greet(vps, { ...copy, awaitsResync: true });
+    expect(await again.next('resync')).toMatchObject({ finished: [edited] });
+    expect(bodies(await take(again, 1))).toMatchObject([
+      { type: 'update_config', siteId: 'shop', generation: 1 },
+    ]);
+  });
+
   it('L11: is told the same in each session until it has handled it, and then no more', async () => {
     await site();
     const { peer, edgeLog } = await begin();

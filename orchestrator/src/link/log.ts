@@ -1,10 +1,9 @@
-import type { FrameSender, FrameToEdge, Positions, Sql } from '@clawdbot/protocol';
+import type { FrameSender, FrameToEdge, Positions } from '@clawdbot/protocol';
 import type { Logger } from '../log.ts';
 import type { Unrecoverable } from './losses.ts';
 import { type LogFaults, type LogParts, LogStream } from './stream.ts';
 
 export interface DurableLogOptions extends LogParts {
-  readonly sql: Sql;
   /** Of the database: said to whoever must bring another one. */
   readonly file: string;
   readonly log: Logger;

@@ -1,5 +1,6 @@
 import { edgeCodec, type FrameToOrchestrator } from '@clawdbot/protocol';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { LeaseLost } from '../store/index.ts';
 import { markRestored } from './logs.fixture.ts';
 import {
   clock,
@@ -119,6 +120,17 @@ describe('PROTOCOL: the control log', () => {
     send({ ...welcome(), logs: { control } });
     send(frame);
     expect(edge.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('queue') });
+  });
+
+  it('a superseded process sends nothing of what its successor writes', () => {
+    open();
+    store.outboxes.control.append('the successor’s');
+    vi.spyOn(store.sql, 'transaction').mockImplementation(() => {
+      throw new LeaseLost('a newer process has taken the database over');
+    });
+    store.logs.wake();
+    clock.flush();
+    expect(edge.take('entry')).toEqual([]);
   });
 
   it('L3: a store that fails ends the session without an acknowledgement', () => {

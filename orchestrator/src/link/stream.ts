@@ -10,6 +10,7 @@ import {
   type LogName,
   type Outbox,
   ProtocolError,
+  type Sql,
 } from '@clawdbot/protocol';
 import type { Clock } from '../clock.ts';
 import { isStorageFault, STORAGE_RETRY_MS } from '../store/index.ts';
@@ -17,6 +18,7 @@ import { isStorageFault, STORAGE_RETRY_MS } from '../store/index.ts';
 /** What a log is made of. */
 export interface LogParts {
   readonly name: LogName;
+  readonly sql: Sql;
   readonly inbox: Inbox;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -144,8 +146,11 @@ export class LogStream {
   }
 
   #send(): void {
-    const { outbox } = this.#log;
-    for (let batch = outbox.nextBatch(); batch.length > 0; batch = outbox.nextBatch()) {
+    const { sql, outbox } = this.#log;
+    // In a transaction, since that asks whose the database is: a superseded process would send what its successor has
+    // written since, and the edge would refuse the successor's `hello`, which says less, as an old copy's.
+    const next = () => sql.transaction(() => outbox.nextBatch());
+    for (let batch = next(); batch.length > 0; batch = next()) {
       for (const entry of batch) this.#options.sender.push(entry);
     }
   }
