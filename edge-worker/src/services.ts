@@ -11,7 +11,7 @@ interface TakesUpgrades {
   fetch(request: Request): Promise<Response>;
 }
 type ChannelPort = ChannelRpc & TakesUpgrades;
-export type HubPort = HubRpc & TakesUpgrades;
+type HubPort = HubRpc & TakesUpgrades;
 
 export interface JwtConfig {
   readonly secret: string;

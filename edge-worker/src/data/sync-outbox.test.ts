@@ -54,6 +54,20 @@ describe('the triggers on the existing API’s tables', () => {
     expect([await told(a), await told(b)]).toEqual([[[shop, 'Shop']], [[shop, null]]]);
   });
 
+  it.each([
+    ['a blob', `x'00ff'`],
+    ['a text far beyond an entry, all of it to be escaped', `replace(printf('%1500000s', ''), ' ', char(1))`],
+  ])('let the existing API write what they cannot pass on: %s', async (_, config) => {
+    await put(a);
+    await run(`UPDATE customers SET config = ${config} WHERE id = '${shop}'`);
+    expect(await told(a)).toHaveLength(1);
+  });
+
+  it('let it write a row without an id', async () => {
+    await run(`INSERT INTO customers (agency_id, name) VALUES ('${a}', 'Nobody')`);
+    expect(await told(a)).toEqual([]);
+  });
+
   it('take a new key for another row', async () => {
     await put(a);
     await run(`UPDATE customers SET id = '${shop}-new' WHERE id = '${shop}'`);

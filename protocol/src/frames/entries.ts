@@ -37,7 +37,7 @@ const eventFields = {
   siteId,
   data: z.record(z.string(), json),
   /** ISO 8601 in UTC, as the existing stack has it. */
-  createdAt: z.iso.datetime(),
+  createdAt: z.iso.datetime().max(40),
   syncedToWorkers: z.boolean(),
 };
 
