@@ -52,10 +52,11 @@ export class State {
   standing(): ChannelStanding {
     const { meta, logs } = this.#parts;
     const instanceId = meta.text('instance');
+    const { peerLogId, applied } = logs.control.inbox.position();
     return {
       generation: meta.number('generation'),
       ...(instanceId === undefined ? {} : { instanceId }),
-      control: logs.control.inbox.position(),
+      control: { ...(peerLogId === undefined ? {} : { peerLogId }), applied },
     };
   }
 
