@@ -1,7 +1,7 @@
 import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { explainDisk } from '../store/index.ts';
+import { ALONE_FOLDER, DATABASE_FILE, explainDisk } from '../store/index.ts';
 import { CliError } from './io.ts';
 
 /**
@@ -11,28 +11,42 @@ import { CliError } from './io.ts';
  */
 export async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
   if (!existsSync(file)) return work();
-  const folder = explainDisk(dirname(file), () => mkdtempSync(join(dirname(file), '.alone-')));
-  let db: Sqlite.Database | undefined;
+  const db = explainDisk(dirname(file), () => locked(file));
   try {
-    db = locked(file, join(folder, 'orchestrator.db'));
     return await work();
   } finally {
     db?.close();
-    rmSync(folder, { recursive: true });
   }
 }
 
 /**
  * The lock is on the file, not on its name: taken by another name (a hard link), SQLite finds no write-ahead log
- * beside it, and so leaves the one of the database alone, which may be what a person wants to look at.
+ * beside it, and so leaves the one of the database alone, which may be what a person wants to look at. The name is
+ * gone once the lock is taken: a kill would leave it, and with it the disk space of a file that a person deletes.
  */
-function locked(file: string, link: string): Sqlite.Database | undefined {
+function locked(file: string): Sqlite.Database | undefined {
+  const folder = mkdtempSync(join(dirname(file), ALONE_FOLDER));
+  const link = join(folder, DATABASE_FILE);
+  try {
+    return hasLinks(file, link) ? lock(file, link) : undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Without hard links there is only the port to go by. */
+function hasLinks(file: string, link: string): boolean {
   try {
     linkSync(file, link);
-  } catch {
-    // Without hard links there is only the port to go by.
-    return undefined;
+    return true;
+  } catch (error) {
+    // An orchestrator that boots meanwhile removes the folder: that is no reason to go on without a lock.
+    if (!existsSync(dirname(link))) throw error;
+    return false;
   }
+}
+
+function lock(file: string, link: string): Sqlite.Database {
   const db = new Sqlite(link, { timeout: 0 });
   try {
     db.pragma('locking_mode = EXCLUSIVE');

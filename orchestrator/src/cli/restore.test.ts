@@ -5,9 +5,11 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { orchestratorClaims } from '@clawdbot/protocol';
+import Sqlite from 'better-sqlite3';
 import jwt from 'jsonwebtoken';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { awaitsResync, DATABASE_FILE, openStore } from '../store/index.ts';
+import { ALONE_FOLDER, awaitsResync, DATABASE_FILE, openStore } from '../store/index.ts';
+import { alone } from './alone.ts';
 import { type Answer, clawctl, folder, problem } from './clawctl.fixture.ts';
 import { CliError } from './io.ts';
 
@@ -100,7 +102,7 @@ describe('restore', () => {
     const before = readFileSync(join(data, DATABASE_FILE));
     const { out, error, seen } = await run(['restore', 'a.db']);
     expect(error).toBeUndefined();
-    const aside = join(data, `${DATABASE_FILE}.before-restore-2026-11-01T10-00-00-000Z`);
+    const aside = join(data, 'before-restore-2026-11-01T10-00-00-000Z', DATABASE_FILE);
     expect(out.split('\n')).toEqual([
       `restored vps-1 from ${join(root, 'a.db')}`,
       `kept what was there: ${aside}`,
@@ -157,6 +159,18 @@ describe('restore', () => {
     server.close();
     await once(server, 'close');
     expect((await run(['restore', 'a.db'])).error).toBeUndefined();
+  });
+
+  it('is alone with the database under no other name: a kill leaves no second one of it', async () => {
+    const file = join(data, DATABASE_FILE);
+    const other = new Sqlite(file, { timeout: 0 });
+    const write = () => other.exec('BEGIN IMMEDIATE; ROLLBACK');
+    await alone(file, async () => {
+      expect(files().filter((name) => name.startsWith(ALONE_FOLDER))).toEqual([]);
+      expect(write).toThrow(/locked|busy/);
+    });
+    write();
+    other.close();
   });
 
   it.each([

@@ -4,7 +4,7 @@ import Sqlite from 'better-sqlite3';
 import { explainDisk } from './disk.ts';
 import { StoreError } from './error.ts';
 import { BUSY_TIMEOUT_MS, inspect } from './inspect.ts';
-import { DATABASE_FILE } from './store.ts';
+import { DATABASE_FILE } from './unfinished.ts';
 
 /** All pages in one step: a copy in several begins anew whenever the orchestrator writes in between. */
 const ALL_PAGES = 0x7fff_ffff;

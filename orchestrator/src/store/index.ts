@@ -7,3 +7,4 @@ export * from './lease.ts';
 export * from './restore.ts';
 export * from './sql.ts';
 export * from './store.ts';
+export * from './unfinished.ts';

@@ -1,10 +1,13 @@
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +15,10 @@ import { join } from 'node:path';
 import { int, Outbox, type Positions } from '@clawdbot/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  ALONE_FOLDER,
   awaitsResync,
   backupDatabase,
+  beginMove,
   DATABASE_FILE,
   endRestore,
   openStore,
@@ -22,6 +27,7 @@ import {
   restoreDatabase,
   type Store,
   StoreError,
+  UNFINISHED_FILE,
 } from './index.ts';
 
 let dir: string;
@@ -61,9 +67,11 @@ const append = (count: number): Positions['logId'] =>
 const restore = (more: Partial<RestoreOptions> = {}) =>
   restoreDatabase({
     ...{ dataDir, orchestratorId: 'vps-1', backup, generation: 41, newLogId },
-    now: () => Date.UTC(2026, 10, 23, 12, 30, 5),
+    now: () => NOW,
     ...more,
   });
+const NOW = Date.UTC(2026, 10, 23, 12, 30, 5);
+const KEPT = 'before-restore-2026-11-23T12-30-05-000Z';
 
 const names = (): string[] => readdirSync(dataDir).sort();
 
@@ -135,16 +143,14 @@ describe('a restore', () => {
     expect(marked).toEqual([{ it: 'open' }, { it: 1 }]);
   });
 
-  it('keeps what was there, under a name with the time, and leaves nothing else', async () => {
+  it('keeps what was there, in a folder with the time in its name, and leaves nothing else', async () => {
     append(1);
     await backupDatabase(dataDir, backup);
     writeFileSync(join(dataDir, `${DATABASE_FILE}-wal`), '');
     writeFileSync(join(dataDir, `${DATABASE_FILE}-shm`), 'x');
-    const aside = ['', '-wal', '-shm'].map(
-      (part) => `${DATABASE_FILE}.before-restore-2026-11-23T12-30-05-000Z${part}`,
-    );
-    expect(restore().aside).toEqual(aside.map((name) => join(dataDir, name)));
-    expect(names()).toEqual([DATABASE_FILE, ...aside].sort());
+    const aside = ['', '-shm', '-wal'].map((part) => join(dataDir, KEPT, DATABASE_FILE + part));
+    expect(restore().aside).toEqual(aside);
+    expect(names()).toEqual([KEPT, DATABASE_FILE]);
   });
 
   it('takes the database itself, and a copy of it with its log', async () => {
@@ -157,7 +163,7 @@ describe('a restore', () => {
       writeFileSync(backup + part, readFileSync(join(dataDir, DATABASE_FILE + part)));
     }
     store.close();
-    restore();
+    restore({ now: () => NOW + 1 });
     expect(during((restored) => outboxOf(restored).position().last)).toBe(3);
   });
 
@@ -201,5 +207,80 @@ describe('a restore', () => {
     expect(existsSync(join(dataDir, DATABASE_FILE))).toBe(false);
     restore();
     expect(during(({ generation }) => generation)).toBe(42);
+  });
+});
+
+/** A folder as a restore leaves it that was killed when it had moved `parts` of the database away. */
+function cutOff(parts: readonly string[]): void {
+  mkdirSync(join(dataDir, RESTORE_FOLDER));
+  writeFileSync(join(dataDir, RESTORE_FOLDER, DATABASE_FILE), 'half a copy');
+  const folder = beginMove(dataDir, NOW);
+  for (const part of parts) {
+    renameSync(join(dataDir, DATABASE_FILE + part), join(folder, DATABASE_FILE + part));
+  }
+}
+
+/** A database with 3 entries, the last of which is in its log alone, and a backup with the first. */
+async function crashedBeforeRestore(): Promise<void> {
+  append(1);
+  await backupDatabase(dataDir, backup);
+  append(1);
+  const store = openStore(dataDir, 'vps-1');
+  outboxOf(store).append('in the log alone');
+  const files = ['', '-wal'].map((part) => join(dataDir, DATABASE_FILE + part));
+  const bytes = files.map((file) => readFileSync(file));
+  store.close();
+  files.forEach((file, n) => {
+    writeFileSync(file, bytes[n] ?? '');
+  });
+}
+
+describe('a restore that was killed', () => {
+  it('when the database was away still keeps an empty one from booting after a second one has failed', async () => {
+    await crashedBeforeRestore();
+    cutOff(['', '-wal']);
+    const damaged = join(dir, 'damaged.db');
+    writeFileSync(damaged, 'x'.repeat(9_000));
+    expect(() => restore({ backup: damaged })).toThrow('is damaged');
+    expect(() => openStore(dataDir, 'vps-1')).toThrow(/cut off: run clawctl restore <backup>/);
+    expect(names()).toEqual([KEPT, UNFINISHED_FILE]);
+    restore();
+    expect(names()).toEqual([KEPT, DATABASE_FILE]);
+  });
+
+  it('between the database and its log is completed: the two are kept together, and none is lost', async () => {
+    await crashedBeforeRestore();
+    cutOff(['']);
+    const kept = join(dataDir, KEPT, DATABASE_FILE);
+    expect(restore({ now: () => NOW + 60_000 }).aside).toEqual([kept, `${kept}-wal`]);
+    expect(names()).toEqual([KEPT, DATABASE_FILE]);
+    restore({ backup: kept, now: () => NOW + 120_000 });
+    expect(during((store) => outboxOf(store).position().last)).toBe(3);
+  });
+
+  it('between the database and its log may be undone with what it has kept', async () => {
+    await crashedBeforeRestore();
+    cutOff(['']);
+    restore({ backup: join(dataDir, KEPT, DATABASE_FILE) });
+    expect(during((store) => outboxOf(store).position().last)).toBe(3);
+  });
+
+  it('before it had moved anything leaves the database to boot, which removes what is left', async () => {
+    await crashedBeforeRestore();
+    cutOff([]);
+    mkdirSync(join(dataDir, `${ALONE_FOLDER}x`));
+    linkSync(join(dataDir, DATABASE_FILE), join(dataDir, `${ALONE_FOLDER}x`, DATABASE_FILE));
+    expect(during((store) => outboxOf(store).position().last)).toBe(3);
+    expect(names()).toEqual([KEPT, DATABASE_FILE]);
+    expect(statSync(join(dataDir, DATABASE_FILE)).nlink).toBe(1);
+  });
+
+  it('when the backup had its place never mixes two databases in one folder', async () => {
+    await crashedBeforeRestore();
+    cutOff(['', '-wal']);
+    writeFileSync(join(dataDir, DATABASE_FILE), 'restored');
+    const { aside } = restore({ now: () => NOW + 1 });
+    expect(aside.map((path) => readFileSync(path, 'utf8'))).toEqual(['restored']);
+    expect(readdirSync(join(dataDir, KEPT))).toEqual([DATABASE_FILE, `${DATABASE_FILE}-wal`]);
   });
 });

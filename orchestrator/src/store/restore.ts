@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LogName, Outbox, type Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
@@ -16,7 +6,16 @@ import { explainDisk } from './disk.ts';
 import { StoreError } from './error.ts';
 import { inspect } from './inspect.ts';
 import { createSql } from './sql.ts';
-import { DATABASE_FILE, migrate, RESTORE_FOLDER, refuseForeign } from './store.ts';
+import { migrate, refuseForeign } from './store.ts';
+import {
+  beginMove,
+  DATABASE_FILE,
+  moveAside,
+  RESTORE_FOLDER,
+  sync,
+  UNFINISHED_FILE,
+  unfinishedFolder,
+} from './unfinished.ts';
 
 export interface RestoreOptions {
   readonly dataDir: string;
@@ -33,7 +32,7 @@ export interface RestoreOptions {
 }
 
 export interface Restored {
-  /** Where the files are that were in the database's place: none is deleted. */
+  /** Where the files are that were in the database's place, before an unfinished restore, too: none is deleted. */
   readonly aside: readonly string[];
 }
 
@@ -41,7 +40,7 @@ export interface Restored {
  * Puts a backup in the place of the database, as a new one that continues the logs of the old: what the edge has
  * seen of the lost one is not taken for what is written from here on, and no command is run before the edge has
  * said which of them have ended (`awaitsResync`). No process may use the database. Throws `StoreError`, and then
- * the present files are where they were.
+ * the present files are where they were; those of an unfinished restore are all in the folder that it has made.
  */
 export function restoreDatabase(options: RestoreOptions): Restored {
   const { dataDir, backup, now } = options;
@@ -49,6 +48,9 @@ export function restoreDatabase(options: RestoreOptions): Restored {
   const folder = join(dataDir, RESTORE_FOLDER);
   const prepared = join(folder, DATABASE_FILE);
   return explainDisk(dataDir, () => {
+    const begun = unfinishedFolder(dataDir);
+    // First, since what it keeps may be the backup: a database is not whole without its log.
+    if (begun !== undefined) moveAside(dataDir, begun);
     rmSync(folder, { recursive: true, force: true });
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -58,10 +60,10 @@ export function restoreDatabase(options: RestoreOptions): Restored {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
-    const place = join(dataDir, DATABASE_FILE);
-    const aside = moveAside(place, now());
-    renameSync(prepared, place);
+    const aside = moveAside(dataDir, begun ?? beginMove(dataDir, now()));
+    renameSync(prepared, join(dataDir, DATABASE_FILE));
     sync(dataDir);
+    rmSync(join(dataDir, UNFINISHED_FILE));
     rmSync(folder, { recursive: true });
     return { aside };
   });
@@ -143,25 +145,4 @@ export const awaitsResync = (sql: Sql): boolean =>
 /** The edge has said it: in the transaction that writes down what it said. */
 export function endRestore(sql: Sql): void {
   sql.run(`DELETE FROM meta WHERE key = 'restored'`);
-}
-
-/** The database before its logs: cut off in between, the next boot finds none, and `.restore` says why. */
-function moveAside(place: string, now: number): string[] {
-  const time = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
-  const present = ['', '-wal', '-shm'].filter((part) => existsSync(place + part));
-  return present.map((part) => {
-    const aside = `${place}.before-restore-${time}${part}`;
-    renameSync(place + part, aside);
-    return aside;
-  });
-}
-
-/** Waits until a file, or what a folder names, is on the disk. */
-function sync(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { int, type Sql, text } from '@clawdbot/protocol';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { explainDisk } from './disk.ts';
@@ -9,10 +9,7 @@ import { BUSY_TIMEOUT_MS, type Inspected, inspect } from './inspect.ts';
 import { LeaseLost } from './lease.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { createSql } from './sql.ts';
-
-export const DATABASE_FILE = 'orchestrator.db';
-/** Holds a backup on its way to the database's place. */
-export const RESTORE_FOLDER = '.restore';
+import { DATABASE_FILE, refuseUnfinished, removeLeftovers } from './unfinished.ts';
 
 export interface Store {
   /** Every transaction first checks that this process is still the newest one, and throws `LeaseLost` if not. */
@@ -24,7 +21,8 @@ export interface Store {
 
 /**
  * Opens `<dataDir>/orchestrator.db`: checks without writing that it is whole and this orchestrator's own, migrates
- * it, and takes it over from any other process by raising the generation. Throws `StoreError`.
+ * it, takes it over from any other process by raising the generation, and removes what a killed restore has left.
+ * Throws `StoreError`; also while a restore is unfinished, which has moved the database away.
  * @param health is told of every write that fails
  */
 export function openStore(dataDir: string, orchestratorId: string, health?: StorageHealth): Store {
@@ -32,7 +30,7 @@ export function openStore(dataDir: string, orchestratorId: string, health?: Stor
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const file = join(dataDir, DATABASE_FILE);
     if (existsSync(file)) refuseForeign(file, inspect(file), orchestratorId);
-    else refuseHalfRestored(dataDir);
+    else refuseUnfinished(dataDir);
     return open(file, orchestratorId, health);
   });
 }
@@ -41,7 +39,9 @@ function open(file: string, orchestratorId: string, health: StorageHealth | unde
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     makeDurable(db);
-    return takeOver(db, orchestratorId, health);
+    const store = takeOver(db, orchestratorId, health);
+    removeLeftovers(dirname(file));
+    return store;
   } catch (error) {
     db.close();
     throw error;
@@ -67,12 +67,6 @@ export function takeOver(db: Database, orchestratorId: string, health?: StorageH
       db.close();
     },
   };
-}
-
-/** An empty database would be refused by the edge, and hide that there is a whole one. */
-function refuseHalfRestored(dataDir: string): void {
-  if (!existsSync(join(dataDir, RESTORE_FOLDER))) return;
-  throw new StoreError(`a restore of ${dataDir} was cut off: run clawctl restore <backup> again`);
 }
 
 /** Another's log and commands under this id would end in the edge's refusal, and in lost results. */
