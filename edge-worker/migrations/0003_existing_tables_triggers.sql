@@ -13,7 +13,7 @@
 
 CREATE TRIGGER orc_sync_agencies_insert AFTER INSERT ON agencies WHEN NEW.id IS NOT NULL BEGIN
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at) VALUES (NEW.id, 'agencies', NEW.id,
-    CASE WHEN COALESCE(length(NEW.id), 0) + COALESCE(length(NEW.name), 0) + COALESCE(length(NEW.plan), 0) + COALESCE(length(NEW.created_at), 0) > 65000 THEN printf('%70000s', '')
+    CASE WHEN COALESCE(octet_length(NEW.id), 0) + COALESCE(octet_length(NEW.name), 0) + COALESCE(octet_length(NEW.plan), 0) + COALESCE(octet_length(NEW.created_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(NEW.id) WHEN 'blob' THEN hex(NEW.id) ELSE NEW.id END,
         'name', CASE typeof(NEW.name) WHEN 'blob' THEN hex(NEW.name) ELSE NEW.name END,
@@ -29,7 +29,7 @@ CREATE TRIGGER orc_sync_agencies_update AFTER UPDATE ON agencies WHEN OLD.id IS 
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at)
     SELECT OLD.id, 'agencies', OLD.id, NULL, unixepoch() * 1000 WHERE OLD.id <> NEW.id;
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at) VALUES (NEW.id, 'agencies', NEW.id,
-    CASE WHEN COALESCE(length(NEW.id), 0) + COALESCE(length(NEW.name), 0) + COALESCE(length(NEW.plan), 0) + COALESCE(length(NEW.created_at), 0) > 65000 THEN printf('%70000s', '')
+    CASE WHEN COALESCE(octet_length(NEW.id), 0) + COALESCE(octet_length(NEW.name), 0) + COALESCE(octet_length(NEW.plan), 0) + COALESCE(octet_length(NEW.created_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(NEW.id) WHEN 'blob' THEN hex(NEW.id) ELSE NEW.id END,
         'name', CASE typeof(NEW.name) WHEN 'blob' THEN hex(NEW.name) ELSE NEW.name END,
@@ -51,7 +51,7 @@ END;
 
 CREATE TRIGGER orc_sync_customers_insert AFTER INSERT ON customers WHEN NEW.id IS NOT NULL BEGIN
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at) VALUES (NEW.agency_id, 'customers', NEW.id,
-    CASE WHEN COALESCE(length(NEW.id), 0) + COALESCE(length(NEW.agency_id), 0) + COALESCE(length(NEW.name), 0) + COALESCE(length(NEW.website), 0) + COALESCE(length(NEW.google_ads_id), 0) + COALESCE(length(NEW.status), 0) + COALESCE(length(NEW.config), 0) + COALESCE(length(NEW.created_at), 0) + COALESCE(length(NEW.updated_at), 0) > 65000 THEN printf('%70000s', '')
+    CASE WHEN COALESCE(octet_length(NEW.id), 0) + COALESCE(octet_length(NEW.agency_id), 0) + COALESCE(octet_length(NEW.name), 0) + COALESCE(octet_length(NEW.website), 0) + COALESCE(octet_length(NEW.google_ads_id), 0) + COALESCE(octet_length(NEW.status), 0) + COALESCE(octet_length(NEW.config), 0) + COALESCE(octet_length(NEW.created_at), 0) + COALESCE(octet_length(NEW.updated_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(NEW.id) WHEN 'blob' THEN hex(NEW.id) ELSE NEW.id END,
         'agency_id', CASE typeof(NEW.agency_id) WHEN 'blob' THEN hex(NEW.agency_id) ELSE NEW.agency_id END,
@@ -75,7 +75,7 @@ CREATE TRIGGER orc_sync_customers_update AFTER UPDATE ON customers WHEN OLD.id I
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at)
     SELECT OLD.agency_id, 'customers', OLD.id, NULL, unixepoch() * 1000 WHERE OLD.id <> NEW.id;
   INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at) VALUES (NEW.agency_id, 'customers', NEW.id,
-    CASE WHEN COALESCE(length(NEW.id), 0) + COALESCE(length(NEW.agency_id), 0) + COALESCE(length(NEW.name), 0) + COALESCE(length(NEW.website), 0) + COALESCE(length(NEW.google_ads_id), 0) + COALESCE(length(NEW.status), 0) + COALESCE(length(NEW.config), 0) + COALESCE(length(NEW.created_at), 0) + COALESCE(length(NEW.updated_at), 0) > 65000 THEN printf('%70000s', '')
+    CASE WHEN COALESCE(octet_length(NEW.id), 0) + COALESCE(octet_length(NEW.agency_id), 0) + COALESCE(octet_length(NEW.name), 0) + COALESCE(octet_length(NEW.website), 0) + COALESCE(octet_length(NEW.google_ads_id), 0) + COALESCE(octet_length(NEW.status), 0) + COALESCE(octet_length(NEW.config), 0) + COALESCE(octet_length(NEW.created_at), 0) + COALESCE(octet_length(NEW.updated_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(NEW.id) WHEN 'blob' THEN hex(NEW.id) ELSE NEW.id END,
         'agency_id', CASE typeof(NEW.agency_id) WHEN 'blob' THEN hex(NEW.agency_id) ELSE NEW.agency_id END,
@@ -105,7 +105,7 @@ END;
 
 -- The rows that are there already.
 INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at)
-  SELECT id, 'agencies', id, CASE WHEN COALESCE(length(id), 0) + COALESCE(length(name), 0) + COALESCE(length(plan), 0) + COALESCE(length(created_at), 0) > 65000 THEN printf('%70000s', '')
+  SELECT id, 'agencies', id, CASE WHEN COALESCE(octet_length(id), 0) + COALESCE(octet_length(name), 0) + COALESCE(octet_length(plan), 0) + COALESCE(octet_length(created_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(id) WHEN 'blob' THEN hex(id) ELSE id END,
         'name', CASE typeof(name) WHEN 'blob' THEN hex(name) ELSE name END,
@@ -113,7 +113,7 @@ INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at)
         'created_at', CASE typeof(created_at) WHEN 'blob' THEN hex(created_at) ELSE created_at END) END,
     unixepoch() * 1000 FROM agencies WHERE id IS NOT NULL;
 INSERT INTO orc_sync_outbox (org_id, table_name, key, row, at)
-  SELECT agency_id, 'customers', id, CASE WHEN COALESCE(length(id), 0) + COALESCE(length(agency_id), 0) + COALESCE(length(name), 0) + COALESCE(length(website), 0) + COALESCE(length(google_ads_id), 0) + COALESCE(length(status), 0) + COALESCE(length(config), 0) + COALESCE(length(created_at), 0) + COALESCE(length(updated_at), 0) > 65000 THEN printf('%70000s', '')
+  SELECT agency_id, 'customers', id, CASE WHEN COALESCE(octet_length(id), 0) + COALESCE(octet_length(agency_id), 0) + COALESCE(octet_length(name), 0) + COALESCE(octet_length(website), 0) + COALESCE(octet_length(google_ads_id), 0) + COALESCE(octet_length(status), 0) + COALESCE(octet_length(config), 0) + COALESCE(octet_length(created_at), 0) + COALESCE(octet_length(updated_at), 0) > 65000 THEN printf('%70000s', '')
       ELSE json_object(
         'id', CASE typeof(id) WHEN 'blob' THEN hex(id) ELSE id END,
         'agency_id', CASE typeof(agency_id) WHEN 'blob' THEN hex(agency_id) ELSE agency_id END,

@@ -25,8 +25,10 @@ export const callId = z.int().min(1).max(0xffff_ffff);
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 as 64 hex digits');
 /** Milliseconds since the Unix epoch. */
 export const timeMs = z.int().min(0);
-export const seq = z.int().min(0);
-export const logId = z.string().min(8).max(64);
+/** A position in a log. With at most 15 digits it is exact as a number, and fits a dead letter's id. */
+export const seq = z.int().min(0).max(999_999_999_999_999);
+/** It stands in dead letters' ids, which are part of URLs. */
+export const logId = z.string().regex(/^[\w-]{8,64}$/, 'expected 8 to 64 of letters, digits, "_" and "-"');
 export const lane = z.int().min(0).max(15);
 
 /** The orchestrator that a command id names, or undefined when the text is no command id. */

@@ -89,8 +89,12 @@ export const CLOCK_TOLERANCE_S = 60;
  * before anybody asks.
  */
 export const LIVE_PROBE_EVERY_BYTES = 256 * KIB;
-/** A dashboard that has not answered a probe while this much more was sent to it, … */
-export const LIVE_UNPROVEN_BYTES_MAX = 1 * MIB;
+/**
+ * A dashboard that has not answered a probe while this much more was sent to it, … An update carries up to 512 KiB of
+ * events, and ten may go in a second: one that reads all of them and answers 300 ms late has up to 2 MiB behind
+ * the probe, and is not to be dropped. A dashboard that never reads costs its Hub this much at the most.
+ */
+export const LIVE_UNPROVEN_BYTES_MAX = 4 * MIB;
 /** … or for this long (a background tab's timers may wait, its socket's messages do not), is too slow to be live. */
 export const LIVE_PROBE_TIMEOUT_MS = 15_000;
 

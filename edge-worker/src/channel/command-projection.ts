@@ -2,6 +2,8 @@ import type { Commands } from './commands.ts';
 import type { Group, Projection } from './projector.ts';
 
 const GROUP_ROWS = 500;
+/** A bound parameter is at most 2 MB, and a character at most four bytes. */
+const GROUP_CHARACTERS = 400_000;
 
 /** Commands as lists show them. The version guards the row: a late or repeated projection changes nothing. */
 export class CommandProjection implements Projection {
@@ -23,7 +25,18 @@ export class CommandProjection implements Projection {
 
   next(): Group | undefined {
     const facts = this.#commands.unprojected(GROUP_ROWS);
-    if (facts.length === 0) return undefined;
-    return { rows: JSON.stringify(facts), done: () => this.#commands.projected(facts) };
+    const rows = fitting(facts.map((fact) => JSON.stringify(fact)));
+    if (rows.length === 0) return undefined;
+    return { rows: `[${rows}]`, done: () => this.#commands.projected(facts.slice(0, rows.length)) };
   }
+}
+
+/** The first of them that fit one statement; one does in any case, since the entry that brought it is far smaller. */
+function fitting(rows: readonly string[]): readonly string[] {
+  let characters = 0;
+  const end = rows.findIndex((row, n) => {
+    characters += row.length + 1;
+    return n > 0 && characters > GROUP_CHARACTERS;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
 }

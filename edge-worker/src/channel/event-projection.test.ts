@@ -2,10 +2,12 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { listEvents } from '../data/events.ts';
 import { CommandProjection } from './command-projection.ts';
+import type { CommandFact } from './commands.ts';
 import { breakable, eventAt, type OwnParts, withObject } from './object.fixture.ts';
 import { Projector } from './projector.ts';
 
-const commands = { unprojected: () => [], projected: () => undefined };
+const commands = { unprojected: (): CommandFact[] => [], projected: (): void => undefined };
+const bytesOf = (rows = '') => new TextEncoder().encode(rows).length;
 const projectorOf = ({ projection, orchestratorId, orgId }: OwnParts, db = env.DB) =>
   new Projector({
     projections: [new CommandProjection(commands), projection],
@@ -37,12 +39,36 @@ describe('the projection of events to D1', () => {
       const data = { text: '"\\€😀\u0000'.repeat(6_000), deep: [{ a: [null, 1.5, true] }] };
       parts.events.insertAll(some(parts, 1, 60, data));
       // D1's own limit on one bound parameter, which the local one does not enforce.
-      const bytes = new TextEncoder().encode(parts.projection.next()?.rows).length;
+      const bytes = bytesOf(parts.projection.next()?.rows);
       expect(bytes).toSatisfy((size: number) => size > 500_000 && size < 2_000_000);
       await projectorOf(parts).drain();
       const { items } = await listEvents(env.DB, parts.orgId, { order: 'desc', limit: 1 });
       expect(items[0]?.data).toEqual({ seq: 60, ...data });
       expect(await inD1(parts)).toHaveLength(60);
+    }));
+
+  it('stays in that limit whichever column is long', () =>
+    withObject((parts) => {
+      const createdAt = `2026-01-01T00:00:00.${'0'.repeat(60_000)}Z`;
+      parts.events.insertAll(some(parts, 1, 60).map((it) => ({ ...it, event: { ...it.event, createdAt } })));
+      expect(bytesOf(parts.projection.next()?.rows)).toSatisfy(
+        (size: number) => size > 0 && size < 2_000_000,
+      );
+    }));
+
+  it('goes on while another projection fails, which is told at the end', () =>
+    withObject(async (parts) => {
+      parts.events.insertAll(some(parts, 1, 1_200));
+      const broken = { statement: 'SELECT nonsense', next: () => ({ rows: '[]', done: () => undefined }) };
+      const projector = new Projector({
+        projections: [broken, parts.projection],
+        orchestratorId: parts.orchestratorId,
+        orgId: () => parts.orgId,
+        db: env.DB,
+        onWritten: () => undefined,
+      });
+      await expect(projector.drain()).rejects.toThrow('not all of D1');
+      expect(await inD1(parts)).toHaveLength(1_200);
     }));
 
   it('fails with D1 and catches up from where it was', () =>
@@ -124,4 +150,36 @@ describe('how far D1 is, in the positions of the orchestrator’s log', () => {
       await projectorOf(parts).drain();
       expect(projection.projected(log)).toBe(603);
     }));
+});
+
+describe('the projection of commands to D1', () => {
+  it('takes as many at a time as one statement holds, and each once', () => {
+    const left = Array.from({ length: 500 }, (_, n) => longFact(n));
+    const projection = new CommandProjection({
+      unprojected: (limit) => left.slice(0, limit),
+      projected: (facts) => void left.splice(0, facts.length),
+    });
+    const ids: string[] = [];
+    for (let group = projection.next(); group !== undefined; group = projection.next()) {
+      expect(bytesOf(group.rows)).toBeLessThan(2_000_000);
+      ids.push(...JSON.parse(group.rows).map(({ id }: CommandFact) => id));
+      group.done();
+    }
+    expect(ids).toEqual(Array.from({ length: 500 }, (_, n) => `cmd_${n}`));
+  });
+});
+
+const longFact = (n: number): CommandFact => ({
+  id: `cmd_${n}`,
+  siteId: 'shop',
+  type: 'deploy_worker',
+  subject: 'w',
+  state: 'failed',
+  reason: null,
+  createdBy: 'op',
+  createdAt: 1,
+  updatedAt: 2,
+  expiresAt: null,
+  error: '€'.repeat(10_000),
+  version: 3,
 });

@@ -17,8 +17,8 @@ const PRUNED_ROWS = 1_000;
 
 const GROUP_ROWS = 500;
 /**
- * A bound parameter is at most 2 MB. As an element of the JSON text that is bound, a character of `data` takes four
- * bytes at the worst, so this much of it stays below that.
+ * A bound parameter is at most 2 MB. As an element of the JSON text that is bound, a character of a column takes four
+ * bytes at the worst, so this many of all columns stay below that.
  */
 const GROUP_CHARACTERS = 400_000;
 
@@ -92,7 +92,8 @@ export class EventProjection implements Projection {
     const [group] = this.#parts.sql.run(
       `SELECT MAX(position) AS last, json_group_array(
            json_array(id, site_id, type, data, created_at, received_at)) AS rows
-         FROM (SELECT *, SUM(length(data)) OVER (ORDER BY position) AS characters FROM (
+         FROM (SELECT *, SUM(
+             length(id) + length(site_id) + length(type) + length(data) + length(created_at)) OVER (ORDER BY position) AS characters FROM (
            SELECT * FROM events WHERE position > ?1 ORDER BY position LIMIT ?2))
          WHERE characters <= ?3`,
       this.position,

@@ -35,18 +35,33 @@ export class Projector {
     this.#options = options;
   }
 
-  /** Brings D1 up to date, by turns, so that a backlog of one keeps no other back. Rejects when D1 fails. */
+  /**
+   * Brings D1 up to date, by turns, so that a backlog of one keeps no other back; nor does one that fails, which is
+   * left out from there on. Rejects at the end when any has failed.
+   */
   async drain(): Promise<void> {
     const { orgId, projections, onWritten } = this.#options;
     const org = orgId();
     if (org === undefined) return;
+    const failures = new Map<Projection, unknown>();
     for (let wrote = true; wrote; ) {
       wrote = false;
-      for (const projection of projections) wrote = (await this.#write(org, projection)) || wrote;
+      for (const projection of projections) {
+        if (failures.has(projection)) continue;
+        try {
+          wrote = (await this.#write(org, projection)) || wrote;
+        } catch (error) {
+          failures.set(projection, error);
+        }
+      }
       onWritten();
       // With D1 in the same process (as in the sandbox) nothing here ever waits for the outside: without a timer's
       // turn, workerd would hear no socket until a whole backlog is written (measured: seconds).
       await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if (failures.size > 0) {
+      const errors = [...failures.values()];
+      throw new AggregateError(errors, 'not all of D1 was brought up to date', { cause: errors[0] });
     }
   }
 

@@ -6,9 +6,11 @@ import type { Configs, KnownSite } from './configs.ts';
 import { type Control, withdrawn } from './control.ts';
 import type { Logs } from './logs.ts';
 import type { RemoteLetters } from './remote-letters.ts';
+import type { Meta } from './store.ts';
 
 export interface ResyncParts {
   readonly sql: Sql;
+  readonly meta: Meta;
   readonly logs: Logs;
   readonly commands: Pick<Commands, 'move' | 'moveTo'>;
   readonly recall: CommandRecall;
@@ -40,17 +42,31 @@ export class Resync {
 
   /** Its database is new: first what is desired, then the deployments, which carry it. */
   emptied(): void {
-    const { logs, recall, configs, letters, shareAgain } = this.#parts;
+    const { logs, meta, recall, configs, letters, shareAgain } = this.#parts;
+    letters.forget('control', 0);
+    letters.forget('queue', 0);
     const { outbox } = logs.control;
     const { acked } = outbox;
+    if (meta.number('emptied_behind') === acked) {
+      this.#emptiedAgain(acked);
+      return;
+    }
+    meta.set('emptied_behind', acked);
     const open = recall.unfinished(0, outbox.position().last);
     for (const site of configs.all()) this.#sendConfig(site, undefined);
     for (const command of open) {
       if (command.type === 'deploy_worker' || command.seq <= acked) this.#giveAnew(command);
     }
-    letters.forget('control', 0);
-    letters.forget('queue', 0);
     shareAgain();
+  }
+
+  /** Nothing was acknowledged since: what it lacks is in the log behind that, and would only be there twice. */
+  #emptiedAgain(acked: number): void {
+    const { logs, recall, configs } = this.#parts;
+    for (const open of recall.unfinished(acked, logs.control.outbox.offered)) this.#mark(open);
+    for (const site of configs.all()) {
+      if (!recall.bringing(site.siteId, site.generation)) this.#sendConfig(site, undefined);
+    }
   }
 
   /**
@@ -58,7 +74,9 @@ export class Resync {
    * for what has ended. Those before `oldest` are no longer kept.
    */
   wentBack({ applied, oldest, running }: { applied: number; oldest: number; running: Running }): void {
-    const { logs, recall, configs, letters, shareAgain } = this.#parts;
+    const { logs, meta, recall, configs, letters, shareAgain } = this.#parts;
+    // What ends below is withdrawn: a new database may lack it again.
+    meta.set('emptied_behind', null);
     const removed = this.#removedBehind(applied);
     for (const { id, seq } of recall.endedBehind(applied)) logs.control.outbox.rewrite(seq, withdrawn(id));
     for (const open of recall.unfinished(applied, logs.control.outbox.offered)) {

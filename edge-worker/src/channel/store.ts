@@ -141,6 +141,8 @@ type MetaKey =
   | 'projected_log'
   | 'projected_seq'
   | 'shared_position'
+  /** What the VPS had acknowledged when its database was last found to be new. */
+  | 'emptied_behind'
   | 'shared_skipped'
   | `${ChoreName}_failures`
   | `${ChoreName}_retry_at`;

@@ -14,6 +14,9 @@ const run = (sql: string) => env.DB.prepare(sql).run();
 const put = (agency: string, name = 'Shop') =>
   run(`INSERT INTO customers (id, agency_id, name) VALUES ('${shop}', '${agency}', '${name}')`);
 
+/** 1.5 MB of a character that takes six in JSON: `printf` makes no more than 100,000. */
+const CONTROLS = `replace(printf('%100000s', ''), ' ', char(${Array(15).fill(1)}))`;
+
 /** What an organisation's orchestrator is told of customers: [key, name or null]. */
 const told = async (agency: string) =>
   (await new SyncOutbox(env.DB, agency).behind(0, 65_536))
@@ -56,7 +59,8 @@ describe('the triggers on the existing API’s tables', () => {
 
   it.each([
     ['a blob', `x'00ff'`],
-    ['a text far beyond an entry, all of it to be escaped', `replace(printf('%1500000s', ''), ' ', char(1))`],
+    ['a text far beyond an entry, all of it to be escaped', `${CONTROLS}`],
+    ['the same behind a NUL, where length() ends', `char(0) || ${CONTROLS}`],
   ])('let the existing API write what they cannot pass on: %s', async (_, config) => {
     await put(a);
     await run(`UPDATE customers SET config = ${config} WHERE id = '${shop}'`);

@@ -27,7 +27,7 @@ interface Kept {
 const encoder = new TextEncoder();
 
 /**
- * The dashboards' sockets of one Hub. A dashboard that reads nothing is dropped (4429) when 1 MiB more than a probe
+ * The dashboards' sockets of one Hub. A dashboard that reads nothing is dropped (4429) when 4 MiB more than a probe
  * has gone out, or 15 s after the probe; so is one that reads and never answers probes, since nothing tells the two
  * apart. It may dial again and continue from its last position.
  */

@@ -52,7 +52,7 @@ export class Flow {
   /** Why no more may be sent, if so. */
   tooSlow(now: number): string | undefined {
     if (this.#pending === undefined) return undefined;
-    if (this.#pending.behind > LIVE_UNPROVEN_BYTES_MAX) return 'too slow: 1 MiB behind an unanswered probe';
+    if (this.#pending.behind > LIVE_UNPROVEN_BYTES_MAX) return 'too slow: 4 MiB behind an unanswered probe';
     if (now >= this.#pending.at + LIVE_PROBE_TIMEOUT_MS) return 'too slow: a probe was not answered in 15 s';
     return undefined;
   }

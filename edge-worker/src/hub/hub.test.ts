@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers';
 import {
   LIVE_PROBE_EVERY_BYTES,
   LIVE_PROBE_TIMEOUT_MS,
+  LIVE_UNPROVEN_BYTES_MAX,
   type LiveUpdate,
   orchestratorCodec,
 } from '@clawdbot/protocol';
@@ -186,7 +187,7 @@ describe('a dashboard', () => {
     const deaf = new Dashboard(await connect(), { answers: false });
     const dashboard = new Dashboard(await connect());
     await snapshotOf(dashboard);
-    const bytes = LIVE_PROBE_EVERY_BYTES / 2;
+    const bytes = LIVE_UNPROVEN_BYTES_MAX / 10;
     for (let last = 1; last <= 12; last++) {
       const items = eventsTo(vps, last, bytes)?.items.slice(-1) ?? [];
       await publish('online', { events: { items, last } });

@@ -4,7 +4,7 @@ import type { HubUpdate } from './rpc.ts';
 const EVENTS_MAX = 1_000;
 /** An event may be as large as an entry, 64 KiB: counted alone, a thousand would be a quarter of the object. */
 const BYTES_MAX = 4 * 1024 * 1024;
-/** Events that one message to a dashboard carries; it stays below the 1 MiB that one may weigh. */
+/** Events that one message to a dashboard carries. Orchestrators and commands that have changed come on top of it. */
 const TOLD_BYTES_MAX = 512 * 1024;
 const SNAPSHOT_EVENTS_MAX = 100;
 
