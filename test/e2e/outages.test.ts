@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually, timed } from '../eventually.ts';
+import { Cable } from '../faults/cable.ts';
 import { Part } from '../sandbox/processes/part.ts';
 import { answers } from '../sandbox/processes/polling.ts';
-import { BlackHole } from './harness/black-hole.ts';
 import { type System, withSystem } from './harness/system.ts';
 
 const system = withSystem();
@@ -61,33 +61,34 @@ test('an upstream that is down is answered as such, and back when it is', async 
 });
 
 /** The demo orchestrator in place of the sandbox's own, its channel through a cable that a test can cut. */
-async function throughBlackHole(): Promise<BlackHole> {
+async function throughCable(): Promise<Cable> {
   const { sandbox } = system();
   const { env, ...spec } = sandbox.spec('orchestrator');
-  const hole = await BlackHole.open(sandbox.layout.ports.edge);
+  const cable = await Cable.open();
+  cable.plugIn(sandbox.layout.ports.edge);
   const url = `http://127.0.0.1:${env['PORT']}`;
   const events = { changed: () => undefined, revived: () => undefined };
   const isUp = () => answers(`${url}/ready`);
   await sandbox.stopPart('orchestrator');
-  const part = new Part({ ...spec, env: { ...env, EDGE_URL: hole.url }, isUp }, events);
+  const part = new Part({ ...spec, env: { ...env, EDGE_URL: cable.url }, isUp }, events);
   onTestFinished(async () => {
     await part.stop();
-    await hole.close();
+    await cable.close();
     await sandbox.startPart('orchestrator');
   });
   await part.start();
-  return hole;
+  return cable;
 }
 
 test('S9: a channel that is open and silent is found within 4 s of a call, and heals with the cable', async () => {
-  const hole = await throughBlackHole();
+  const cable = await throughCable();
   await system().works();
-  hole.swallow();
+  cable.swallow();
   const took = await timed(async () => expect((await system().relay('/echo')).status).toBe(502));
   expect(took).toBeGreaterThan(1_900);
   expect(took).toBeLessThan(5_000);
   expect((await system().orchestrator()).presence.state).toBe('away');
   expect((await system().relay('/echo')).status).toBe(503);
-  hole.release();
+  cable.mend();
   await system().works();
 });
