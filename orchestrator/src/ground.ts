@@ -24,7 +24,8 @@ export function layGround({ store, clock, random, log, allow, newLogId }: Ground
   const { sql } = store;
   const { now } = clock;
   // `lazyPositions`: what the edge repeats in each `welcome` is not worth an fsync per acknowledgement.
-  const outboxOf = (name: LogName) => new Outbox({ sql, log: name, now, newLogId, lazyPositions: true });
+  const outboxOf = (name: LogName) =>
+    new Outbox({ sql, log: name, now, newLogId, lazyPositions: true, gather: true });
   const outboxes = { control: outboxOf('control'), queue: outboxOf('queue') };
   const inboxes = { control: new Inbox(sql, 'control'), queue: new Inbox(sql, 'queue') };
   const events = new Events({ sql, outbox: outboxes.control, now, random });

@@ -35,7 +35,10 @@ export function createTestLogs({ clock, ...on }: TestLogsOptions): TestLogs {
   const losses = new Losses(sql, clock.now, log);
   const lose = losses.record.bind(losses);
   const outboxOf = (name: LogName, logId: string) =>
-    new Outbox({ sql, log: name, now: clock.now, newLogId: () => logId, lazyPositions: true });
+    new Outbox({
+      ...{ sql, log: name, now: clock.now, newLogId: () => logId },
+      ...{ lazyPositions: true, gather: true },
+    });
   const outboxes = {
     control: outboxOf('control', 'log-orchestrator'),
     queue: outboxOf('queue', 'queue-orchestrator'),

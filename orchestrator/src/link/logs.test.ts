@@ -54,14 +54,25 @@ describe('PROTOCOL: the control log', () => {
     expect(store.inboxes.control.depth().pending).toBe(0);
   });
 
-  it('L5: what the edge has not applied is sent after welcome, and what is new as it comes', () => {
+  it('L5: what the edge has not applied is sent after welcome, and what is new when that has arrived', () => {
+    const sent = () => edge.take('entry').map(({ body }) => body);
     for (const body of ['a', 'b', 'c']) store.outboxes.control.append(body);
     open({ applied: 1 });
-    expect(edge.take('entry').map((sent) => sent.body)).toEqual(['b', 'c']);
-    store.outboxes.control.append('d');
+    expect(sent()).toEqual(['b', 'c']);
+    for (const body of ['d', 'e']) {
+      store.outboxes.control.append(body);
+      store.logs.wake();
+      clock.flush();
+    }
+    expect(sent()).toEqual(['b', 'c']);
+    send({ type: 'ack', log: 'control', applied: 3 });
+    clock.flush();
+    expect(sent()).toEqual(['b', 'c', 'd', 'e']);
+    send({ type: 'ack', log: 'control', applied: 5 });
+    store.outboxes.control.append('f');
     store.logs.wake();
     clock.flush();
-    expect(edge.take('entry').map((sent) => sent.body)).toEqual(['b', 'c', 'd']);
+    expect(sent()).toEqual(['b', 'c', 'd', 'e', 'f']);
   });
 
   it('L5: when the edge has followed another log, sending begins at the oldest that is kept', () => {

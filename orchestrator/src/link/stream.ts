@@ -147,11 +147,13 @@ export class LogStream {
 
   #send(): void {
     const { sql, outbox } = this.#log;
+    if (!outbox.hasBatch) return;
     // In a transaction, since that asks whose the database is: a superseded process would send what its successor has
     // written since, and the edge would refuse the successor's `hello`, which says less, as an old copy's.
-    const next = () => sql.transaction(() => outbox.nextBatch());
-    for (let batch = next(); batch.length > 0; batch = next()) {
-      for (const entry of batch) this.#options.sender.push(entry);
-    }
+    sql.transaction(() => {
+      for (let batch = outbox.nextBatch(); batch.length > 0; batch = outbox.nextBatch()) {
+        for (const entry of batch) this.#options.sender.push(entry);
+      }
+    });
   }
 }

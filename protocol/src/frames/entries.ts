@@ -35,7 +35,7 @@ export type CommandResult = z.infer<typeof commandResult>;
 
 const eventFields = {
   siteId,
-  data: z.record(z.string(), json),
+  data: jsonObject,
   /** ISO 8601 in UTC, as the existing stack has it. */
   createdAt: z.iso.datetime().max(40),
   syncedToWorkers: z.boolean(),

@@ -20,6 +20,13 @@ export interface OutboxOptions {
    * (hibernation), nor for a log whose entries are withdrawn.
    */
   readonly lazyPositions?: boolean;
+  /**
+   * While a batch is unacknowledged, what would make a small one waits for more, as in Nagle's algorithm (RFC 896):
+   * a message costs each side some 300 µs beside its commit, however little is in it, and events that come one by one
+   * are 1.7 times as fast. An entry behind another leaves a round trip later at most; not for commands, which are few
+   * and want to leave at once.
+   */
+  readonly gather?: boolean;
 }
 
 /** Rows that go at a time when the log is looked after, … */
@@ -44,7 +51,7 @@ export class Outbox {
   readonly #batches: Batches;
   readonly #room: Room;
 
-  constructor({ sql, log, now, newLogId, lazyPositions = false }: OutboxOptions) {
+  constructor({ sql, log, now, newLogId, lazyPositions = false, gather = false }: OutboxOptions) {
     this.#sql = sql;
     this.#log = log;
     this.#now = now;
@@ -54,7 +61,7 @@ export class Outbox {
     if (lazyPositions) this.#said = { acked: int(state, 'acked'), projected: int(state, 'projected') };
     // A session that outlives this instance (hibernation) has its unacknowledged entries sent again: its peer
     // passes over what it has.
-    this.#batches = new Batches(sql, log, int(state, 'acked'));
+    this.#batches = new Batches(sql, log, int(state, 'acked'), gather);
   }
 
   /**
@@ -206,6 +213,11 @@ export class Outbox {
     this.#setAcked(applied);
     this.#offer(applied);
     this.#batches.restart(applied);
+  }
+
+  /** Would `nextBatch` return anything? Asking writes nothing, so that it needs no transaction. */
+  get hasBatch(): boolean {
+    return this.#batches.isDue;
   }
 
   /** The next entries to send, or none while enough is in flight. What it returns counts as offered. */

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../frames/index.ts';
-import { BATCHES_IN_FLIGHT_MAX, LOG_BYTES_MAX, LOG_ENTRIES_MAX, LOG_RETENTION_MS } from '../../limits.ts';
+import {
+  BATCH_ENTRIES_MAX,
+  BATCHES_IN_FLIGHT_MAX,
+  LOG_BYTES_MAX,
+  LOG_ENTRIES_MAX,
+  LOG_RETENTION_MS,
+} from '../../limits.ts';
 import { Inbox } from '../inbox.ts';
 import type { Outbox } from '../outbox.ts';
 import { int, type Sql } from '../sql.ts';
@@ -111,6 +117,27 @@ export function describeOutbox(use: UseSql): void {
           outbox.append('x');
           expect(outbox.nextBatch()).not.toEqual([]);
         }
+      }));
+
+    it('L8: gathers what would be a small batch while another is unacknowledged, and lets full ones go', () =>
+      use((sql) => {
+        const outbox = outboxOver(sql, { gather: true });
+        const next = () => [outbox.hasBatch, outbox.nextBatch().length];
+        outbox.resume(0);
+        expect(next()).toEqual([false, 0]);
+        outbox.append('at once');
+        expect(next()).toEqual([true, 1]);
+        for (let made = 0; made < BATCH_ENTRIES_MAX - 1; made++) outbox.append('x');
+        expect(next()).toEqual([false, 0]);
+        outbox.appendAll(['x', 'one more']);
+        expect([next(), next()]).toEqual([
+          [true, BATCH_ENTRIES_MAX],
+          [false, 0],
+        ]);
+        outbox.acknowledge(1);
+        expect(next()).toEqual([false, 0]);
+        outbox.acknowledge(BATCH_ENTRIES_MAX + 1);
+        expect(next()).toEqual([true, 1]);
       }));
 
     it('L8: ends a batch at its bytes, and sends at least one entry', () =>
