@@ -33,4 +33,5 @@ VOLUME /var/lib/clawdbot
 # (that is /ready): restarting it would not bring the edge back.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "orchestrator/src/main.ts"]
+# Keeps V8's young generation small: it would grow to 128 MiB while much passes through, at no gain in speed.
+CMD ["node", "--max-semi-space-size=16", "orchestrator/src/main.ts"]

@@ -10,6 +10,9 @@ const CALLERS = 4;
 /** A caller asks again until it has an answer: no fault lasts this long. */
 const TAKEN_WITHIN_MS = 60_000;
 
+/** Every so manieth command is sent once more after its answer. */
+const REPEATED = 3;
+
 /** A customer's request and a call are answered whatever happens, with one of these at worst. */
 const HONEST = new Set([200, 502, 503, 504]);
 
@@ -128,9 +131,21 @@ export class Load {
       submission.sent += 1;
       return this.#rig.api('/api/v1/orchestrator', { action, payload, siteId }, { 'idempotency-key': key });
     };
-    const { status, json } = await this.#answer(key, ask);
-    if (status === 202) submission.taken = commandTaken.parse(json.data);
-    else this.#refused(`${key}, sent ${submission.sent} times,`, status, json, submission.sent > 1);
+    const again = this.#given % REPEATED === 0;
+    await this.#take(submission, ask);
+    // As whoever has lost the answer, also when no fault has taken it away.
+    if (again) await this.#take(submission, ask);
+  }
+
+  async #take(submission: Submission, ask: () => Promise<Answer>): Promise<void> {
+    const { status, json } = await this.#answer(submission.key, ask);
+    const what = `${submission.key}, sent ${submission.sent} times,`;
+    if (status !== 202) return this.#refused(what, status, json, submission.sent > 1);
+    const taken = commandTaken.parse(json.data);
+    const before = submission.taken?.commandId ?? taken.commandId;
+    if (taken.commandId !== before)
+      this.#ledger.strange.push({ kind: 'twice', what: `${what} is ${before} and ${taken.commandId}` });
+    submission.taken ??= taken;
   }
 
   /** Asks until somebody answers who does not say "later". Rejects when nobody does. */

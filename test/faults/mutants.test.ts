@@ -3,7 +3,7 @@ import { MUTANTS, mutationsOf } from './mutants.ts';
 import { runSeries } from './series.ts';
 
 /** A build that is broken is found long before this many. */
-const ROUNDS_MAX = 20;
+const ROUNDS_MAX = 40;
 /** What is only late agrees in a later round; what is lost never does. */
 const AGREE_WITHIN_MS = 3_000;
 /** Chosen for rounds that come to the point soon. */

@@ -21,9 +21,18 @@ const WORKERD_GRACE_MS = 300;
 const ORCHESTRATOR_GRACE_MS = 15_000;
 const NODE_GRACE_MS = 2_000;
 
+/**
+ * How the image runs the orchestrator's Node, too (Dockerfile). Left alone, V8 grows its young generation from 32 to
+ * 128 MiB while much passes through, and never gives that back: memory that a small VPS needs, at no gain in speed.
+ */
+export const ORCHESTRATOR_NODE_FLAGS = ['--max-semi-space-size=16'] as const;
+
 /** The repository, without a slash at its end. */
 export const ROOT = join(import.meta.dirname, '../..');
-const node = (file: string) => ({ command: process.execPath, args: [join(ROOT, file)] });
+const node = (file: string, flags: readonly string[] = []) => ({
+  command: process.execPath,
+  args: [...flags, join(ROOT, file)],
+});
 
 /** What a process needs of ours, and nothing else: a developer's own CLOUDFLARE_API_TOKEN stays out. */
 const inherited = (): Record<string, string> =>
@@ -57,7 +66,7 @@ export function partSpecs(
     },
     {
       ...common('orchestrator', orchestratorEnv(layout)),
-      ...node('orchestrator/src/main.ts'),
+      ...node('orchestrator/src/main.ts', ORCHESTRATOR_NODE_FLAGS),
       // Ready means connected; while the edge is down on purpose, running is all there is to wait for.
       isUp: async () =>
         (await answers(`${urls.orchestrator}/ready`)) ||

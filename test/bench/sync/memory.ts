@@ -16,7 +16,7 @@ export interface Memory {
   /** Of the backlog that was then in the object: into D1, with nothing else to do. */
   readonly drainedPerSecond: number;
   readonly samples: readonly Resident[];
-  /** Least and most of the second half, when caches are full and the heap has found its size. */
+  /** Most less least of the whole run. */
   readonly spreadMib: { readonly sender: number; readonly edge: number };
 }
 
@@ -43,8 +43,8 @@ export async function measureMemory(system: System, sender: Sender, events: numb
   }
   const drainedMs = await drain(system, events);
   const spread = (of: 'sender' | 'edge') => {
-    const settled = samples.slice(samples.length / 2).map((sample) => sample[of]);
-    return Math.max(...settled) - Math.min(...settled);
+    const sizes = samples.map((sample) => sample[of]);
+    return Math.max(...sizes) - Math.min(...sizes);
   };
   return {
     perSecond: (events * 1_000) / ms,

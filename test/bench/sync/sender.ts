@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { ORCHESTRATOR_NODE_FLAGS } from '../../sandbox/parts.ts';
 import type { Cleanup } from '../cleanup.ts';
 import type { Job, Reply, SenderEnv } from './sender/contract.ts';
 
@@ -50,5 +51,6 @@ export class Sender {
 /** A profile of the sender, when somebody asks for one: BENCH_CPU_PROF=<folder>. */
 function execArgv(): string[] {
   const folder = process.env['BENCH_CPU_PROF'];
-  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  const profile = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  return [...ORCHESTRATOR_NODE_FLAGS, ...profile];
 }

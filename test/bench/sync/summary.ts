@@ -50,4 +50,4 @@ export const outageLine = ({ events, edits, ms, outOfOrder }: Outage): string =>
   `After an outage: ${whole(events)} events and ${whole(edits)} config edits caught up ${(ms / 1_000).toFixed(1)} s after the orchestrator's start, ${outOfOrder} out of order.`;
 
 export const memoryLine = ({ perSecond, drainedPerSecond, samples, spreadMib }: Memory): string =>
-  `${whole(samples.at(-1)?.events ?? 0)} events acknowledged at ${whole(perSecond)}/s: in the second half the sender's memory moved within ${spreadMib.sender.toFixed(0)} MiB, the edge's within ${spreadMib.edge.toFixed(0)} MiB. Then from the object into D1 at ${whole(drainedPerSecond)}/s.`;
+  `${whole(samples.at(-1)?.events ?? 0)} events acknowledged at ${whole(perSecond)}/s: all the while the sender's memory moved within ${spreadMib.sender.toFixed(0)} MiB, the edge's within ${spreadMib.edge.toFixed(0)} MiB. Then from the object into D1 at ${whole(drainedPerSecond)}/s.`;
