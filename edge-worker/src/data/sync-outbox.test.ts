@@ -72,6 +72,19 @@ describe('the triggers on the existing API’s tables', () => {
     expect(await told(a)).toEqual([]);
   });
 
+  it('tell of a row that loses its id, and of one that gets it', async () => {
+    await put(a);
+    await run(`UPDATE customers SET id = NULL WHERE id = '${shop}'`);
+    expect(await told(a)).toEqual([[shop, null]]);
+    await run(`UPDATE customers SET id = '${shop}', name = 'back' WHERE id IS NULL AND name = 'Shop'`);
+    expect(await told(a)).toEqual([[shop, 'back']]);
+    await run(`UPDATE agencies SET id = NULL WHERE id = '${b}'`);
+    const agency = async () => (await new SyncOutbox(env.DB, b).behind(0, 65_536)).at(-1)?.row;
+    expect(await agency()).toBeUndefined();
+    await run(`UPDATE agencies SET id = '${b}' WHERE id IS NULL`);
+    expect(await agency()).toMatchObject({ id: b });
+  });
+
   it('take a new key for another row', async () => {
     await put(a);
     await run(`UPDATE customers SET id = '${shop}-new' WHERE id = '${shop}'`);

@@ -1,14 +1,14 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { orchestratorClaims } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
 import jwt from 'jsonwebtoken';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { ALONE_FOLDER, awaitsResync, DATABASE_FILE, openStore } from '../store/index.ts';
+import { ALONE_FOLDER, awaitsResync, DATABASE_FILE, openStore, restoreDatabase } from '../store/index.ts';
 import { alone } from './alone.ts';
 import { type Answer, clawctl, folder, problem } from './clawctl.fixture.ts';
 import { CliError } from './io.ts';
@@ -171,6 +171,25 @@ describe('restore', () => {
     });
     write();
     other.close();
+  });
+
+  it('is alone with the database to the end, also when that is the backup', async () => {
+    const backup = join(data, DATABASE_FILE);
+    const tries = () =>
+      spawnSync(process.execPath, [
+        '--input-type=module',
+        '-e',
+        `import Sqlite from ${JSON.stringify(import.meta.resolve('better-sqlite3'))};
+         new Sqlite(process.argv[1], { timeout: 0 }).exec('BEGIN IMMEDIATE');`,
+        join(data, 'aside.db'),
+      ]).stderr.toString();
+    await alone(backup, async () => {
+      const more = { dataDir: data, orchestratorId: 'vps-1', generation: 7, newLogId: () => 'log-12345678' };
+      restoreDatabase({ ...more, backup, now: () => 0 });
+      linkSync(join(data, 'before-restore-1970-01-01T00-00-00-000Z', DATABASE_FILE), join(data, 'aside.db'));
+      expect(tries()).toMatch(/database is locked/);
+    });
+    expect(tries()).toBe('');
   });
 
   it.each([

@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LogName, Outbox, type Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
@@ -71,8 +72,24 @@ export function restoreDatabase(options: RestoreOptions): Restored {
 
 function copy(backup: string, to: string): void {
   if (!statSync(backup).isFile()) throw new StoreError(`${backup} is not a file`);
-  for (const part of ['', '-wal']) if (existsSync(backup + part)) copyFileSync(backup + part, to + part);
+  for (const part of ['', '-wal']) if (existsSync(backup + part)) copyFile(backup + part, to + part);
 }
+
+/**
+ * By another process: the backup may be the very database that whoever restores has locked, and POSIX takes all locks
+ * on a file from a process that closes any descriptor of it (fcntl(2); https://www.sqlite.org/howtocorrupt.html, 2.2).
+ */
+function copyFile(from: string, to: string): void {
+  const { stdout, error } = spawnSync(process.execPath, ['-e', COPY, from, to], { encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  if (stdout === '') return;
+  const failed: { readonly code: string; readonly message: string } = JSON.parse(stdout);
+  throw Object.assign(new Error(failed.message), { code: failed.code, syscall: 'copyfile' });
+}
+
+const COPY = `
+  try { require('node:fs').copyFileSync(...process.argv.slice(1)); }
+  catch ({ code, message }) { console.log(JSON.stringify({ code, message })); }`;
 
 function prepare(file: string, options: RestoreOptions): void {
   const { backup, orchestratorId } = options;

@@ -1,9 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DATABASE_FILE, LeaseLost, openStore, type Store, StoreError } from './index.ts';
+import { systemClock } from '../clock.ts';
+import { recordingLogger } from '../log.fixture.ts';
+import { DATABASE_FILE, LeaseLost, openStore, StorageHealth, type Store, StoreError } from './index.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 let dir: string;
@@ -47,6 +50,21 @@ describe('the store', () => {
 
   it('raises the generation at every boot', () => {
     expect([opened().generation, opened().generation, opened().generation]).toEqual([1, 2, 3]);
+  });
+
+  it('is no store when a restore has put another database in its place while it was opened', () => {
+    made();
+    class Replaced extends StorageHealth {
+      override watch(sql: Sql): void {
+        super.watch(sql);
+        renameSync(file, join(dir, 'moved.db'));
+        copyFileSync(join(dir, 'moved.db'), file);
+      }
+    }
+    const clock = { ...systemClock, after: () => () => {} };
+    const health = new Replaced({ clock, log: recordingLogger().log, dataDir: dir, freeBytes: () => 1e9 });
+    expect(() => openStore(dir, 'vps-1', health)).toThrow(/a restore has replaced .* start again/);
+    expect(opened().generation).toBeGreaterThan(0);
   });
 
   it('commits nothing for a process that a newer one has followed, nor for a lone statement of it', () => {

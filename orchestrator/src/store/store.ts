@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { int, type Sql, text } from '@clawdbot/protocol';
 import Sqlite, { type Database } from 'better-sqlite3';
@@ -29,24 +29,36 @@ export function openStore(dataDir: string, orchestratorId: string, health?: Stor
   return explainDisk(dataDir, () => {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const file = join(dataDir, DATABASE_FILE);
-    if (existsSync(file)) refuseForeign(file, inspect(file), orchestratorId);
+    const before = inodeOf(file);
+    if (before !== undefined) refuseForeign(file, inspect(file), orchestratorId);
     else refuseUnfinished(dataDir);
-    return open(file, orchestratorId, health);
+    return open(file, orchestratorId, health, before);
   });
 }
 
-function open(file: string, orchestratorId: string, health: StorageHealth | undefined): Store {
+function open(
+  file: string,
+  orchestratorId: string,
+  health: StorageHealth | undefined,
+  before: number | undefined,
+): Store {
   const db = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     makeDurable(db);
     const store = takeOver(db, orchestratorId, health);
     removeLeftovers(dirname(file));
+    if (before !== undefined && inodeOf(file) !== before) {
+      throw new StoreError(`a restore has replaced ${file} while it was opened: start again`);
+    }
     return store;
   } catch (error) {
     db.close();
     throw error;
   }
 }
+
+/** The file itself, whatever it is called now: a restore moves it, and puts another in its place. */
+const inodeOf = (file: string): number | undefined => statSync(file, { throwIfNoEntry: false })?.ino;
 
 /** What `openStore` does with a database that is open: migrates it, and raises the generation. */
 export function takeOver(db: Database, orchestratorId: string, health?: StorageHealth): Store {
