@@ -10,6 +10,7 @@ test.for(MUTANTS)('it is seen when $name', async (mutant) => {
   const { failed } = await runAll({
     ...{ from: 1, runs: RUNS, workers: availableParallelism(), say: () => {} },
     mutations: mutationsOf(mutant),
+    until: ({ violations }) => mutant.seenAs.test(violations.join('\n')),
     ...(mutant.only === undefined ? {} : { only: mutant.only }),
   });
   expect(failed.flatMap(({ violations }) => violations).join('\n')).toMatch(mutant.seenAs);

@@ -13,6 +13,8 @@ export interface PoolOptions {
   readonly mutations?: readonly Mutation[];
   /** No other faults than these, so that what they show is soon seen. */
   readonly only?: readonly Fault[];
+  /** What ends it before all have run. */
+  readonly until?: (outcome: Outcome) => boolean;
 }
 
 export interface Summary {
@@ -41,6 +43,7 @@ export async function runAll({
   say,
   mutations = [],
   only,
+  until = () => false,
 }: PoolOptions): Promise<Summary> {
   const began = performance.now();
   const outcomes: Outcome[] = [];
@@ -56,7 +59,9 @@ export async function runAll({
           while (next < end) {
             const share: Share = { from: next, to: Math.min(end, next + SHARE), only };
             next = share.to;
-            outcomes.push(...(await ask(worker, share)));
+            const ran = await ask(worker, share);
+            outcomes.push(...ran);
+            if (ran.some(until)) next = end;
           }
         } finally {
           await worker.terminate();
