@@ -14,6 +14,7 @@ export default defineProject(async () => ({
       miniflare: {
         bindings: {
           JWT_SECRET: 'only-good-in-these-tests',
+          SECRETS_KEY: Buffer.alloc(32, 7).toString('base64'),
           // The last ones put triggers on tables that are the existing API's.
           MIGRATIONS: [
             ...(await readD1Migrations(here('../test/sandbox'))),

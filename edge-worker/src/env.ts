@@ -21,6 +21,8 @@ export interface Env {
   readonly RELAY_HOST: string;
   /** Of the existing stack's user tokens (HS256). */
   readonly JWT_SECRET: string;
+  /** Encrypts secrets and stored requests: 32 bytes in base64 (cipher.ts). */
+  readonly SECRETS_KEY: string;
   readonly JWT_ISSUER: string;
   readonly JWT_AUDIENCE: string;
 }

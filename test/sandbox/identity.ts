@@ -13,22 +13,28 @@ const TOKEN_LIFETIME_S = 365 * 24 * 3_600;
 
 const secrets = z.object({
   jwtSecret: z.string(),
+  secretsKey: z.string(),
   cloudflareAccountId: z.string(),
   cloudflareApiToken: z.string(),
 });
 export type Secrets = z.infer<typeof secrets>;
 
-/** The sandbox's secrets: made once, then read, so that a token given out stays good across restarts. */
+/**
+ * The sandbox's secrets: each made once, then read, so that a token given out stays good across restarts. A sandbox of
+ * before one of them was needed gets it now.
+ */
 export function loadSecrets(dir: string): Secrets {
   const file = join(dir, 'secrets.json');
-  if (existsSync(file)) return secrets.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   const made: Secrets = {
     jwtSecret: randomBytes(32).toString('hex'),
+    secretsKey: randomBytes(32).toString('base64'),
     cloudflareAccountId: randomBytes(16).toString('hex'),
     cloudflareApiToken: randomBytes(20).toString('hex'),
+    ...kept,
   };
   writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
-  return made;
+  return secrets.parse(made);
 }
 
 /** A token as the existing stack gives its people. */

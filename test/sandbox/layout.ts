@@ -67,6 +67,7 @@ export const edgeVars = ({ ports, secrets }: Layout): Record<string, string> => 
   CONSOLE_HOST: `127.0.0.1:${ports.edge}`,
   RELAY_HOST: `localhost:${ports.edge}`,
   JWT_SECRET: secrets.jwtSecret,
+  SECRETS_KEY: secrets.secretsKey,
   JWT_ISSUER: USER_TOKENS.issuer,
   JWT_AUDIENCE: USER_TOKENS.audience,
 });

@@ -13,6 +13,7 @@ import {
   SUBPROTOCOL,
   sendableCode,
 } from '@clawdbot/protocol';
+import { createCipher } from '../cipher.ts';
 import type { HubRpc } from '../hub/rpc.ts';
 import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { answer } from './answer.ts';
@@ -37,6 +38,7 @@ import { useToken } from './tokens.ts';
 
 interface ChannelEnv {
   readonly DB: D1Database;
+  readonly SECRETS_KEY: string;
   readonly HUB: DurableObjectNamespace<HubRpc & Rpc.DurableObjectBranded>;
 }
 
@@ -57,6 +59,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     this.#parts = openParts({
       ctx,
       db: env.DB,
+      cipher: createCipher(env.SECRETS_KEY),
       sessions: () => this.#sockets.list(),
       publish: (org, update) => env.HUB.getByName(org).publish(update),
     });

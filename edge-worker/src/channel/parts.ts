@@ -1,3 +1,4 @@
+import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
 import { Alarm } from './alarm.ts';
 import { Chore } from './chore.ts';
@@ -19,6 +20,7 @@ import { after } from './timer.ts';
 export interface PartsOptions {
   readonly ctx: DurableObjectState;
   readonly db: D1Database;
+  readonly cipher: Cipher;
   readonly sessions: () => Connected[];
   /** Tells the organisation's Hub. */
   readonly publish: (orgId: string, update: HubUpdate) => Promise<void>;
@@ -27,7 +29,7 @@ export interface PartsOptions {
 export type Parts = ReturnType<typeof openParts>;
 
 /** Opens the object's database and puts its parts together: what the runtime gives goes in here, once. */
-export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
+export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) {
   const facts = openFacts(ctx);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
@@ -84,5 +86,5 @@ export function openParts({ ctx, db, sessions, publish }: PartsOptions) {
     onConnected: () => chores.sharedRows.start(),
     onNews: (news) => telling.note(news),
   });
-  return { ...facts, control, handling, telling, sharedRows, chores, alarm, lane };
+  return { ...facts, cipher, control, handling, telling, sharedRows, chores, alarm, lane };
 }

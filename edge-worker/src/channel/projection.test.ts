@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { type EntryToEdge, type FrameToEdge, orchestratorCodec } from '@clawdbot/protocol';
 import { describe, expect, it, vi } from 'vitest';
+import { createCipher } from '../cipher.ts';
 import { listEvents } from '../data/events.ts';
 import { channelOf, helloOf, Peer, stubOf } from './channel.fixture.ts';
 import { breakable, eventAt } from './object.fixture.ts';
@@ -67,7 +68,13 @@ describe('events of an orchestrator', () => {
     await runInDurableObject(stubOf(orchestratorId), async (_object, ctx) => {
       const db = breakable(env.DB);
       db.broken = true;
-      const parts = openParts({ ctx, db, sessions: () => [], publish: async () => undefined });
+      const parts = openParts({
+        ctx,
+        db,
+        cipher: createCipher(env.SECRETS_KEY),
+        sessions: () => [],
+        publish: async () => undefined,
+      });
       parts.meta.set('org', orgId);
       parts.configs.put('shop', false);
       parts.events.insertAll([eventAt({ orchestratorId }, 1), eventAt({ orchestratorId }, 2)]);
