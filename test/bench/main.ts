@@ -1,9 +1,10 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
 import { idle } from './idle/idle.ts';
 import { relay } from './relay/relay.ts';
+import { streams } from './streams/streams.ts';
 import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, idle, sync };
+const BENCHMARKS = { relay, streams, idle, sync };
 const DEFAULT = 'relay';
 
 const usage = (): string =>

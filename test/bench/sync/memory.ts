@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { becomes } from '../../sandbox/processes/polling.ts';
+import { residentMib } from '../streams/memory.ts';
 import { lastPosition } from './outage.ts';
 import type { Sender } from './sender.ts';
 import type { System } from './system.ts';
@@ -63,10 +63,4 @@ async function drain(system: System, events: number): Promise<number> {
   const start = performance.now();
   if (!began || !(await becomes(has(events), DRAINED_WITHIN_MS))) throw new Error('D1 did not catch up');
   return performance.now() - start;
-}
-
-/** VmRSS of proc_pid_status(5), which is in KiB. */
-function residentMib(pid: number): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-  return Number(kib) / 1024;
 }
