@@ -27,6 +27,7 @@ export const ERRORS = {
   orchestrator_away: { status: 503, retryable: true },
   site_paused: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },
+  secret_missing: { status: 503, retryable: true },
   log_full: { status: 503, retryable: true },
   storage_failed: { status: 503, retryable: true },
   deadline_exceeded: { status: 504, retryable: true },
