@@ -9,6 +9,7 @@ export const ERRORS = {
   unauthorized: { status: 401, retryable: false },
   token_expired: { status: 401, retryable: false },
   token_replayed: { status: 401, retryable: false },
+  signature_invalid: { status: 401, retryable: false },
   forbidden: { status: 403, retryable: false },
   key_revoked: { status: 403, retryable: false },
   lane_not_granted: { status: 403, retryable: false },
