@@ -106,6 +106,17 @@ export const route = z.strictObject({
 });
 export type Route = z.infer<typeof route>;
 
+/** So many at once, and again as many spread evenly over each period. */
+const limit = z.strictObject({
+  requests: z.int().min(1).max(1_000_000),
+  periodS: z.int().min(1).max(3_600),
+});
+export type Limit = z.infer<typeof limit>;
+
+/** How many requests a site takes: from all customers together, and from each of their addresses. */
+const limits = z.strictObject({ site: limit.optional(), customer: limit.optional() });
+export type Limits = z.infer<typeof limits>;
+
 /** A site's desired config. Unknown members are refused: a typing error must not look applied. */
 export const siteConfig = z
   .strictObject({
@@ -113,6 +124,7 @@ export const siteConfig = z
     worker: z
       .strictObject({ vars: z.record(z.string().max(200), z.string().max(5_120)).default({}) })
       .default({ vars: {} }),
+    limits: limits.optional(),
   })
   .refine((config) => new Set(config.routes.map(routeKey)).size === config.routes.length, {
     path: ['routes'],
