@@ -40,7 +40,7 @@ const OPERATORS: ReadonlySet<string> = new Set(['internal', 'secret_missing']);
 export function logFault(failure: Failure, requestId: string): void {
   if (!OPERATORS.has(failure.code) && failure.details.cause === undefined) return;
   const { cause } = failure.details;
-  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : cause && String(cause);
   console.error(
     JSON.stringify({ level: 'error', requestId, code: failure.code, message: failure.message, stack }),
   );
