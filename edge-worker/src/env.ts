@@ -13,6 +13,8 @@ export interface Env {
   readonly HUB: NamespaceOf<HubRpc>;
   /** Shared with the existing API; our tables begin with `orc_`. */
   readonly DB: D1Database;
+  /** One address's requests to one site, at this location. Absent where there is none, as on bare workerd. */
+  readonly RELAY_RATE?: RateLimit;
   /** The dashboard's files, as Vite built them. */
   readonly ASSETS: Pick<Fetcher, 'fetch'>;
   /** Host, with its port if it is not the scheme's own, on which the API and the dashboard answer. */

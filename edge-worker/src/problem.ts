@@ -17,10 +17,13 @@ export function failureHeaders(failure: Failure, requestId: string): Record<stri
     [REQUEST_ID_HEADER]: requestId,
     'Cache-Control': 'no-store',
     ...(retryAfterMs === undefined ? {} : { 'Retry-After': retryAfterSeconds(retryAfterMs) }),
-    ...(failure.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    ...(failure.status === 401 ? { 'WWW-Authenticate': challengeOf(failure) } : {}),
     ...(failure.code === 'upgrade_required' ? { Upgrade: 'websocket' } : {}),
   };
 }
+
+/** RFC 9110 §11.6.1: a 401 says what is asked for. */
+const challengeOf = ({ code }: Failure): string => (code === 'signature_invalid' ? 'Signature' : 'Bearer');
 
 /** A failure as RFC 9457's problem+json. */
 export function problemResponse(failure: Failure, requestId: string): Response {
@@ -30,11 +33,14 @@ export function problemResponse(failure: Failure, requestId: string): Response {
   });
 }
 
-/** One line in the Worker's log for a failure that is our own or the platform's fault. */
+/** What the operator has to mend, and no answer to a customer says. */
+const OPERATORS: ReadonlySet<string> = new Set(['internal', 'secret_missing']);
+
+/** One line in the Worker's log for a failure that is our own, the platform's or the site's operator's fault. */
 export function logFault(failure: Failure, requestId: string): void {
-  if (failure.code !== 'internal' && failure.details.cause === undefined) return;
+  if (!OPERATORS.has(failure.code) && failure.details.cause === undefined) return;
   const { cause } = failure.details;
-  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : cause && String(cause);
   console.error(
     JSON.stringify({ level: 'error', requestId, code: failure.code, message: failure.message, stack }),
   );

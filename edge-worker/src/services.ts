@@ -25,6 +25,7 @@ export interface Services {
   readonly jwt: JwtConfig;
   readonly db: D1Database;
   readonly assets: Env['ASSETS'];
+  readonly relayRate: RateLimit | undefined;
   readonly directory: Directory;
   readonly keys: Keys;
   channel(orchestratorId: string, lane: number): ChannelPort;
@@ -53,6 +54,7 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
     jwt: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE },
     db: env.DB,
     assets: env.ASSETS,
+    relayRate: env.RELAY_RATE,
     directory,
     keys,
     // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.

@@ -19,6 +19,14 @@ export const eventId = z
   .string()
   .regex(/^evt_[0-9a-z]{16,32}$/, 'expected an event id, "evt_<time-ordered random>"');
 
+/** Part of URLs and of a config's references; no dot at either end, since a URL's parser would resolve it. */
+export const secretName = z
+  .string()
+  .regex(
+    /^\w(?:[\w.-]{0,98}\w)?$/,
+    'expected a secret’s name: 1 to 100 of letters, digits, "_", "-" and ".", the last two not at either end',
+  );
+
 /** Chosen by whoever opens the call: even by the edge, odd by the orchestrator (as in HTTP/2, RFC 9113 §5.1.1). */
 export const callId = z.int().min(1).max(0xffff_ffff);
 

@@ -56,6 +56,11 @@ export const DEPLOY_BYTES_MAX = 10 * MIB;
 /** A site's config as JSON: it must fit an entry, with room for the entry's own fields. */
 export const CONFIG_BYTES_MAX = 48 * KIB;
 
+/** A secret's value in UTF-8: a key with its certificates fits. Escaped six-fold, it still fits a text message. */
+export const SECRET_BYTES_MAX = 64 * KIB;
+/** Secrets of one site: its signatures and its Workers' secrets. All of them are listed at once. */
+export const SECRETS_PER_SITE_MAX = 200;
+
 /** The orchestrator sends `ping` this often; the object's runtime answers `pong` without waking it. */
 export const HEARTBEAT_MS = 25_000;
 /** Silence that makes the orchestrator redial: one and a half heartbeats. */

@@ -8,6 +8,7 @@ import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
+import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
 import { toItself } from './self.ts';
 import { createSession, deleteSession, getSession } from './session.ts';
 import * as sites from './sites.ts';
@@ -55,6 +56,10 @@ export function apiApp(): ApiApp {
   api.openapi(routes.resumeSiteRoute, sites.resumeSite);
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
   api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
+
+  api.openapi(routes.putSecretRoute, putSecret);
+  api.openapi(routes.listSecretsRoute, listSecrets);
+  api.openapi(routes.deleteSecretRoute, deleteSecret);
   return api;
 }
 

@@ -45,10 +45,14 @@ export class Peer {
     socket.accept();
   }
 
-  static async dial(orchestratorId: string, jti = `token-${++dials}`): Promise<Peer | Response> {
+  static async dial(
+    orchestratorId: string,
+    jti = `token-${++dials}`,
+    orgId = 'org-1',
+  ): Promise<Peer | Response> {
     const claims = {
       orchestratorId,
-      orgId: 'org-1',
+      orgId,
       lane: 0,
       jti: jti.padEnd(8, '-'),
       exp: 4_000_000_000,
@@ -61,15 +65,15 @@ export class Peer {
   }
 
   /** Dials and says hello; resolves when welcome has come. */
-  static async connect(orchestratorId: string, hello: Partial<Hello> = {}): Promise<Peer> {
-    const peer = await Peer.greet(orchestratorId, hello);
+  static async connect(orchestratorId: string, hello: Partial<Hello> = {}, orgId?: string): Promise<Peer> {
+    const peer = await Peer.greet(orchestratorId, hello, orgId);
     await peer.next('welcome');
     return peer;
   }
 
   /** Dials and says hello; what is answered is the test's to read. */
-  static async greet(orchestratorId: string, hello: Partial<Hello> = {}): Promise<Peer> {
-    const peer = await Peer.dial(orchestratorId);
+  static async greet(orchestratorId: string, hello: Partial<Hello> = {}, orgId?: string): Promise<Peer> {
+    const peer = await Peer.dial(orchestratorId, undefined, orgId);
     if (peer instanceof Response) throw new Error(`refused: ${peer.status}`);
     peer.send({ ...helloOf(orchestratorId), ...hello });
     return peer;

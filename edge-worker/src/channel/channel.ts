@@ -8,6 +8,7 @@ import {
   HELLO_TIMEOUT_MS,
   PING,
   PONG,
+  type SecretSummary,
   type SiteConfigState,
   type StatusReport,
   SUBPROTOCOL,
@@ -30,6 +31,7 @@ import {
   type LetterPage,
   type RelayCall,
   type RelayReply,
+  type SecretSubmission,
   type StatusCall,
   type Taken,
 } from './rpc.ts';
@@ -170,6 +172,21 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return answer(() => {
       const running = this.#parts.state.running(siteId);
       return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
+    });
+  }
+
+  putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {
+    return answer(() => this.#parts.secrets.put(siteId, name, value, actor));
+  }
+
+  secrets(siteId: string): Promise<Answer<SecretSummary[]>> {
+    return answer(() => this.#parts.secrets.list(siteId));
+  }
+
+  deleteSecret(siteId: string, name: string): Promise<Answer<null>> {
+    return answer(() => {
+      this.#parts.secrets.delete(siteId, name);
+      return null;
     });
   }
 

@@ -74,7 +74,8 @@ export class Configs {
 
   /** @returns whether the site was known */
   remove(siteId: string): boolean {
-    this.#sql.run(`DELETE FROM configs WHERE site_id = ?`, siteId);
+    for (const table of ['configs', 'secrets'])
+      this.#sql.run(`DELETE FROM ${table} WHERE site_id = ?`, siteId);
     const gone = this.#sql.run(`DELETE FROM sites WHERE site_id = ? RETURNING site_id`, siteId);
     this.#cache.delete(siteId);
     if (gone.length > 0) this.#sql.run(`INSERT OR IGNORE INTO former_sites VALUES (?)`, siteId);

@@ -24,6 +24,7 @@ import type { Handling } from './handling.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { Secret, Secrets } from './secrets.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { Meta } from './store.ts';
@@ -40,6 +41,7 @@ export interface LaneParts {
   readonly greeting: Greeting;
   readonly configs: Pick<Configs, 'site'>;
   readonly blobs: Pick<Blobs, 'part'>;
+  readonly secrets: Pick<Secrets, 'get'>;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
   readonly now: () => number;
@@ -175,6 +177,11 @@ export class Lane implements LanePort {
 
   blobPart(sha256: string, part: number): Uint8Array {
     return this.#parts.blobs.part(sha256, part);
+  }
+
+  async secret(siteId: string, name: string): Promise<Secret> {
+    if (this.#parts.lane !== 0) throw new Failure('bad_request', 'secrets are asked for on lane 0');
+    return this.#parts.secrets.get(siteId, name);
   }
 
   isCurrent(fence: number): boolean {

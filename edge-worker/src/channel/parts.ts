@@ -11,6 +11,7 @@ import { Handling } from './handling.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
 import { Resync } from './resync.ts';
+import { Secrets } from './secrets.ts';
 import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import type { ChoreName } from './store.ts';
@@ -76,8 +77,10 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     ran: (siteId) => state.running(siteId)?.generation,
     shareAgain: () => sharedRows.restart(),
   });
+  const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const lane = new Lane({
     ...facts,
+    secrets,
     control,
     handling,
     greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, resync }),
@@ -86,5 +89,5 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     onConnected: () => chores.sharedRows.start(),
     onNews: (news) => telling.note(news),
   });
-  return { ...facts, cipher, control, handling, telling, sharedRows, chores, alarm, lane };
+  return { ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm, lane };
 }

@@ -7,6 +7,7 @@ import type {
   DeployPayload,
   HeaderList,
   Orchestrator,
+  SecretSummary,
   SiteConfigState,
   StatusReport,
   UpdateConfigPayload,
@@ -58,6 +59,14 @@ interface Submission<P> {
 export type DeploySubmission = Submission<DeployPayload>;
 export type ConfigSubmission = Submission<UpdateConfigPayload>;
 
+export interface SecretSubmission {
+  readonly siteId: string;
+  readonly name: string;
+  readonly value: string;
+  /** Who asked: the verified token's `sub`. */
+  readonly actor: string;
+}
+
 export interface Taken {
   readonly commandId: string;
   readonly state: CommandState;
@@ -94,6 +103,12 @@ export interface ChannelRpc {
   /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
+
+  /** @returns whether it is a new one. The value is encrypted before it is written. */
+  putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;
+  /** By name; never a value. */
+  secrets(siteId: string): Promise<Answer<SecretSummary[]>>;
+  deleteSecret(siteId: string, name: string): Promise<Answer<null>>;
 
   /** Rows of the shared tables have changed: fetches them from D1, behind the answer. */
   syncShared(orgId: string): Promise<void>;

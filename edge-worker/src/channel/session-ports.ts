@@ -1,6 +1,7 @@
 import type { CloseName, Defer, Hello, RandomBytes, Resync, Status, Welcome, Wire } from '@clawdbot/protocol';
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import type { After } from './liveness.ts';
+import type { Secret } from './secrets.ts';
 import type { LogPort } from './traffic.ts';
 
 /** What a session asks of its lane: everything that outlives one socket. */
@@ -8,6 +9,8 @@ export interface LanePort extends LogPort {
   /** Takes the orchestrator over for a session whose token was signed with the key `kid`, or says why not. */
   admit(kid: string, hello: Hello): Admitted | Refusal;
   blobPart(sha256: string, part: number): Uint8Array;
+  /** A secret of a site that is here. Rejects with `Failure`. */
+  secret(siteId: string, name: string): Promise<Secret>;
   /** Is this the newest session of the orchestrator? An older one may not write. */
   isCurrent(fence: number): boolean;
   onStatus(status: Status): void;

@@ -16,6 +16,7 @@ import {
   type StatusReport,
   type WireError,
 } from '@clawdbot/protocol';
+import { failureOf, logFault } from '../problem.ts';
 import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
 import { Flow, nonce } from './flow.ts';
@@ -219,6 +220,9 @@ export class Session {
       case 'blob':
         this.#onBlob(frame.id, frame.sha256, frame.part);
         break;
+      case 'get_secret':
+        this.#onGetSecret(frame);
+        break;
       case 'status':
         this.#ports.lane.onStatus(frame);
         break;
@@ -283,6 +287,22 @@ export class Session {
       if (!(error instanceof Failure)) throw error;
       this.#sender.push({ type: 'error', id, error: error.toWire() });
     }
+  }
+
+  /** Only the newest process is told; what the answer holds is written nowhere. */
+  #onGetSecret({ id, siteId, name }: Extract<FrameToEdge, { type: 'get_secret' }>): void {
+    const { lane } = this.#ports;
+    const asked = this.#writes()
+      ? lane.secret(siteId, name)
+      : Promise.reject(new Failure('conflict', 'a newer session has taken over: ask on that one'));
+    asked
+      .then((secret): FrameToOrchestrator => ({ type: 'secret', id, ...secret }))
+      .catch((error: unknown): FrameToOrchestrator => {
+        const failure = failureOf(error);
+        logFault(failure, `get_secret ${siteId}/${name}`);
+        return { type: 'error', id, error: failure.toWire() };
+      })
+      .then((frame) => !this.#ended && this.#sender.push(frame));
   }
 
   #onChunk(message: Uint8Array): void {

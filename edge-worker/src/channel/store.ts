@@ -36,6 +36,16 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of COMMAND_WORDS) sql.run(statement);
   },
+  (sql) => {
+    for (const table of SECRET_TABLES) sql.run(table);
+  },
+];
+
+/** `sealed` is the cipher's (cipher.ts): no value is ever in this database. */
+const SECRET_TABLES = [
+  `CREATE TABLE IF NOT EXISTS secrets (
+     site_id TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, sealed BLOB NOT NULL,
+     updated_at INTEGER NOT NULL, updated_by TEXT NOT NULL, PRIMARY KEY (site_id, name))`,
 ];
 
 /**
@@ -144,6 +154,7 @@ type MetaKey =
   /** What the VPS had acknowledged when its database was last found to be new. */
   | 'emptied_behind'
   | 'shared_skipped'
+  | 'secret_version'
   | `${ChoreName}_failures`
   | `${ChoreName}_retry_at`;
 

@@ -4,6 +4,7 @@ import { type Address, hostnameOf } from '../hosts.ts';
 import { failureOf } from '../problem.ts';
 import { CONTROL_LANE, type Services } from '../services.ts';
 import { keepDeadline } from './call.ts';
+import { refuseFlood } from './rate.ts';
 import { failureResponse, replyResponse } from './reply.ts';
 import { callOf } from './request.ts';
 
@@ -49,6 +50,7 @@ async function passOn(
 ): Promise<Response> {
   if (site === undefined) throw noSite();
   if (site.paused) throw new Failure('site_paused', 'the site is paused', { retryAfterMs: 60_000 });
+  await refuseFlood(services.relayRate, site.siteId, request.headers);
   const { randomHex, background } = services;
   const call = await callOf(request, { requestId, address, url, randomHex });
   const channel = services.channel(site.orchestratorId, CONTROL_LANE);

@@ -27,6 +27,8 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
     'The connection to the service was lost before it answered; it may have acted on the request.',
   overloaded: 'Too many requests at once; try again soon.',
   response_too_large: 'The answer of the service is too large to be passed on.',
+  rate_limited: 'Too many requests; try again later.',
+  signature_invalid: 'The signature of this request is missing, wrong or too old.',
   site_paused: 'This site is paused; try again later.',
   too_large: 'The request is too large.',
   upstream_failed: 'The service behind this address failed to answer.',

@@ -27,13 +27,14 @@ interface OpenPull {
 export class BlobPulls {
   readonly #sender: FrameSender<FrameToEdge>;
   readonly #clock: Clock;
+  readonly #nextId: () => number;
   readonly #open = new Map<number, OpenPull>();
-  #lastId = -1;
   #closed: Failure | undefined;
 
-  constructor(sender: FrameSender<FrameToEdge>, clock: Clock) {
+  constructor(sender: FrameSender<FrameToEdge>, clock: Clock, nextId: () => number) {
     this.#sender = sender;
     this.#clock = clock;
+    this.#nextId = nextId;
   }
 
   /** Pulls all of a blob and verifies it. Throws `Failure`; `orchestrator_lost` when the socket ended first. */
@@ -73,8 +74,7 @@ export class BlobPulls {
 
   #part(sha256: string, part: number, signal: AbortSignal): Promise<Uint8Array> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    this.#lastId += 2;
-    const id = this.#lastId;
+    const id = this.#nextId();
     return new Promise((resolve, reject) => {
       const abort = () => settle({ failure: new Failure('orchestrator_lost', 'the pull was given up') });
       const cancelDeadline = this.#clock.after(CALL_DEADLINE_MS, () =>

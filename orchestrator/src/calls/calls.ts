@@ -1,21 +1,30 @@
 import type { Chunk, FrameToOrchestrator, WireError } from '@clawdbot/protocol';
 import { BlobPulls, type BlobRef } from './blobs.ts';
 import { type CallsOptions, IncomingCalls } from './incoming.ts';
+import { type Secret, SecretFetches, type SecretRef } from './secrets.ts';
 
 /** What belongs to calls, of all that the edge may say. */
 export type CallFrame = Extract<
   FrameToOrchestrator,
-  { type: 'request' | 'get_status' | 'end' | 'cancel' | 'credit' }
+  { type: 'request' | 'get_status' | 'secret' | 'end' | 'cancel' | 'credit' }
 >;
 
 /** The calls on one socket, both ways: the edge opens those with even ids, this side those with odd ones (C1). */
 export class Calls {
   readonly #incoming: IncomingCalls;
   readonly #blobs: BlobPulls;
+  readonly #secrets: SecretFetches;
+  #lastId = -1;
 
   constructor(options: CallsOptions) {
     this.#incoming = new IncomingCalls(options);
-    this.#blobs = new BlobPulls(options.sender, options.clock);
+    const { sender, clock } = options;
+    const nextId = () => {
+      this.#lastId += 2;
+      return this.#lastId;
+    };
+    this.#blobs = new BlobPulls(sender, clock, nextId);
+    this.#secrets = new SecretFetches({ sender, clock, nextId });
   }
 
   /** Calls of the edge that are open. */
@@ -30,6 +39,9 @@ export class Calls {
         return;
       case 'get_status':
         this.#incoming.getStatus(frame);
+        return;
+      case 'secret':
+        this.#secrets.answered(frame);
         return;
       case 'end':
         if (isEdges(frame.id)) this.#incoming.end(frame.id);
@@ -53,11 +65,17 @@ export class Calls {
   /** The edge cannot answer a call of this side. */
   failed(id: number, error: WireError): void {
     this.#blobs.failed(id, error);
+    this.#secrets.failed(id, error);
   }
 
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
   blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
     return this.#blobs.pull(ref, signal);
+  }
+
+  /** A secret of a site that is here. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
+  secret(ref: SecretRef, signal: AbortSignal): Promise<Secret> {
+    return this.#secrets.fetch(ref, signal);
   }
 
   /** From now on new calls are refused; open ones go on. */
@@ -69,6 +87,7 @@ export class Calls {
   closeAll(reason: string): void {
     this.#incoming.cancelAll(reason);
     this.#blobs.closeAll(reason);
+    this.#secrets.closeAll(reason);
   }
 }
 

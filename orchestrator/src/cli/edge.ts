@@ -16,6 +16,7 @@ import {
   orchestratorResponse,
   orchestratorSummary,
   problem,
+  secretSummary,
   site,
   siteConfigState,
   statusReport,
@@ -55,6 +56,12 @@ function queryOf(given: Readonly<Record<string, string | number | undefined>>): 
   return query.toString();
 }
 
+/** The body of an answer that has none. */
+const nothing = z.undefined();
+
+const secretPath = (siteId: string, name: string): string =>
+  `/sites/${encodeURIComponent(siteId)}/secrets/${encodeURIComponent(name)}`;
+
 /** The edge's HTTP API, as far as this CLI uses it. Every method throws `CliError`. */
 export class Edge {
   readonly #settings: Settings;
@@ -83,6 +90,13 @@ export class Edge {
   deadLetter = (id: string) => this.#get(`/deadletters/${encodeURIComponent(id)}`, deadLetterDetail);
   settleLetter = (id: string, act: 'replay' | 'drop'): Promise<DeadLetter> =>
     this.#call('POST', `/deadletters/${encodeURIComponent(id)}/${act}`, deadLetter, {});
+
+  secrets = (siteId: string) =>
+    this.#get(`/sites/${encodeURIComponent(siteId)}/secrets`, listOf(secretSummary));
+  putSecret = (siteId: string, name: string, value: string): Promise<unknown> =>
+    this.#call('PUT', secretPath(siteId, name), nothing, { value });
+  deleteSecret = (siteId: string, name: string): Promise<unknown> =>
+    this.#call('DELETE', secretPath(siteId, name), nothing);
 
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });

@@ -8,6 +8,8 @@ export interface Io {
   readonly now: () => number;
   readonly newId: () => string;
   readonly readStdin: () => Promise<string>;
+  /** Asks at the terminal for a line that it does not show; undefined when standard input is no terminal. */
+  readonly askHidden?: ((question: string) => Promise<string>) | undefined;
   /** A result: standard output. */
   readonly out: (text: string) => void;
   /** Progress and complaints: standard error, so that results can be piped. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
+import { askHidden } from './hidden.ts';
 import { asComplaint, CliError, type Io } from './io.ts';
 import { createProgram } from './program.ts';
 
@@ -12,6 +13,7 @@ const io: Io = {
   now: Date.now,
   newId: randomUUID,
   readStdin: () => text(process.stdin),
+  askHidden: process.stdin.isTTY ? askHidden : undefined,
   out: (line) => void process.stdout.write(`${line}\n`),
   width: process.stdout.columns,
   err: (line) => void process.stderr.write(`${line}\n`),

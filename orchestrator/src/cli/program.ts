@@ -11,6 +11,7 @@ import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
 import { restore } from './restore.ts';
+import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
@@ -68,6 +69,7 @@ export function createProgram(io: Io): Command {
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
   addCommands(program, desk);
   addConfig(program, desk);
+  addSecrets(program, desk);
   addEvents(program, desk);
   addDeadLetters(program, desk);
   program
@@ -208,4 +210,28 @@ function addConfig(program: Command, desk: () => Desk): void {
     .action((site: string, file: string, options: actions.SetConfigOptions) =>
       actions.setConfig(desk(), site, file, options),
     );
+}
+
+function addSecrets(program: Command, desk: () => Desk): void {
+  const secrets = program
+    .command('secrets')
+    .description('a site’s secrets, which can be set and used, and never read again');
+  secrets
+    .command('set')
+    .argument('<site>')
+    .argument('<name>')
+    .option('--file <file>', 'where the value is; else it is asked for, or read from standard input')
+    .description('set a secret; a line break at the end of the value is left out')
+    .action((site: string, name: string, { file }: { file?: string }) => setSecret(desk(), site, name, file));
+  secrets
+    .command('list')
+    .argument('<site>')
+    .description('list names and versions')
+    .action((site: string) => listSecrets(desk(), site));
+  secrets
+    .command('delete')
+    .argument('<site>')
+    .argument('<name>')
+    .description('delete a secret; what uses it fails from now on')
+    .action((site: string, name: string) => deleteSecret(desk(), site, name));
 }

@@ -219,3 +219,53 @@ describe('PROTOCOL: blobs', () => {
     await expect(lost).rejects.toMatchObject({ code: 'orchestrator_lost' });
   });
 });
+
+describe('PROTOCOL: secrets', () => {
+  const never = new AbortController().signal;
+  const ref = { siteId: 'site-1', name: 'key' };
+
+  beforeEach(() => open());
+
+  it('C1, C8: share the odd ids with blobs, and each gets its own answer', async () => {
+    const pulled = session.blob({ sha256: sha256Of(Buffer.from('b')), bytes: 1 }, never);
+    const [first, second] = [session.secret(ref, never), session.secret({ ...ref, name: 'other' }, never)];
+    await settle();
+    expect(edge.take('blob').map(({ id }) => id)).toEqual([1]);
+    expect(edge.take('get_secret').map(({ id, name }) => [id, name])).toEqual([
+      [3, 'key'],
+      [5, 'other'],
+    ]);
+    send(
+      { type: 'secret', id: 5, value: 'two', version: 2 },
+      { type: 'secret', id: 3, value: 'one', version: 1 },
+    );
+    session.receiveBytes(encodeChunk({ id: 1, last: true, bytes: Buffer.from('b') }));
+    expect(await Promise.all([first, second])).toEqual([
+      { value: 'one', version: 1 },
+      { value: 'two', version: 2 },
+    ]);
+    expect(Buffer.from(await pulled).toString()).toBe('b');
+  });
+
+  it('C3: an answer that nobody waits for is ignored', () => {
+    send({ type: 'secret', id: 9, value: 'late', version: 1 });
+    expect(edge.closed).toBeUndefined();
+  });
+
+  it('have a deadline, end with whoever asked, and with the socket', async () => {
+    const late = session.secret(ref, never);
+    for (let waited = 0; waited < 30; waited++) {
+      clock.pass(1_000);
+      session.receiveText('pong');
+    }
+    await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    const leave = new AbortController();
+    const left = session.secret(ref, leave.signal);
+    leave.abort();
+    await expect(left).rejects.toMatchObject({ code: 'orchestrator_lost' });
+    const lost = session.secret(ref, never);
+    session.closed(1006, '');
+    await expect(lost).rejects.toMatchObject({ code: 'orchestrator_lost' });
+    await expect(session.secret(ref, never)).rejects.toMatchObject({ code: 'orchestrator_lost' });
+  });
+});

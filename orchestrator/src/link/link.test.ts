@@ -298,3 +298,27 @@ describe('Link: blobs', () => {
     await expect(pulled).rejects.toMatchObject({ code: 'conflict' });
   });
 });
+
+describe('Link: secrets', () => {
+  it('one is asked for again over the next session when its socket is lost', async () => {
+    const { link } = started();
+    const asked = link.secret('site-1', 'key', new AbortController().signal);
+    const first = await edge.welcomed(0);
+    await first.frame('get_secret');
+    first.terminate();
+    const second = await edge.welcomed(1);
+    const { id, siteId, name } = await second.frame('get_secret');
+    expect([siteId, name]).toEqual(['site-1', 'key']);
+    second.send({ type: 'secret', id, value: 'Zoë', version: 3 });
+    expect(await asked).toEqual({ value: 'Zoë', version: 3 });
+  });
+
+  it('one that the edge does not have is a failure that says what to set', async () => {
+    const { link } = started();
+    const asked = link.secret('site-1', 'key', new AbortController().signal);
+    const socket = await edge.welcomed(0);
+    const { id } = await socket.frame('get_secret');
+    socket.send({ type: 'error', id, error: new Failure('secret_missing', 'set it').toWire() });
+    await expect(asked).rejects.toMatchObject({ code: 'secret_missing', message: 'set it' });
+  });
+});

@@ -1,5 +1,5 @@
 import { DRAIN_MS, Failure, type Hello, type Status, type Welcome } from '@clawdbot/protocol';
-import type { BlobRef, Services } from '../calls/index.ts';
+import type { BlobRef, Secret, SecretRef, Services } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
@@ -12,6 +12,8 @@ import type { Verdict } from './verdict.ts';
 
 /** How long a command waits for a blob, redials of the channel included. */
 const BLOB_DEADLINE_MS = 10 * 60_000;
+/** How long whoever needs a secret waits for it, redials of the channel included. */
+const SECRET_DEADLINE_MS = 60_000;
 
 export interface LinkOptions {
   readonly dial: Dial;
@@ -101,18 +103,34 @@ export class Link {
 
   /** The bytes of a blob, over this session or a later one. Throws `Failure`. */
   blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
-    const late = () => new Failure('deadline_exceeded', 'the edge did not send a blob in time');
+    const what = { ms: BLOB_DEADLINE_MS, name: 'a blob' };
+    return this.#asked(what, signal, (session, scope) => session.blob(ref, scope));
+  }
+
+  /** A secret of a site that is here, as it is now. It is for use and not to be kept. Throws `Failure`. */
+  secret(siteId: string, name: string, signal: AbortSignal): Promise<Secret> {
+    const ref: SecretRef = { siteId, name };
+    const what = { ms: SECRET_DEADLINE_MS, name: `the secret "${name}"` };
+    return this.#asked(what, signal, (session, scope) => session.secret(ref, scope));
+  }
+
+  /** Asks the edge for what may be asked again at no cost: on the next session, when the socket ended under it. */
+  #asked<T>(
+    { ms, name }: { readonly ms: number; readonly name: string },
+    signal: AbortSignal,
+    ask: (session: Session, scope: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const late = () => new Failure('deadline_exceeded', `the edge did not send ${name} in time`);
     const { clock } = this.#options;
-    return withDeadline({ clock, ms: BLOB_DEADLINE_MS, signal, late }, async (scope) => {
+    return withDeadline({ clock, ms, signal, late }, async (scope) => {
       for (;;) {
         const session = await this.#opened(scope);
-        const bytes = await session.blob(ref, scope).catch((error: unknown) => {
+        const got = await ask(session, scope).catch((error: unknown) => {
           scope.throwIfAborted();
-          // The socket ended under it: a blob may be asked again at no cost.
           if (error instanceof Failure && error.code === 'orchestrator_lost') return undefined;
           throw error;
         });
-        if (bytes !== undefined) return bytes;
+        if (got !== undefined) return got;
       }
     });
   }

@@ -17,7 +17,7 @@ import {
   type Welcome,
   type Wire,
 } from '@clawdbot/protocol';
-import { type BlobRef, Calls, type Services } from '../calls/index.ts';
+import { type BlobRef, Calls, type Secret, type SecretRef, type Services } from '../calls/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
@@ -167,6 +167,11 @@ export class Session {
     return this.#calls.blob(ref, signal);
   }
 
+  /** A secret of a site that is here. Throws `Failure`, `orchestrator_lost` when this session ends first. */
+  secret(ref: SecretRef, signal: AbortSignal): Promise<Secret> {
+    return this.#calls.secret(ref, signal);
+  }
+
   #open(): Open | undefined {
     return this.#phase.kind === 'open' || this.#phase.kind === 'draining' ? this.#phase : undefined;
   }
@@ -213,6 +218,7 @@ export class Session {
         return;
       case 'request':
       case 'get_status':
+      case 'secret':
       case 'end':
       case 'cancel':
       case 'credit':

@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import {
   endToEnd,
   Failure,
@@ -32,14 +33,17 @@ const KEEP_ALIVE_MS = 4_000;
 /** As the frame that carries them. */
 const HEADERS_MAX = 500;
 
-/** Keep-alive connections per upstream. The deadline of a call is the caller's, so undici has none of its own. */
-export const createAgent = (): Agent =>
+/**
+ * Keep-alive connections per upstream. The deadline of a call is the caller's, so undici has none of its own.
+ * @param lookup resolves the upstreams' names; Node's own when there is none
+ */
+export const createAgent = (lookup?: LookupFunction): Agent =>
   new Agent({
     connections: CONNECTIONS_MAX,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...(lookup === undefined ? {} : { lookup }) },
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: HEADER_BYTES_MAX,

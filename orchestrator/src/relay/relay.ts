@@ -6,10 +6,12 @@ import {
   type Route,
   type SiteConfig,
 } from '@clawdbot/protocol';
+import type { Agent } from 'undici';
 import type { Logger } from '../log.ts';
 import type { UpstreamAllow } from './allow.ts';
 import { createAgent, exchange, type Reply } from './exchange.ts';
 import { toUpstream } from './headers.ts';
+import { createLookup, type Resolve } from './lookup.ts';
 
 /** One request of a customer, or of an admin for this orchestrator, with its whole body. */
 export interface RelayedCall {
@@ -25,6 +27,8 @@ export type SelfCall = (call: RelayedCall) => Promise<Reply>;
 export interface RelayOptions {
   readonly settings: { configOf(siteId: string): SiteConfig | undefined };
   readonly allow: UpstreamAllow;
+  /** Resolves upstreams' names; the system does when there is none. */
+  readonly resolve?: Resolve;
   readonly self: SelfCall;
   readonly log: Logger;
 }
@@ -50,11 +54,12 @@ export const createRelay = (options: RelayOptions): Relay => new UpstreamRelay(o
 
 class UpstreamRelay implements Relay {
   readonly #options: RelayOptions;
-  readonly #agent = createAgent();
+  readonly #agent: Agent;
   readonly #targets = new WeakMap<Route, Target>();
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.#agent = createAgent(createLookup(options.allow, options.resolve));
   }
 
   async handle(call: RelayedCall): Promise<Reply> {

@@ -42,6 +42,19 @@ describe('a look at an upstream', () => {
     await close();
   });
 
+  it('does not touch one whose name leads inward', async () => {
+    const { origin, close } = await listening();
+    const port = new URL(origin).port;
+    const inward = createLook(parseAllow('shop.example:*'), (_name, done) =>
+      done(null, [{ address: '127.0.0.1', family: 4 }]),
+    );
+    expect(await inward(`http://shop.example:${port}`, UNSTOPPED)).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/^shop\.example leads to 127\.0\.0\.1, where UPSTREAM_ALLOW/),
+    });
+    await close();
+  });
+
   it('ends at once when the orchestrator stops', async () => {
     const { ok } = await look('http://127.0.0.1:1', AbortSignal.abort(new Error('stopping')));
     expect(ok).toBe(false);

@@ -4,3 +4,4 @@ export * from './live.ts';
 export * from './orchestrator.ts';
 export * from './problem.ts';
 export * from './resources.ts';
+export * from './secrets.ts';

@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { commandState, commandType } from '../commands.ts';
-import { commandId, orchestratorId, siteId } from '../ids.ts';
+import { commandId, orchestratorId, secretName, siteId } from '../ids.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
 import {
@@ -22,6 +22,7 @@ import {
   site,
   siteConfigState,
 } from './resources.ts';
+import { putSecret, secretSummary } from './secrets.ts';
 
 /**
  * The HTTP API's routes, which edge, CLI and dashboard share. A door of its own (`@clawdbot/protocol/routes`):
@@ -273,4 +274,35 @@ export const getSiteConfigRoute = createRoute({
   security,
   request: { params: siteParams },
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
+});
+
+const secretParams = siteParams.extend({ name: secretName });
+
+export const putSecretRoute = createRoute({
+  method: 'put',
+  path: '/sites/{id}/secrets/{name}',
+  description: 'Admins only. The value is encrypted, and no answer of this API ever has it again.',
+  security,
+  request: { params: secretParams, body: bodyOf(putSecret) },
+  responses: {
+    201: { description: 'A new secret' },
+    204: { description: 'The secret has another value now' },
+    default: refused,
+  },
+});
+
+export const listSecretsRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/secrets',
+  security,
+  request: { params: siteParams },
+  responses: { 200: answer(listOf(secretSummary), 'All of them by name, never a value'), default: refused },
+});
+
+export const deleteSecretRoute = createRoute({
+  method: 'delete',
+  path: '/sites/{id}/secrets/{name}',
+  security,
+  request: { params: secretParams },
+  responses: { 204: { description: 'Gone' }, default: refused },
 });

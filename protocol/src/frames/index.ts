@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
+import { getSecret, secret } from './secrets.ts';
 import { ack, drain, error, hello, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
 
@@ -18,6 +19,7 @@ export const FRAMES_TO_EDGE = {
   credit,
   get_status_result: getStatusResult,
   blob,
+  get_secret: getSecret,
   status,
 } as const;
 
@@ -35,6 +37,7 @@ export const FRAMES_TO_ORCHESTRATOR = {
   cancel,
   credit,
   get_status: getStatus,
+  secret,
 } as const;
 
 export const FRAMES = { edge: FRAMES_TO_EDGE, orchestrator: FRAMES_TO_ORCHESTRATOR } as const;
@@ -48,5 +51,6 @@ export type FrameToOrchestrator = z.infer<
 
 export * from './calls.ts';
 export * from './entries.ts';
+export * from './secrets.ts';
 export * from './session.ts';
 export * from './status.ts';

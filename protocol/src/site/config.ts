@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secretName } from '../ids.ts';
 import { CONFIG_BYTES_MAX } from '../limits.ts';
 
 const pathPattern = z
@@ -35,13 +36,54 @@ const cors = z.strictObject({
   maxAgeS: z.int().min(0).max(86_400).optional(),
 });
 
-const verify = z.strictObject({
-  scheme: z.literal('hmac-sha256'),
-  header: z.string().min(1).max(100),
+const headerName = z
+  .string()
+  .max(100)
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header');
+/** A header is a list divided by commas: signatures and the like are its elements. */
+const elementPrefix = z
+  .string()
+  .max(50)
+  .regex(/^[^,]*$/, 'expected no comma');
+
+/** Where a signature is, how it is written, and with which of the site's secrets it was made. */
+const signed = {
+  header: headerName,
   encoding: z.enum(['hex', 'base64']),
-  prefix: z.string().max(50).optional(),
-  secretRef: z.string().min(1).max(100),
-});
+  prefix: elementPrefix.optional(),
+  secretRef: secretName,
+};
+
+const timestamp = z
+  .strictObject({
+    /** A header of its own that holds it … */
+    header: headerName.optional(),
+    /** … or how the element of the signature's header begins that does. */
+    prefix: elementPrefix.min(1).optional(),
+    /** What was signed. */
+    signed: z
+      .string()
+      .regex(
+        /^[^{}]{0,50}\{timestamp\}[^{}]{0,50}\{body\}$/,
+        'expected text with {timestamp} and, at its end, {body}',
+      )
+      .default('{timestamp}.{body}'),
+    /** A request that is older is taken for a repeated one. */
+    toleranceS: z.int().min(1).max(3_600).default(300),
+  })
+  .refine(({ header, prefix }) => (header === undefined) !== (prefix === undefined), {
+    error: 'expected either a header or a prefix',
+  });
+
+/**
+ * How senders sign requests. `hmac-sha256`: the body as it came (Shopify, GitHub). `hmac-sha256-timestamped`: the body
+ * with the Unix time in seconds, so that one that was overheard cannot be sent again later (Stripe, Slack).
+ */
+const verify = z.discriminatedUnion('scheme', [
+  z.strictObject({ scheme: z.literal('hmac-sha256'), ...signed }),
+  z.strictObject({ scheme: z.literal('hmac-sha256-timestamped'), ...signed, timestamp }),
+]);
+export type Verify = z.infer<typeof verify>;
 
 /** What the customer gets while the upstream cannot answer. */
 export const offline = z.enum(['queue', 'stale', 'unavailable']);
@@ -64,6 +106,17 @@ export const route = z.strictObject({
 });
 export type Route = z.infer<typeof route>;
 
+/** So many at once, and again as many spread evenly over each period. */
+const limit = z.strictObject({
+  requests: z.int().min(1).max(1_000_000),
+  periodS: z.int().min(1).max(3_600),
+});
+export type Limit = z.infer<typeof limit>;
+
+/** How many requests a site takes: from all customers together, and from each of their addresses. */
+const limits = z.strictObject({ site: limit.optional(), customer: limit.optional() });
+export type Limits = z.infer<typeof limits>;
+
 /** A site's desired config. Unknown members are refused: a typing error must not look applied. */
 export const siteConfig = z
   .strictObject({
@@ -71,6 +124,7 @@ export const siteConfig = z
     worker: z
       .strictObject({ vars: z.record(z.string().max(200), z.string().max(5_120)).default({}) })
       .default({ vars: {} }),
+    limits: limits.optional(),
   })
   .refine((config) => new Set(config.routes.map(routeKey)).size === config.routes.length, {
     path: ['routes'],
