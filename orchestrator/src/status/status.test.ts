@@ -22,6 +22,7 @@ const reporter = (state: LinkState, more: Partial<StatusSources> = {}) =>
     orchestratorId: 'vps-1',
     version: '0.1.0',
     lanes: 1,
+    otherLanes: () => [],
     now: () => 11_000,
     startedAt: 1_000,
     channel: () => state,
