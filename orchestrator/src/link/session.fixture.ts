@@ -102,34 +102,29 @@ afterEach(() => {
   expect(clock.timers, 'timers left behind by an ended session').toBe(0);
 });
 
-const caller = {
-  protocol: [1],
-  orchestratorId: 'vps-1',
-  generation: 1,
-  instanceId: 'instance-1',
-  version: '0',
-};
-const control = (): Role => ({
+const role = (): Role => ({
   kind: 'control',
   logs: store.logs,
   resync: store.resync,
   status: () => status,
   greeting: () => ({
     type: 'hello',
-    ...caller,
+    protocol: [1],
+    orchestratorId: 'vps-1',
     lane: 0,
     lanes: 1,
+    generation: 1,
+    instanceId: 'instance-1',
+    version: '0',
     capabilities: [],
     clockMs: clock.now(),
     logs: store.logs.positions(),
     sites: [],
   }),
 });
-/** A socket of lane 1. */
-export const calls: Role = { kind: 'calls', greeting: () => ({ type: 'join', lane: 1, ...caller }) };
 
 /** A new socket over the same store. */
-export function dial(role = control()): void {
+export function dial(): void {
   edge = new Edge();
   relayed = [];
   events = { opened: vi.fn(), draining: vi.fn(), idle: vi.fn(), ended: vi.fn() };
@@ -147,7 +142,7 @@ export function dial(role = control()): void {
         }),
       report: async () => report,
     },
-    role,
+    role: role(),
     events,
   });
 }

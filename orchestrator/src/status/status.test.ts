@@ -94,6 +94,17 @@ describe('health', () => {
     expect(reporter(state).readiness().ready).toBe(ready);
   });
 
+  it('shows the lanes beyond 0, is degraded by one that is not open, and ready by lane 0 alone', async () => {
+    const open = { lane: 1, state: 'open', since: 1 } as const;
+    const refused = { lane: 2, state: 'refused', since: 1, reason: 'lane_not_granted' } as const;
+    const two = reporter(OPEN, { otherLanes: () => [open, refused] });
+    expect(two.health()).toMatchObject({ status: 'degraded', channel: { lanes: [open, refused] } });
+    expect(two.readiness().ready).toBe(true);
+    const report = statusReport.parse(await two.report('site-1'));
+    expect(report.orchestrator.otherLanes).toEqual([open, refused]);
+    expect(reporter(OPEN, { otherLanes: () => [open] }).health().status).toBe('healthy');
+  });
+
   it('says why it is not ready', () => {
     const state: LinkState = { kind: 'refused', since: 1, reason: 'superseded' };
     expect(reporter(state).readiness()).toEqual({ ready: false, reason: 'superseded' });
