@@ -5,6 +5,10 @@ import { Keys } from './data/keys.ts';
 import type { Env } from './env.ts';
 import type { Hosts } from './hosts.ts';
 import type { HubRpc } from './hub/rpc.ts';
+import { Lanes } from './relay/lanes.ts';
+import { RouteTables } from './relay/routes.ts';
+
+export { CONTROL_LANE } from '@clawdbot/protocol';
 
 /** A Durable Object that also takes upgrades, which cannot cross RPC. */
 interface TakesUpgrades {
@@ -28,6 +32,8 @@ export interface Services {
   readonly relayRate: RateLimit | undefined;
   readonly directory: Directory;
   readonly keys: Keys;
+  readonly lanes: Lanes;
+  readonly routeTables: RouteTables;
   channel(orchestratorId: string, lane: number): ChannelPort;
   hub(orgId: string): HubPort;
   /** Milliseconds since the epoch. */
@@ -38,13 +44,12 @@ export interface Services {
   background(task: Promise<unknown>): void;
 }
 
-/** Lane 0's object owns everything durable of its orchestrator; calls go there too while one lane is the rule. */
-export const CONTROL_LANE = 0;
-
 const now = () => Date.now();
 /** Of this isolate, across requests: plain values only, since an I/O object belongs to one request. */
 const directory = new Directory(now);
 const keys = new Keys(now);
+const lanes = new Lanes(now);
+const routeTables = new RouteTables(now);
 
 const randomHex = (bytes: number): string => hexOf(randomBytes(bytes));
 
@@ -57,6 +62,8 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
     relayRate: env.RELAY_RATE,
     directory,
     keys,
+    lanes,
+    routeTables,
     // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.
     channel: (orchestratorId, lane) =>
       env.CHANNEL.getByName(`${orchestratorId}/${lane}`) as unknown as ChannelPort,

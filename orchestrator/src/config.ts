@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { orchestratorId } from '@clawdbot/protocol';
+import { LANES_MAX, orchestratorId } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { loadIdentity } from './identity.ts';
 import { DEFAULT_ALLOW, parseAllow, type UpstreamAllow } from './relay/allow.ts';
@@ -146,8 +146,9 @@ const variables = signer
     PORT: variable('set it to a free port from 0 to 65535, or leave it out for 3000', (text, refuse) =>
       whole(text, 65_535, refuse),
     ).default(3_000),
-    LANES: variable('set it to 1 or leave it out: this version serves one lane', (text, refuse) =>
-      text === '1' ? 1 : refuse('is not 1'),
+    LANES: variable(
+      `set it to 1 to ${LANES_MAX}, no more than the edge grants, or leave it out for 1`,
+      (text, refuse) => whole(text, LANES_MAX, refuse) || refuse('is not a number in range'),
     ).default(1),
     UPSTREAM_ALLOW: variable(
       'set it to origins or host:port, comma-separated, e.g. http://127.0.0.1:*,n8n:5678',

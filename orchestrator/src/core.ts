@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import {
+  type Caller,
+  CONTROL_LANE,
   type Hello,
   type LogName,
   PROTOCOL_VERSIONS,
@@ -12,7 +14,16 @@ import { type Handlers, Runner } from './commands/index.ts';
 import { dispatch } from './dispatch.ts';
 import type { Ground } from './ground.ts';
 import { DeadLetters, InboxLoop } from './inbox/index.ts';
-import { Backoff, type Dial, DurableLog, DurableLogs, Link, Resync } from './link/index.ts';
+import {
+  Backoff,
+  type Dial,
+  DurableLog,
+  DurableLogs,
+  Lanes,
+  type Link,
+  type LinkOptions,
+  Resync,
+} from './link/index.ts';
 import type { Logger } from './log.ts';
 import { awaitsResync, DATABASE_FILE, endRestore } from './store/index.ts';
 import { PRUNE_ROWS } from './sync/index.ts';
@@ -34,7 +45,7 @@ export interface CoreOptions {
   /** From 0 up to, not including, 1: spreads the dials. */
   readonly jitter: () => number;
   readonly log: Logger;
-  readonly dial: Dial;
+  readonly dial: (lane: number) => Dial;
   readonly handlers: Handlers;
   /** What the edge may ask without a log. */
   readonly services: Services;
@@ -48,6 +59,8 @@ export interface CoreOptions {
  * dispatch → commands, and what became of it back through the outbox.
  */
 export class Core {
+  readonly lanes: Lanes;
+  /** Lane 0's. */
   readonly link: Link;
   readonly runner: Runner;
   readonly letters: DeadLetters;
@@ -58,18 +71,19 @@ export class Core {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.#logs = new DurableLogs(this.#createLog('control'), this.#createLog('queue'));
-    this.link = this.#createLink();
+    this.lanes = this.#createLanes();
+    this.link = this.lanes.control;
     this.runner = this.#createRunner();
     this.letters = this.#createLetters();
     this.#entries = this.#createInboxLoop();
     this.link.state.subscribe((state) => state.kind === 'refused' && this.halt(new Error(state.reason)));
   }
 
-  /** Takes up what an earlier process left, and keeps the channel up. @returns when the link is over */
+  /** Takes up what an earlier process left, and keeps the channel up. @returns when all lanes are over */
   run(): Promise<void> {
     this.runner.start();
     this.#entries.wake();
-    return this.link.runUntilStopped();
+    return this.lanes.runUntilStopped();
   }
 
   /** What keeps the store small: each deletes a bounded number of rows, and says whether more are left. */
@@ -97,7 +111,7 @@ export class Core {
   /** Lets what runs come to its end, for as long as each is given. */
   async stop({ commandsMs, callsMs }: { commandsMs: number; callsMs: number }): Promise<void> {
     this.#entries.stop();
-    await Promise.all([this.runner.stop(commandsMs), this.link.stop(callsMs)]);
+    await Promise.all([this.runner.stop(commandsMs), this.lanes.stop(callsMs)]);
   }
 
   /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
@@ -105,7 +119,7 @@ export class Core {
     this.#entries.stop();
     this.#options.onHalt();
     this.runner.halt(error);
-    this.link.refuse(error.message);
+    this.lanes.refuse(error.message);
   };
 
   /** Those that found the log full. */
@@ -129,32 +143,49 @@ export class Core {
     });
   }
 
-  #createLink(): Link {
-    const { dial, jitter, clock, log, services, status } = this.#options;
-    return new Link({
-      dial,
+  #createLanes(): Lanes {
+    const { lanes, status } = this.#options;
+    const logs = this.#logs;
+    const resync = this.#createResync();
+    const calls = Array.from({ length: lanes - 1 }, (_, index) => index + 1);
+    return new Lanes(
+      {
+        ...this.#laneOptions(CONTROL_LANE),
+        role: { kind: 'control', greeting: () => this.#hello(), logs, resync, status },
+      },
+      calls.map((lane) => ({
+        ...this.#laneOptions(lane),
+        lane,
+        role: { kind: 'calls', greeting: () => ({ type: 'join', lane, ...this.#caller() }) },
+      })),
+    );
+  }
+
+  #laneOptions(lane: number): Omit<LinkOptions, 'role'> {
+    const { dial, jitter, clock, log, services } = this.#options;
+    return {
+      dial: dial(lane),
       backoff: new Backoff({ random: jitter, now: clock.now }),
       clock,
-      log,
-      logs: this.#logs,
-      resync: this.#createResync(),
+      log: lane === CONTROL_LANE ? log : log.child({ lane }),
       services,
-      status,
-      hello: () => this.#hello(),
-    });
+    };
+  }
+
+  /** What every lane's greeting says. */
+  #caller(): Caller {
+    const { ground, orchestratorId, instanceId, version } = this.#options;
+    const { generation } = ground.store;
+    return { protocol: [...PROTOCOL_VERSIONS], orchestratorId, generation, instanceId, version };
   }
 
   #hello(): Hello {
-    const { ground, orchestratorId, lanes, instanceId, version, clock } = this.#options;
+    const { ground, lanes, clock } = this.#options;
     return {
       type: 'hello',
-      protocol: [...PROTOCOL_VERSIONS],
-      orchestratorId,
-      lane: 0,
+      ...this.#caller(),
+      lane: CONTROL_LANE,
       lanes,
-      generation: ground.store.generation,
-      instanceId,
-      version,
       capabilities: [],
       clockMs: clock.now(),
       ...(awaitsResync(ground.sql) ? { awaitsResync: true } : {}),

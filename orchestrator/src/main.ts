@@ -79,7 +79,7 @@ class Rooms {
     this.#metrics = createMetrics({
       queues,
       rttMs: () => this.#core.link.rttMs,
-      callsOpen: () => this.#core.link.callsOpen,
+      callsOpen: () => this.#core.lanes.callsOpen,
       storage: () => storage.value,
     });
     this.#core = this.#createCore();
@@ -126,7 +126,7 @@ class Rooms {
       random: randomBytes,
       jitter: Math.random,
       log,
-      dial: createChannelDial(config, identity, 0),
+      dial: (lane) => createChannelDial(config, identity, lane),
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
         update_config: (body) => settings.apply(body),
@@ -146,6 +146,7 @@ class Rooms {
       orchestratorId: config.orchestratorId,
       version,
       lanes: config.lanes,
+      otherLanes: () => this.#core.lanes.others,
       now,
       startedAt: now(),
       channel: () => this.#core.link.state.value,

@@ -29,6 +29,7 @@ export const CLOSE = {
   },
   drained: { code: 4412, after: 'retry', meaning: 'the drain is over' },
   tooLarge: { code: 4413, after: 'retry', meaning: 'a message was larger than the limit that welcome names' },
+  tooEarly: { code: 4425, after: 'retry', meaning: 'lane 0 has not welcomed this process yet' },
   overloaded: { code: 4429, after: 'retry', meaning: 'too much waits on this socket' },
   unresponsive: { code: 4504, after: 'retry', meaning: 'a probe was not answered' },
 } as const satisfies Record<string, { code: number; after: AfterClose; meaning: string }>;

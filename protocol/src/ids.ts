@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LANES_MAX } from './limits.ts';
 
 /** Lower-case DNS-label-like name: it stands in URLs, host names, SQL keys and object names unescaped. */
 const label = z
@@ -37,7 +38,14 @@ export const timeMs = z.int().min(0);
 export const seq = z.int().min(0).max(999_999_999_999_999);
 /** It stands in dead letters' ids, which are part of URLs. */
 export const logId = z.string().regex(/^[\w-]{8,64}$/, 'expected 8 to 64 of letters, digits, "_" and "-"');
-export const lane = z.int().min(0).max(15);
+export const lane = z
+  .int()
+  .min(0)
+  .max(LANES_MAX - 1);
+/** Everything durable of an orchestrator is this lane's alone. */
+export const CONTROL_LANE = 0;
+/** A lane that carries calls only: everything durable is lane 0's. */
+export const callLane = lane.min(1);
 
 /** The orchestrator that a command id names, or undefined when the text is no command id. */
 export function orchestratorOfCommand(id: string): string | undefined {

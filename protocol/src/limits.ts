@@ -11,6 +11,9 @@ export const SUBPROTOCOL = 'orchestrator.v1';
 /** The protocol versions this code speaks, newest first. */
 export const PROTOCOL_VERSIONS: readonly number[] = [1];
 
+/** Sockets of one orchestrator, lane 0 among them: what D1's `orc_orchestrators.lanes` may grant. */
+export const LANES_MAX = 16;
+
 /**
  * Largest text message. A Durable Object receives at most 32 MiB and ends a larger one silently with 1009
  * (the other end may see no close at all), so frames stay far below it.

@@ -24,18 +24,20 @@ beforeAll(() => {
     backoff: new Backoff({ random: () => 0, now: Date.now }),
     clock: systemClock,
     log: recordingLogger().log,
-    ...{ logs, resync },
     services: {
       request: async () => ({ status: 204, headers: [], body: null }),
       report: () => Promise.reject(new Error('nobody asks')),
     },
-    status: () => ({
-      ...{ type: 'status', at: 1, version: '0', uptimeS: 0, sites: [], workers: [] },
-      memory: { rssBytes: 1, heapUsedBytes: 1 },
-      queues: { inbox: 0, outbox: 0, deadLetters: 0 },
-      tunnel: { state: 'not_configured' },
-    }),
-    hello: () => played.hello({ generation: 1, instanceId: 'played-process', logs: logs.positions() }),
+    role: {
+      ...{ kind: 'control', logs, resync },
+      status: () => ({
+        ...{ type: 'status', at: 1, version: '0', uptimeS: 0, sites: [], workers: [] },
+        memory: { rssBytes: 1, heapUsedBytes: 1 },
+        queues: { inbox: 0, outbox: 0, deadLetters: 0 },
+        tunnel: { state: 'not_configured' },
+      }),
+      greeting: () => played.hello({ generation: 1, instanceId: 'played-process', logs: logs.positions() }),
+    },
   });
   over = link.runUntilStopped();
 });

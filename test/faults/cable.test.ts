@@ -67,3 +67,16 @@ test('a cut ends the connection', async () => {
   cable.cut();
   expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
 });
+
+test('a lane that is held is cut at each dial, and no other', async () => {
+  const { cable, socket, heard } = await plugged();
+  const dial = (lane: number) => `GET /channel?lane=${lane} HTTP/1.1`;
+  socket.write(dial(0));
+  await hears(heard, dial(0));
+  cable.hold(1);
+  socket.write('x');
+  await hears(heard, `${dial(0)}x`);
+  const failed = once(socket, 'error');
+  socket.write(dial(1));
+  expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
+});

@@ -28,6 +28,9 @@ export class Cable {
   readonly #server: Server;
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
+  /** As the upgrade named it, at both ends of its connection. */
+  readonly #laneOf = new WeakMap<Socket, number>();
+  readonly #held = new Set<number>();
   #edgePort = 0;
   #swallowing = false;
   #delayMs = 0;
@@ -67,9 +70,17 @@ export class Cable {
     return promise;
   }
 
-  /** Both ends see a reset. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+  /** Both ends see a reset; of one lane's connections, or of all. */
+  cut(lane?: number): void {
+    for (const socket of this.#sockets) {
+      if (lane === undefined || this.#laneOf.get(socket) === lane) socket.resetAndDestroy();
+    }
+  }
+
+  /** Cuts a lane, and each later dial of it. */
+  hold(lane: number): void {
+    this.#held.add(lane);
+    this.cut(lane);
   }
 
   /** From now on nothing arrives, and nobody is told: a lost mobile link, a NAT entry that was dropped. */
@@ -87,6 +98,7 @@ export class Cable {
   mend(): void {
     this.#delayMs = 0;
     this.#swallowing = false;
+    this.#held.clear();
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -116,8 +128,11 @@ export class Cable {
     });
   }
 
-  #pass({ to, direction }: Line, bytes: Buffer): void {
-    if (to.writable) to.write(direction === 'up' ? this.#renameHost(bytes) : bytes);
+  #pass({ from, to, direction }: Line, bytes: Buffer): void {
+    const lane = direction === 'up' ? dialledLane(bytes) : undefined;
+    if (lane !== undefined) for (const end of [from, to]) this.#laneOf.set(end, lane);
+    if (lane !== undefined && this.#held.has(lane)) from.resetAndDestroy();
+    else if (to.writable) to.write(direction === 'up' ? this.#renameHost(bytes) : bytes);
     for (const one of this.#awaited.filter((awaited) => awaited.direction === direction)) {
       one.left -= 1;
       if (one.left <= 0) one.arrived();
@@ -131,4 +146,10 @@ export class Cable {
     const text = bytes.toString('latin1');
     return Buffer.from(text.replace(`127.0.0.1:${this.#port}`, `127.0.0.1:${this.#edgePort}`), 'latin1');
   }
+}
+
+/** The lane that an upgrade names, if these bytes begin one. */
+function dialledLane(bytes: Buffer): number | undefined {
+  const [, lane] = /^GET \/channel\?lane=(\d+) /.exec(bytes.subarray(0, 40).toString('latin1')) ?? [];
+  return lane === undefined ? undefined : Number(lane);
 }

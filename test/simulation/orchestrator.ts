@@ -86,7 +86,7 @@ export class OrchestratorMachine {
   claims(): Claims {
     const exp = Math.floor(this.#options.world.now / 1_000) + 60;
     const jti = `token-${String(++this.#tokens).padStart(6, '0')}`;
-    return { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, jti, exp, kid: 'key' };
+    return { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, lanes: 1, jti, exp, kid: 'key' };
   }
 
   get processes(): readonly Process[] {
@@ -152,7 +152,7 @@ export class OrchestratorMachine {
       random,
       jitter: () => world.random.next(),
       log,
-      dial: this.#dial(edge),
+      dial: () => this.#dial(edge),
       handlers: {
         deploy_worker: cloudflare.deploy,
         update_config: (body) => settings.apply(body),

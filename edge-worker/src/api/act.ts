@@ -1,4 +1,5 @@
 import {
+  CONTROL_LANE,
   type DeployPayload,
   Failure,
   type Json,
@@ -11,8 +12,9 @@ import type { actRoute } from '@clawdbot/protocol/routes';
 import { ask } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
 import type { Taken } from '../channel/rpc.ts';
+import type { SiteEntry } from '../data/directory.ts';
 import { keepDeadline } from '../relay/call.ts';
-import { CONTROL_LANE } from '../services.ts';
+import { Carriage } from '../relay/carriage.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
 import { ownSite } from './own-site.ts';
 
@@ -34,7 +36,7 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
   };
   switch (request.action) {
     case 'get_status':
-      return c.json(success(c, await liveStatus(c, site.orchestratorId, site.siteId)), 200);
+      return c.json(success(c, await liveStatus(c, site)), 200);
     case 'deploy_worker':
       refuseUnbuilt(request.payload);
       return c.json(success(c, await ask(channel.deploy({ ...submission, payload: request.payload }))), 202);
@@ -78,15 +80,15 @@ function success(c: ApiContext, data: Taken | StatusReport): OrchestratorRespons
   return { success: true, data: data as Json, timestamp: new Date(c.env.services.now()).toISOString() };
 }
 
-function liveStatus(c: ApiContext, orchestratorId: string, siteId: string) {
+function liveStatus(c: ApiContext, site: SiteEntry) {
   const { services, requestId } = c.env;
-  const channel = services.channel(orchestratorId, CONTROL_LANE);
-  const call = { requestId, siteId, deadlineMs: STATUS_DEADLINE_MS };
+  const carriage = new Carriage(site, services);
+  const call = { requestId, siteId: site.siteId, deadlineMs: STATUS_DEADLINE_MS };
   return keepDeadline({
     ...call,
-    channel,
+    channel: carriage,
     signal: c.req.raw.signal,
     background: services.background,
-    open: () => channel.getStatus(call),
+    open: () => carriage.getStatus(call),
   });
 }

@@ -4,6 +4,7 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   type Hello,
+  type Join,
   type LogName,
   orchestratorCodec,
   PING,
@@ -15,10 +16,12 @@ import { type Answer, type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
 const DEADLINE_MS = 5_000;
 let dials = 0;
 
-export const stubOf = (orchestratorId: string) => env.CHANNEL.getByName(`${orchestratorId}/0`);
+export const stubOf = (orchestratorId: string, lane = 0) =>
+  env.CHANNEL.getByName(`${orchestratorId}/${lane}`);
 
 /** The object as its callers see it. The cast: a stub's own types unfold recursive JSON without end. */
-export const channelOf = (orchestratorId: string) => stubOf(orchestratorId) as unknown as ChannelRpc;
+export const channelOf = (orchestratorId: string, lane = 0) =>
+  stubOf(orchestratorId, lane) as unknown as ChannelRpc;
 
 /** The orchestrator's end of a socket, driven by a test frame by frame. */
 export class Peer {
@@ -48,17 +51,18 @@ export class Peer {
   static async dial(
     orchestratorId: string,
     jti = `token-${++dials}`,
-    orgId = 'org-1',
+    { orgId = 'org-1', lane = 0 }: { readonly orgId?: string; readonly lane?: number } = {},
   ): Promise<Peer | Response> {
     const claims = {
       orchestratorId,
       orgId,
-      lane: 0,
+      lane,
+      lanes: 4,
       jti: jti.padEnd(8, '-'),
       exp: 4_000_000_000,
       kid: 'key-1',
     };
-    const response = await stubOf(orchestratorId).fetch('https://channel/', {
+    const response = await stubOf(orchestratorId, lane).fetch('https://channel/', {
       headers: { upgrade: 'websocket', [CLAIMS_HEADER]: JSON.stringify(claims) },
     });
     return response.webSocket === null ? response : new Peer(response.webSocket);
@@ -73,9 +77,26 @@ export class Peer {
 
   /** Dials and says hello; what is answered is the test's to read. */
   static async greet(orchestratorId: string, hello: Partial<Hello> = {}, orgId?: string): Promise<Peer> {
-    const peer = await Peer.dial(orchestratorId, undefined, orgId);
+    const peer = await Peer.dial(orchestratorId, undefined, orgId === undefined ? {} : { orgId });
     if (peer instanceof Response) throw new Error(`refused: ${peer.status}`);
     peer.send({ ...helloOf(orchestratorId), ...hello });
+    return peer;
+  }
+
+  /** Dials a lane beyond 0 and asks to join; what is answered is the test's to read. */
+  static async ask(orchestratorId: string, lane: number, join: Partial<Join> = {}): Promise<Peer> {
+    const peer = await Peer.dial(orchestratorId, undefined, { lane });
+    if (peer instanceof Response) throw new Error(`refused: ${peer.status}`);
+    const { protocol, generation, instanceId, version } = helloOf(orchestratorId);
+    const usual = { protocol, orchestratorId, generation, instanceId, version };
+    peer.send({ type: 'join', lane, ...usual, ...join });
+    return peer;
+  }
+
+  /** The same; resolves when it has joined. */
+  static async join(orchestratorId: string, lane: number, join: Partial<Join> = {}): Promise<Peer> {
+    const peer = await Peer.ask(orchestratorId, lane, join);
+    await peer.next('joined');
     return peer;
   }
 

@@ -18,7 +18,9 @@ import { createCipher } from '../cipher.ts';
 import type { HubRpc } from '../hub/rpc.ts';
 import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { answer } from './answer.ts';
+import type { CallLane } from './call-lane.ts';
 import { type ChannelClaims, channelClaims } from './claims.ts';
+import type { Lane } from './lane.ts';
 import { prepareModules } from './modules.ts';
 import { openParts, type Parts } from './parts.ts';
 import {
@@ -28,10 +30,12 @@ import {
   CLAIMS_HEADER,
   type ConfigSubmission,
   type DeploySubmission,
+  type Incumbency,
   type LetterPage,
   type RelayCall,
   type RelayReply,
   type SecretSubmission,
+  type SiteRoutes,
   type StatusCall,
   type Taken,
 } from './rpc.ts';
@@ -39,6 +43,8 @@ import { Sockets } from './sockets.ts';
 import { useToken } from './tokens.ts';
 
 interface ChannelEnv {
+  /** The objects of this orchestrator's other lanes. */
+  readonly CHANNEL: DurableObjectNamespace<ChannelRpc & Rpc.DurableObjectBranded>;
   readonly DB: D1Database;
   readonly SECRETS_KEY: string;
   readonly HUB: DurableObjectNamespace<HubRpc & Rpc.DurableObjectBranded>;
@@ -51,6 +57,8 @@ interface ChannelEnv {
 export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #sockets: Sockets;
   readonly #parts: Parts;
+  /** What the sockets here belong to: lane 0, or one that carries calls only. */
+  readonly #lane: Lane | CallLane;
   #awake = false;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
@@ -64,9 +72,11 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       cipher: createCipher(env.SECRETS_KEY),
       sessions: () => this.#sockets.list(),
       publish: (org, update) => env.HUB.getByName(org).publish(update),
+      peer: (name) => env.CHANNEL.getByName(name),
     });
-    this.#sockets.rehydrate(this.#parts.lane);
-    this.#parts.lane.wake();
+    this.#lane = this.#parts.callLane ?? this.#parts.lane;
+    this.#sockets.rehydrate(this.#lane);
+    if (this.#lane === this.#parts.lane) this.#parts.lane.wake();
   }
 
   /** The upgrade of an orchestrator whose token the Worker has verified. */
@@ -76,9 +86,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     if (!used.ok)
       return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.#parts.meta.set('org', claims.orgId);
+    this.#parts.meta.set('lanes_granted', claims.lanes);
     const { 0: far, 1: near } = new WebSocketPair();
     const state = { v: 1, state: 'greeting', kid: claims.kid, acceptedAt: Date.now() } as const;
-    this.#sockets.accept(near, state, this.#parts.lane).expectHello(HELLO_TIMEOUT_MS);
+    this.#sockets.accept(near, state, this.#lane).expectHello(HELLO_TIMEOUT_MS);
     return new Response(null, {
       status: 101,
       webSocket: far,
@@ -123,15 +134,31 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    return answer(() => this.#parts.lane.relay(call));
+    return answer(() => this.#lane.relay(call));
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
-    return answer(() => this.#parts.lane.getStatus(call));
+    return answer(() => this.#lane.getStatus(call));
   }
 
   async cancelCall(requestId: string): Promise<void> {
-    this.#parts.lane.cancelCall(requestId);
+    this.#lane.cancelCall(requestId);
+  }
+
+  async isReachable(): Promise<boolean> {
+    return this.#lane.isReachable;
+  }
+
+  routes(siteId: string): Promise<Answer<SiteRoutes>> {
+    return answer(() => this.#parts.routes.of(siteId));
+  }
+
+  async incumbency(): Promise<Incumbency> {
+    return this.#parts.lane.incumbency();
+  }
+
+  async supersede(by: Incumbency): Promise<void> {
+    this.#parts.callLane?.supersede(by);
   }
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>> {
@@ -264,6 +291,6 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   #ended(socket: WebSocket, reason: string): void {
     const session = this.#sockets.remove(socket);
-    if (session !== undefined) this.#parts.lane.ended(session, reason);
+    if (session !== undefined) this.#lane.ended(session, reason);
   }
 }

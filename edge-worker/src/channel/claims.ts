@@ -1,4 +1,4 @@
-import { lane, orchestratorId, orgId } from '@clawdbot/protocol';
+import { LANES_MAX, lane, orchestratorId, orgId } from '@clawdbot/protocol';
 import { z } from 'zod';
 
 /** What the Worker has verified of a dialling orchestrator; it reaches the object in `CLAIMS_HEADER`. */
@@ -6,6 +6,8 @@ export const channelClaims = z.object({
   orchestratorId,
   orgId,
   lane,
+  /** Lanes 0 to `lanes` - 1 are granted. An older Worker in front of this object does not say. */
+  lanes: z.int().min(1).max(LANES_MAX).default(1),
   /** The token's id: good for one upgrade. */
   jti: z.string().min(8).max(64),
   /** The token's end, in seconds since the epoch. */

@@ -5,12 +5,14 @@ import {
   CALLS_OPEN_MAX,
   HEARTBEAT_MS,
   type Hello,
+  type Joined,
   type LogName,
   type Orchestrator,
   type Positions,
   RELAY_BODY_BYTES_MAX,
   type Resync as ResyncFrame,
   TEXT_MESSAGE_BYTES_MAX,
+  type Terms,
   type Welcome,
 } from '@clawdbot/protocol';
 import type { CommandRecall } from './command-recall.ts';
@@ -219,17 +221,11 @@ export class Greeting {
   }
 }
 
-export interface WelcomeOf {
-  readonly protocol: number;
-  readonly sessionId: string;
-  readonly fence: number;
-  readonly clockMs: number;
-  readonly logs: Welcome['logs'];
-}
+type OwnTerms = Pick<Terms, 'protocol' | 'sessionId' | 'fence' | 'clockMs'>;
 
-export const welcomeOf = (fields: WelcomeOf): Welcome => ({
-  type: 'welcome',
-  ...fields,
+/** What a session is given on any lane. */
+const termsOf = (own: OwnTerms): Terms => ({
+  ...own,
   heartbeatMs: HEARTBEAT_MS,
   limits: {
     textMessageBytes: TEXT_MESSAGE_BYTES_MAX,
@@ -237,5 +233,13 @@ export const welcomeOf = (fields: WelcomeOf): Welcome => ({
     relayBodyBytes: RELAY_BODY_BYTES_MAX,
     callsOpen: CALLS_OPEN_MAX,
   },
+});
+
+export const joinedOf = (own: OwnTerms): Joined => ({ type: 'joined', ...termsOf(own) });
+
+export const welcomeOf = ({ logs, ...own }: OwnTerms & Pick<Welcome, 'logs'>): Welcome => ({
+  type: 'welcome',
+  ...termsOf(own),
+  logs,
   apiBudget: { calls: API_CALLS_PER_WINDOW, windowS: API_WINDOW_S },
 });

@@ -8,7 +8,6 @@ import {
   type Presence,
   type RandomBytes,
   type Received,
-  SILENCE_MS,
   type Sql,
   type Status,
   type StatusReport,
@@ -18,12 +17,13 @@ import { admit } from './admission.ts';
 import type { Blobs } from './blobs.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
+import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
-import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Secret, Secrets } from './secrets.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
@@ -47,14 +47,13 @@ export interface LaneParts {
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
+  /** A newer process has the orchestrator: end the sessions of those before it on the lanes 1 to `lanes` - 1. */
+  readonly onTakenOver: (by: Incumbency, lanes: number) => void;
   /** A session is open: see to what may have waited for one. */
   readonly onConnected: () => void;
   /** Dashboards may want to know. */
   readonly onNews: (news: News) => void;
 }
-
-/** A heartbeat may be late by a slow network's hiccup before its socket is given up. */
-const HEARTBEAT_SLACK_MS = 10_000;
 
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
@@ -82,6 +81,10 @@ export class Lane implements LanePort {
   getStatus(call: StatusCall): Promise<StatusReport> {
     this.#parts.configs.site(call.siteId);
     return this.#reachable().getStatus(call);
+  }
+
+  get isReachable(): boolean {
+    return this.#current() !== undefined;
   }
 
   cancelCall(requestId: string): void {
@@ -122,6 +125,21 @@ export class Lane implements LanePort {
     if (state.state !== 'greeting' && this.isCurrent(state.fence)) this.#away(reason);
   }
 
+  /** Who has the orchestrator, for the objects of its other lanes. */
+  incumbency(): Incumbency {
+    const { meta } = this.#parts;
+    const instanceId = meta.text('instance');
+    return {
+      generation: meta.number('generation'),
+      ...(instanceId === undefined ? {} : { instanceId }),
+      fence: meta.number('fence'),
+    };
+  }
+
+  async join(): Promise<Refusal> {
+    return { close: 'malformed', reason: 'join on lane 0: it is greeted with hello' };
+  }
+
   admit(kid: string, hello: Hello): Admitted | Refusal {
     const { sql, meta, logs, orchestratorId, lane, greeting } = this.#parts;
     const admission = admit(hello, {
@@ -133,11 +151,14 @@ export class Lane implements LanePort {
       isRetired: (log, logId) => logs[log].inbox.isRetired(logId),
     });
     if (!admission.admit) return admission;
+    const before = { generation: meta.number('generation'), lanes: meta.number('lanes') };
     const { fence, agreed } = sql.transaction(() => ({
       agreed: greeting.agree(hello),
       fence: this.#note(hello),
     }));
     this.#replaceOthers(hello);
+    if (hello.generation > before.generation)
+      this.#parts.onTakenOver(this.incumbency(), Math.max(before.lanes, meta.number('lanes')));
     const { instanceId } = hello;
     const since = this.#parts.now();
     const sessionId = hexOf(this.#parts.random(16));
@@ -179,8 +200,7 @@ export class Lane implements LanePort {
     return this.#parts.blobs.part(sha256, part);
   }
 
-  async secret(siteId: string, name: string): Promise<Secret> {
-    if (this.#parts.lane !== 0) throw new Failure('bad_request', 'secrets are asked for on lane 0');
+  secret(siteId: string, name: string): Promise<Secret> {
     return this.#parts.secrets.get(siteId, name);
   }
 
@@ -202,8 +222,9 @@ export class Lane implements LanePort {
   }
 
   /** The newest process has the orchestrator from here on. @returns its session's fence */
-  #note({ generation, instanceId, version }: Hello): number {
+  #note({ generation, instanceId, version, lanes }: Hello): number {
     const { meta } = this.#parts;
+    meta.set('lanes', Math.min(lanes, Math.max(1, meta.number('lanes_granted'))));
     meta.set('generation', generation);
     meta.set('instance', instanceId);
     meta.set('version', version);
@@ -250,14 +271,8 @@ export class Lane implements LanePort {
 
   /** The session that takes new work. One whose heartbeat has stopped is given up on the way. */
   #current(): Session | undefined {
-    for (const { session, heartbeatAt } of this.#parts.sessions()) {
-      const { state } = session;
-      if (state.state !== 'open' || !this.isCurrent(state.fence)) continue;
-      const seen = Math.max(heartbeatAt ?? 0, session.heardAt, state.since);
-      if (this.#parts.now() - seen <= SILENCE_MS + HEARTBEAT_SLACK_MS) return session;
-      session.close('unresponsive', 'its heartbeat stopped');
-    }
-    return undefined;
+    const { sessions, now } = this.#parts;
+    return currentOf(sessions(), ({ fence }) => this.isCurrent(fence), now());
   }
 
   #away(reason: string): void {

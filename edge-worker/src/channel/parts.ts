@@ -1,6 +1,9 @@
+import { CONTROL_LANE } from '@clawdbot/protocol';
+import { reach } from '../ask.ts';
 import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
 import { Alarm } from './alarm.ts';
+import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
@@ -11,6 +14,8 @@ import { Handling } from './handling.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
 import { Resync } from './resync.ts';
+import { Routes } from './routes.ts';
+import type { ChannelRpc } from './rpc.ts';
 import { Secrets } from './secrets.ts';
 import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
@@ -18,11 +23,16 @@ import type { ChoreName } from './store.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
 
+/** What the objects of one orchestrator's lanes ask of each other. */
+type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede'>;
+
 export interface PartsOptions {
   readonly ctx: DurableObjectState;
   readonly db: D1Database;
   readonly cipher: Cipher;
   readonly sessions: () => Connected[];
+  /** The object of another lane, by its name. */
+  readonly peer: (name: string) => PeerLane;
   /** Tells the organisation's Hub. */
   readonly publish: (orgId: string, update: HubUpdate) => Promise<void>;
 }
@@ -30,7 +40,7 @@ export interface PartsOptions {
 export type Parts = ReturnType<typeof openParts>;
 
 /** Opens the object's database and puts its parts together: what the runtime gives goes in here, once. */
-export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) {
+export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOptions) {
   const facts = openFacts(ctx);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
@@ -86,8 +96,32 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, resync }),
     events: projection,
     sessions,
+    onTakenOver: (by, lanes) => {
+      for (let n = 1; n < lanes; n++) background(tell(peer(`${orchestratorId}/${n}`).supersede(by), n));
+    },
     onConnected: () => chores.sharedRows.start(),
     onNews: (news) => telling.note(news),
   });
-  return { ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm, lane };
+  const callLane =
+    facts.lane === CONTROL_LANE
+      ? undefined
+      : new CallLane({
+          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
+          incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
+        });
+  const routes = new Routes(facts);
+  return {
+    ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
+    ...{ lane, callLane, routes },
+  };
+}
+
+/** Within this the orchestrator still waits for its `joined` (HELLO_TIMEOUT_MS). */
+const PEER_DEADLINE_MS = 4_000;
+
+/** A lane that was not told asks by itself with its next calls. */
+async function tell(told: Promise<void>, lane: number): Promise<void> {
+  await reach(told, PEER_DEADLINE_MS).catch((error) =>
+    console.warn(`lane ${lane} was not told that another process has taken over`, error),
+  );
 }

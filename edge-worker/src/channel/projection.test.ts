@@ -73,6 +73,7 @@ describe('events of an orchestrator', () => {
         db,
         cipher: createCipher(env.SECRETS_KEY),
         sessions: () => [],
+        peer: () => expect.unreachable('it has one lane'),
         publish: async () => undefined,
       });
       parts.meta.set('org', orgId);

@@ -7,6 +7,7 @@ import type {
   DeployPayload,
   HeaderList,
   Orchestrator,
+  Route,
   SecretSummary,
   SiteConfigState,
   StatusReport,
@@ -74,6 +75,27 @@ export interface Taken {
   readonly generation?: number;
 }
 
+/** The newest process of an orchestrator, as lane 0's object knows it. */
+export interface Incumbency {
+  /** 0: none yet, or an admin has released the orchestrator. */
+  readonly generation: number;
+  readonly instanceId?: string;
+  readonly fence: number;
+}
+
+/** What the Worker must know of a route to choose a lane for a request. */
+export interface RouteChoice extends Pick<Route, 'path' | 'methods' | 'timeoutMs'> {
+  /** Nothing but the call itself is done with a request: it needs no more of this object than a socket. */
+  readonly anyLane: boolean;
+}
+
+/** A site's routes, as the Worker keeps them for a few seconds. */
+export interface SiteRoutes {
+  /** Lanes 0 to `lanes` - 1 may have a socket. */
+  readonly lanes: number;
+  readonly routes: readonly RouteChoice[];
+}
+
 /** One page of an orchestrator's dead letters. */
 export interface LetterPage {
   readonly items: DeadLetter[];
@@ -92,6 +114,15 @@ export interface ChannelRpc {
   relay(call: RelayCall): Promise<Answer<RelayReply>>;
   getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
   cancelCall(requestId: string): Promise<void>;
+  /** Would a call be sent now? For one whose body can be sent once only. */
+  isReachable(): Promise<boolean>;
+
+  /** Of lane 0: which of a site's requests may go over any lane, and how many lanes there are. */
+  routes(siteId: string): Promise<Answer<SiteRoutes>>;
+  /** Of lane 0, asked by the objects of the others. */
+  incumbency(): Promise<Incumbency>;
+  /** Of a lane beyond 0, told by lane 0: this process has taken the orchestrator over. */
+  supersede(by: Incumbency): Promise<void>;
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;

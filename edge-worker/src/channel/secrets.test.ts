@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { createCipher } from '../cipher.ts';
 import { channelOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
 import { Configs } from './configs.ts';
-import { Lane, type LaneParts } from './lane.ts';
 import { Secrets } from './secrets.ts';
 import { Meta, objectSql } from './store.ts';
 
@@ -93,8 +92,9 @@ describe('PROTOCOL C8: get_secret', () => {
   });
 
   it('is answered on lane 0 alone', async () => {
-    const secrets = { get: () => expect.unreachable('a lane has no secrets') };
-    const lane = new Lane({ lane: 1, secrets } as unknown as LaneParts); // It looks at nothing else.
-    expect(await failureOf(lane.secret('shop', 'key'))).toMatchObject({ code: 'bad_request' });
+    await Peer.connect('vps-c8-lanes', { lanes: 2 });
+    const peer = await Peer.join('vps-c8-lanes', 1);
+    peer.send({ type: 'get_secret', id: 1, siteId: 'shop', name: 'key' });
+    expect(await peer.next('error')).toMatchObject({ id: 1, error: { code: 'bad_request' } });
   });
 });

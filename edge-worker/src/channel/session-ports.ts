@@ -1,4 +1,15 @@
-import type { CloseName, Defer, Hello, RandomBytes, Resync, Status, Welcome, Wire } from '@clawdbot/protocol';
+import type {
+  CloseName,
+  Defer,
+  Hello,
+  Join,
+  Joined,
+  RandomBytes,
+  Resync,
+  Status,
+  Welcome,
+  Wire,
+} from '@clawdbot/protocol';
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import type { After } from './liveness.ts';
 import type { Secret } from './secrets.ts';
@@ -8,6 +19,8 @@ import type { LogPort } from './traffic.ts';
 export interface LanePort extends LogPort {
   /** Takes the orchestrator over for a session whose token was signed with the key `kid`, or says why not. */
   admit(kid: string, hello: Hello): Admitted | Refusal;
+  /** The same on a lane beyond 0, whose object asks lane 0's. Never rejects. */
+  join(kid: string, join: Join): Promise<JoinedLane | Refusal>;
   blobPart(sha256: string, part: number): Uint8Array;
   /** A secret of a site that is here. Rejects with `Failure`. */
   secret(siteId: string, name: string): Promise<Secret>;
@@ -22,6 +35,10 @@ export interface Admitted {
   readonly welcome: Welcome;
   /** What follows `welcome` when the two sides do not know the same. */
   readonly resync: readonly Resync[];
+}
+export interface JoinedLane {
+  readonly attachment: OpenAttachment;
+  readonly joined: Joined;
 }
 export interface Refusal {
   readonly close: CloseName;

@@ -11,6 +11,7 @@ import {
   type FrameToOrchestrator,
   type Hello,
   headOfBody,
+  type Join,
   type LogName,
   ProtocolError,
   type StatusReport,
@@ -41,6 +42,7 @@ export class Session {
   readonly #calls = new Calls();
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
+  #hasGreeted = false;
   #ended = false;
   readonly #flow: Flow;
   readonly #traffic: Traffic;
@@ -184,12 +186,15 @@ export class Session {
   }
 
   #onFrame(frame: Exclude<FrameToEdge, Entry>): void {
-    if (frame.type !== 'hello' && this.#state.state === 'greeting') {
+    if (frame.type !== 'hello' && frame.type !== 'join' && this.#state.state === 'greeting') {
       throw new ProtocolError('malformed', `${frame.type} before hello`);
     }
     switch (frame.type) {
       case 'hello':
         this.#onHello(frame);
+        break;
+      case 'join':
+        this.#onJoin(frame);
         break;
       case 'probe':
         this.#onEcho(frame.n);
@@ -237,9 +242,7 @@ export class Session {
   }
 
   #onHello(hello: Hello): void {
-    if (this.#state.state !== 'greeting') throw new ProtocolError('malformed', 'a second hello');
-    this.#cancelHello?.();
-    const admission = this.#ports.lane.admit(this.#state.kid, hello);
+    const admission = this.#ports.lane.admit(this.#greeted(), hello);
     if ('close' in admission) {
       this.close(admission.close, admission.reason);
       return;
@@ -248,6 +251,25 @@ export class Session {
     this.#sender.push(admission.welcome);
     this.#traffic.open(admission.attachment.logs, admission.resync);
     this.pump();
+  }
+
+  #onJoin(join: Join): void {
+    this.#ports.lane.join(this.#greeted(), join).then((answer) => {
+      if (this.#ended) return;
+      if ('close' in answer) return this.close(answer.close, answer.reason);
+      this.#become(answer.attachment);
+      this.#sender.pushNow(answer.joined);
+    });
+  }
+
+  /** The one greeting of this socket has come. @returns the key that its token was signed with */
+  #greeted(): string {
+    if (this.#state.state !== 'greeting' || this.#hasGreeted) {
+      throw new ProtocolError('malformed', 'a second greeting');
+    }
+    this.#hasGreeted = true;
+    this.#cancelHello?.();
+    return this.#state.kid;
   }
 
   #onEcho(n: number): void {

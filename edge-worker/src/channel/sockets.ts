@@ -1,9 +1,14 @@
 import { sendableCode } from '@clawdbot/protocol';
 import { randomBytes } from '../bytes.ts';
 import { type Attachment, readAttachment, writeAttachment } from './attachment.ts';
-import type { Lane } from './lane.ts';
 import { type Connected, Session } from './session.ts';
+import type { LanePort } from './session-ports.ts';
 import { after } from './timer.ts';
+
+/** The lane, which also hears of a socket's end. */
+interface Lane extends LanePort {
+  ended(session: Session, reason: string): void;
+}
 
 /** The runtime's sockets and their sessions: the one place where both are seen together. */
 export class Sockets {

@@ -132,6 +132,9 @@ type MetaKey =
   | 'org'
   | 'orchestrator'
   | 'fence'
+  /** Sockets that the newest process may have. */
+  | 'lanes'
+  | 'lanes_granted'
   | 'generation'
   | 'instance'
   | 'version'

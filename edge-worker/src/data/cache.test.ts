@@ -22,8 +22,9 @@ function setup(entriesMax = 10) {
     background: (task: Promise<unknown>) => void tasks.push(task),
   };
   const get = (key = 'k') => cache.get(key, source);
+  const peek = () => cache.peek('k', source);
   const settle = () => Promise.all(tasks.splice(0));
-  return { cache, world, get, settle, tasks };
+  return { cache, world, get, peek, settle, tasks };
 }
 
 describe('the cache of the hot path', () => {
@@ -118,5 +119,28 @@ describe('the cache of the hot path', () => {
     world.value = 'b';
     expect(await loading).toBe('a');
     expect(await get()).toBe('b');
+  });
+
+  it('a peek waits for nothing: the first has nothing, and loads for those that follow', async () => {
+    const { world, peek, settle } = setup();
+    expect([peek(), peek()]).toEqual([undefined, undefined]);
+    await settle();
+    expect([peek(), world.loads]).toEqual(['a', 1]);
+    world.now = 11;
+    world.value = 'b';
+    expect(peek()).toBe('a');
+    await settle();
+    expect(peek()).toBe('b');
+  });
+
+  it('a peek has nothing of what nobody has asked for in a while, until it was loaded anew', async () => {
+    const { world, get, peek, settle } = setup();
+    await get();
+    world.now = 200;
+    world.fails = true;
+    expect(peek()).toBeUndefined();
+    await settle();
+    expect(peek(), 'what could not be loaded is still not believed').toBeUndefined();
+    expect(await get()).toBe('a');
   });
 });

@@ -62,9 +62,30 @@ export class Cache<V> {
     return entry.value;
   }
 
+  /** What is known without waiting, and not idle for too long; it is loaded (anew) behind the answer. */
+  peek(key: string, source: Source<V>): V | undefined {
+    const { freshMs, idleMs, absentMs, now } = this.#options;
+    const at = now();
+    const entry = this.#entries.get(key) ?? this.#expect(key);
+    const isIdle = at - entry.servedAt >= idleMs;
+    if (at - entry.loadedAt > (entry.value === undefined ? absentMs : freshMs)) {
+      this.#refresh(key, entry, source);
+      if (isIdle) return undefined;
+    }
+    entry.servedAt = at;
+    return entry.value;
+  }
+
   forget(key: string): void {
     this.#forgotten++;
     this.#entries.delete(key);
+  }
+
+  /** A place for what is being loaded, so that it is loaded once. */
+  #expect(key: string): Entry<V> {
+    const entry = { value: undefined, loadedAt: -Infinity, servedAt: -Infinity, refreshingSince: -Infinity };
+    this.#put(key, entry);
+    return entry;
   }
 
   #refresh(key: string, entry: Entry<V>, source: Source<V>): void {
@@ -90,10 +111,14 @@ export class Cache<V> {
     const at = this.#options.now();
     const value = await source.load();
     if (this.#forgotten !== forgotten) return value;
-    this.#entries.delete(key);
-    this.#entries.set(key, { value, loadedAt: at, servedAt: at, refreshingSince: -Infinity });
-    if (this.#entries.size > this.#options.entriesMax) this.#evict();
+    this.#put(key, { value, loadedAt: at, servedAt: at, refreshingSince: -Infinity });
     return value;
+  }
+
+  #put(key: string, entry: Entry<V>): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    if (this.#entries.size > this.#options.entriesMax) this.#evict();
   }
 
   /** The entry that was loaded longest ago: a Map iterates in the order of insertion. */

@@ -2,8 +2,9 @@ import { Failure, siteId as siteIdSchema } from '@clawdbot/protocol';
 import type { SiteEntry } from '../data/directory.ts';
 import { type Address, hostnameOf } from '../hosts.ts';
 import { failureOf } from '../problem.ts';
-import { CONTROL_LANE, type Services } from '../services.ts';
+import type { Services } from '../services.ts';
 import { keepDeadline } from './call.ts';
+import { Carriage } from './carriage.ts';
 import { refuseFlood } from './rate.ts';
 import { failureResponse, replyResponse } from './reply.ts';
 import { callOf } from './request.ts';
@@ -53,14 +54,14 @@ async function passOn(
   await refuseFlood(services.relayRate, site.siteId, request.headers);
   const { randomHex, background } = services;
   const call = await callOf(request, { requestId, address, url, randomHex });
-  const channel = services.channel(site.orchestratorId, CONTROL_LANE);
+  const carriage = new Carriage(site, services);
   const reply = await keepDeadline({
     requestId,
     deadlineMs: call.deadlineMs,
-    channel,
+    channel: carriage,
     signal: request.signal,
     background,
-    open: () => channel.relay({ ...call, target: 'upstream', siteId: site.siteId }),
+    open: () => carriage.relay({ ...call, target: 'upstream', siteId: site.siteId }),
   });
   return replyResponse(reply, request.method, requestId);
 }

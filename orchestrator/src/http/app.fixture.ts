@@ -39,6 +39,7 @@ export function createBench() {
       orchestratorId: 'vps-1',
       version: '0.1.0',
       lanes: 1,
+      otherLanes: () => [],
       now,
       startedAt: NOW - 5_000,
       channel: () => state.value,

@@ -23,6 +23,7 @@ const DEADLINE_MS = 8_000;
 export class EdgeSocket {
   readonly frames: FrameToEdge[] = [];
   readonly authorization: string;
+  readonly lane: number;
   closed: number | undefined;
   /** Takes in everything and says nothing, not even `pong`. */
   mute = false;
@@ -31,6 +32,7 @@ export class EdgeSocket {
   constructor(ws: WebSocket, request: IncomingMessage) {
     this.#ws = ws;
     this.authorization = request.headers.authorization ?? '';
+    this.lane = Number(new URL(request.url ?? '', 'http://edge').searchParams.get('lane'));
     ws.on('message', (data, isBinary) => {
       if (this.mute || isBinary) return;
       const text = String(data);
@@ -50,16 +52,17 @@ export class EdgeSocket {
     this.#ws.send(text);
   }
 
+  /** The answer to `join`. */
+  admit(fence: number): void {
+    this.send({ type: 'joined', ...termsOf(fence) });
+  }
+
   welcome(hello: Hello, fence: number, heartbeatMs = 25_000): void {
     const { logId, oldest } = hello.logs.control;
     this.send({
       type: 'welcome',
-      protocol: 1,
-      sessionId: `session-${fence}`,
-      fence,
+      ...termsOf(fence),
       heartbeatMs,
-      clockMs: Date.now(),
-      limits: { textMessageBytes: 1, bodyChunkBytes: 1, relayBodyBytes: 1, callsOpen: 1 },
       apiBudget: { calls: 1, windowS: 1 },
       logs: { control: { logId: 'log-edge', oldest: 1, last: 0, peerLogId: logId, applied: oldest - 1 } },
     });
@@ -80,6 +83,15 @@ export class EdgeSocket {
     );
   }
 }
+
+const termsOf = (fence: number) => ({
+  protocol: 1,
+  sessionId: `session-${fence}`,
+  fence,
+  heartbeatMs: 25_000,
+  clockMs: Date.now(),
+  limits: { textMessageBytes: 1, bodyChunkBytes: 1, relayBodyBytes: 1, callsOpen: 1 },
+});
 
 export class TestEdge {
   readonly sockets: EdgeSocket[] = [];
@@ -121,6 +133,18 @@ export class TestEdge {
   /** The socket of the n-th dial that was let in, from 0. */
   socket(index: number): Promise<EdgeSocket> {
     return until(`socket ${index}`, () => this.sockets[index]);
+  }
+
+  /** The n-th socket of a lane beyond 0, joined. */
+  async joined(lane: number, index = 0): Promise<EdgeSocket> {
+    const socket = await until(`socket ${index} of lane ${lane}`, () => this.ofLane(lane)[index]);
+    await socket.frame('join');
+    socket.admit(index + 1);
+    return socket;
+  }
+
+  ofLane(lane: number): EdgeSocket[] {
+    return this.sockets.filter((socket) => socket.lane === lane);
   }
 
   /** The n-th socket, welcomed. */

@@ -1,4 +1,5 @@
 export * from './backoff.ts';
+export * from './lanes.ts';
 export * from './link.ts';
 export * from './log.ts';
 export * from './logs.ts';

@@ -48,8 +48,6 @@ function started() {
     backoff: new Backoff({ random: () => 0, now: Date.now }),
     clock: systemClock,
     log,
-    logs,
-    resync,
     services: {
       request: () =>
         new Promise((resolve) =>
@@ -57,31 +55,34 @@ function started() {
         ),
       report: () => Promise.reject(new Failure('internal', 'not in this test')),
     },
-    status: () => ({
-      type: 'status',
-      at: 1,
-      version: '0',
-      uptimeS: 0,
-      memory,
-      queues,
-      sites: [],
-      workers: [],
-      tunnel: { state: 'not_configured' },
-    }),
-    hello: () => ({
-      type: 'hello',
-      protocol: [1],
-      orchestratorId: 'vps-1',
-      lane: 0,
-      lanes: 1,
-      generation: 1,
-      instanceId: 'instance-1',
-      version: '0',
-      capabilities: [],
-      clockMs: 1,
-      logs: logs.positions(),
-      sites: [],
-    }),
+    role: {
+      ...{ kind: 'control', logs, resync },
+      status: () => ({
+        type: 'status',
+        at: 1,
+        version: '0',
+        uptimeS: 0,
+        memory,
+        queues,
+        sites: [],
+        workers: [],
+        tunnel: { state: 'not_configured' },
+      }),
+      greeting: () => ({
+        type: 'hello',
+        protocol: [1],
+        orchestratorId: 'vps-1',
+        lane: 0,
+        lanes: 1,
+        generation: 1,
+        instanceId: 'instance-1',
+        version: '0',
+        capabilities: [],
+        clockMs: 1,
+        logs: logs.positions(),
+        sites: [],
+      }),
+    },
   });
   const states: LinkState[] = [];
   link.state.subscribe((state) => states.push(state));

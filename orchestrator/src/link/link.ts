@@ -1,11 +1,9 @@
-import { DRAIN_MS, Failure, type Hello, type Status, type Welcome } from '@clawdbot/protocol';
+import { DRAIN_MS, Failure, type Terms } from '@clawdbot/protocol';
 import type { BlobRef, Secret, SecretRef, Services } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
-import type { DurableLogs } from './logs.ts';
-import type { Resync } from './resync.ts';
-import { Session, type SessionEvents } from './session.ts';
+import { type Role, Session, type SessionEvents } from './session.ts';
 import type { Dial, Socket } from './socket.ts';
 import { type LinkState, Observable } from './state.ts';
 import type { Verdict } from './verdict.ts';
@@ -20,12 +18,8 @@ export interface LinkOptions {
   readonly backoff: Backoff;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly logs: DurableLogs;
-  readonly resync: Resync;
+  readonly role: Role;
   readonly services: Services;
-  /** Both are asked anew whenever they are sent. */
-  readonly hello: () => Hello;
-  readonly status: () => Status;
 }
 
 /** A session was welcomed; the promise tells how it ends. */
@@ -181,7 +175,7 @@ export class Link {
   }
 
   #greet(socket: Socket): Promise<Connected | Verdict> {
-    const { clock, log, logs, resync, services, hello, status } = this.#options;
+    const { clock, log, role, services } = this.#options;
     const greeted = Promise.withResolvers<Connected | Verdict>();
     const over = Promise.withResolvers<Verdict>();
     const events: SessionEvents = {
@@ -198,17 +192,14 @@ export class Link {
       },
     };
     const { wire } = socket;
-    const session = new Session({
-      ...{ wire, clock, log, logs, resync, services, status, events },
-      hello: hello(),
-    });
+    const session = new Session({ wire, clock, log, role, services, events });
     this.#live.set(session, () => {});
     socket.listen(session);
     if (this.#stopping.signal.aborted) this.#closeAll('the orchestrator has stopped');
     return greeted.promise;
   }
 
-  #adopt(session: Session, { fence, sessionId, clockMs }: Welcome): void {
+  #adopt(session: Session, { fence, sessionId, clockMs }: Terms): void {
     const { clock, backoff, log } = this.#options;
     this.#edgeAheadMs = clockMs - clock.now();
     const older = this.#session;

@@ -16,7 +16,7 @@ import type { Call, Reply } from '../calls/index.ts';
 import { ManualClock } from '../clock.fixture.ts';
 import { recordingLogger } from '../log.fixture.ts';
 import { createTestLogs, type TestLogs } from './logs.fixture.ts';
-import { Session, type SessionEvents } from './session.ts';
+import { type Role, Session, type SessionEvents } from './session.ts';
 
 export const HEARTBEAT_MS = 10_000;
 
@@ -102,6 +102,27 @@ afterEach(() => {
   expect(clock.timers, 'timers left behind by an ended session').toBe(0);
 });
 
+const role = (): Role => ({
+  kind: 'control',
+  logs: store.logs,
+  resync: store.resync,
+  status: () => status,
+  greeting: () => ({
+    type: 'hello',
+    protocol: [1],
+    orchestratorId: 'vps-1',
+    lane: 0,
+    lanes: 1,
+    generation: 1,
+    instanceId: 'instance-1',
+    version: '0',
+    capabilities: [],
+    clockMs: clock.now(),
+    logs: store.logs.positions(),
+    sites: [],
+  }),
+});
+
 /** A new socket over the same store. */
 export function dial(): void {
   edge = new Edge();
@@ -112,8 +133,6 @@ export function dial(): void {
     wire: edge.wire,
     clock,
     log,
-    logs: store.logs,
-    resync: store.resync,
     services: {
       request: (call) =>
         new Promise((resolve, reject) => {
@@ -123,21 +142,7 @@ export function dial(): void {
         }),
       report: async () => report,
     },
-    status: () => status,
-    hello: {
-      type: 'hello',
-      protocol: [1],
-      orchestratorId: 'vps-1',
-      lane: 0,
-      lanes: 1,
-      generation: 1,
-      instanceId: 'instance-1',
-      version: '0',
-      capabilities: [],
-      clockMs: clock.now(),
-      logs: store.logs.positions(),
-      sites: [],
-    },
+    role: role(),
     events,
   });
 }

@@ -10,10 +10,13 @@ import {
   type FrameToOrchestrator,
   HELLO_TIMEOUT_MS,
   type Hello,
+  type Join,
+  type Joined,
   orchestratorCodec,
   PONG,
   ProtocolError,
   type Status,
+  type Terms,
   type Welcome,
   type Wire,
 } from '@clawdbot/protocol';
@@ -32,17 +35,27 @@ export interface SessionOptions {
   readonly wire: Wire;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly hello: Hello;
-  readonly logs: DurableLogs;
-  readonly resync: Resync;
+  readonly role: Role;
   readonly services: Services;
-  readonly status: () => Status;
   readonly events: SessionEvents;
 }
 
+/** What lane 0 carries beside calls. */
+interface Durable {
+  readonly logs: DurableLogs;
+  readonly resync: Resync;
+  /** Asked anew whenever it is sent. */
+  readonly status: () => Status;
+}
+
+/** What a socket is for: lane 0's carries everything, those beyond it calls only. The greeting is made anew each time. */
+export type Role =
+  | ({ readonly kind: 'control'; readonly greeting: () => Hello } & Durable)
+  | { readonly kind: 'calls'; readonly greeting: () => Join };
+
 /** Called from within the session's own calls, one at a time. */
 export interface SessionEvents {
-  opened(welcome: Welcome): void;
+  opened(terms: Terms): void;
   /** The edge sends nothing new here, and asks to be dialled again after `retryAfterMs`. */
   draining(reason: string, retryAfterMs: number): void;
   /** No call is open. */
@@ -51,10 +64,11 @@ export interface SessionEvents {
   ended(verdict: Verdict): void;
 }
 
-/** What exists from `welcome` on. */
+/** What exists from `welcome` or `joined` on. */
 interface Open {
   readonly kind: 'open' | 'draining';
-  readonly streams: LogStreams;
+  /** Of lane 0. */
+  readonly streams: LogStreams | undefined;
   readonly heartbeat: Heartbeat;
 }
 type Phase =
@@ -65,6 +79,7 @@ type Phase =
 /** What the edge may say before the session is open. */
 const BEFORE_WELCOME: ReadonlySet<FrameToOrchestrator['type']> = new Set([
   'welcome',
+  'joined',
   'drain',
   'error',
   'probe',
@@ -98,7 +113,7 @@ export class Session {
       this.#fail('helloTimeout', 'no welcome in time'),
     );
     this.#phase = { kind: 'greeting', cancelTimeout };
-    this.#sender.pushNow(options.hello);
+    this.#sender.pushNow(options.role.greeting());
   }
 
   get callsOpen(): number {
@@ -154,11 +169,12 @@ export class Session {
 
   /** Sends the status, at most once in a turn. */
   publishStatus(): void {
-    if (this.#statusDue) return;
+    const { role, clock } = this.#options;
+    if (this.#statusDue || role.kind !== 'control') return;
     this.#statusDue = true;
-    this.#options.clock.defer(() => {
+    clock.defer(() => {
       this.#statusDue = false;
-      if (this.#phase.kind === 'open') this.#sender.push(this.#options.status());
+      if (this.#phase.kind === 'open') this.#sender.push(role.status());
     });
   }
 
@@ -198,8 +214,11 @@ export class Session {
       case 'welcome':
         this.#welcome(frame);
         return;
+      case 'joined':
+        this.#joined(frame);
+        return;
       case 'probe':
-        this.#options.resync.probed(() => this.#sender.pushNow(frame));
+        this.#probed(() => this.#sender.pushNow(frame));
         return;
       case 'drain':
         this.#drained(frame.reason, frame.retryAfterMs ?? 0);
@@ -208,13 +227,15 @@ export class Session {
         this.#complaint(frame);
         return;
       case 'resync':
-        this.#options.resync.take(frame, this.#faults);
+        this.#durable(frame.type).resync.take(frame, this.#faults);
         return;
       case 'entry':
-        this.#open()?.streams.take(frame);
+        this.#durable(frame.type);
+        this.#open()?.streams?.take(frame);
         return;
       case 'ack':
-        this.#open()?.streams.acknowledged(frame);
+        this.#durable(frame.type);
+        this.#open()?.streams?.acknowledged(frame);
         return;
       case 'request':
       case 'get_status':
@@ -229,21 +250,46 @@ export class Session {
     }
   }
 
+  /** What only lane 0 has: its frames are out of place on any other. */
+  #durable(frame: string): Durable {
+    const { role } = this.#options;
+    if (role.kind === 'control') return role;
+    throw new ProtocolError('malformed', `${frame} on a lane that carries calls only`);
+  }
+
+  #probed(echo: () => void): void {
+    const { role } = this.#options;
+    if (role.kind === 'control') role.resync.probed(echo);
+    else echo();
+  }
+
   #welcome(welcome: Welcome): void {
+    const { logs } = this.#durable(welcome.type);
+    const streams = this.#begin(welcome, () => logs.attach(this.#sender, welcome.logs, this.#faults));
+    streams.pump();
+    this.publishStatus();
+  }
+
+  #joined(joined: Joined): void {
+    if (this.#options.role.kind === 'control') throw new ProtocolError('malformed', 'joined on lane 0');
+    this.#begin(joined, () => undefined);
+  }
+
+  /** The session is open from here on. */
+  #begin<S extends LogStreams | undefined>(terms: Terms, attach: () => S): S {
     if (this.#phase.kind !== 'greeting') throw new ProtocolError('malformed', 'a second welcome');
-    const { clock, logs, events, wire } = this.#options;
+    const { clock, events, wire } = this.#options;
     this.#phase.cancelTimeout();
-    const streams = logs.attach(this.#sender, welcome.logs, this.#faults);
+    const streams = attach();
     const heartbeat = new Heartbeat({
       clock,
-      heartbeatMs: welcome.heartbeatMs,
+      heartbeatMs: terms.heartbeatMs,
       send: (text) => wire.sendText(text),
       onSilent: () => this.#fail('abnormal', 'the edge fell silent'),
     });
     this.#phase = { kind: 'open', streams, heartbeat };
-    events.opened(welcome);
-    streams.pump();
-    this.publishStatus();
+    events.opened(terms);
+    return streams;
   }
 
   #drained(reason: string, retryAfterMs: number): void {
@@ -293,8 +339,9 @@ export class Session {
     if (this.#phase.kind === 'greeting') this.#phase.cancelTimeout();
     else {
       this.#phase.heartbeat.stop();
-      this.#phase.streams.detach();
-      this.#options.resync.end(this.#faults);
+      this.#phase.streams?.detach();
+      const { role } = this.#options;
+      if (role.kind === 'control') role.resync.end(this.#faults);
     }
     this.#phase = { kind: 'ended' };
     this.#calls.closeAll(verdict.reason);

@@ -22,6 +22,7 @@ const reporter = (state: LinkState, more: Partial<StatusSources> = {}) =>
     orchestratorId: 'vps-1',
     version: '0.1.0',
     lanes: 1,
+    otherLanes: () => [],
     now: () => 11_000,
     startedAt: 1_000,
     channel: () => state,
@@ -91,6 +92,17 @@ describe('health', () => {
     const health = orchestratorHealth.parse(reporter(state).health());
     expect(health).toMatchObject({ status: expected, version: '0.1.0', uptime: 10, channel });
     expect(reporter(state).readiness().ready).toBe(ready);
+  });
+
+  it('shows the lanes beyond 0, is degraded by one that is not open, and ready by lane 0 alone', async () => {
+    const open = { lane: 1, state: 'open', since: 1 } as const;
+    const refused = { lane: 2, state: 'refused', since: 1, reason: 'lane_not_granted' } as const;
+    const two = reporter(OPEN, { otherLanes: () => [open, refused] });
+    expect(two.health()).toMatchObject({ status: 'degraded', channel: { lanes: [open, refused] } });
+    expect(two.readiness().ready).toBe(true);
+    const report = statusReport.parse(await two.report('site-1'));
+    expect(report.orchestrator.otherLanes).toEqual([open, refused]);
+    expect(reporter(OPEN, { otherLanes: () => [open] }).health().status).toBe('healthy');
   });
 
   it('says why it is not ready', () => {

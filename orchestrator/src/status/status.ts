@@ -1,6 +1,7 @@
 import {
   digestOf,
   EMPTY_CONFIG,
+  type LaneStatus,
   type OrchestratorHealth,
   type SiteConfig,
   type SiteStatus,
@@ -18,6 +19,8 @@ export interface StatusSources {
   /** Of the software. */
   readonly version: string;
   readonly lanes: number;
+  /** Beyond lane 0. */
+  readonly otherLanes: () => LaneStatus[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly startedAt: number;
@@ -73,6 +76,7 @@ export function createReporter(sources: StatusSources): Reporter {
         uptimeS: uptimeS(),
         ...session(sources.channel()),
         lanes,
+        ...lanesOf('otherLanes', sources),
         ...optional('rttMs', sources.rttMs()),
         memory: memory(),
         queues: sources.queues(),
@@ -133,7 +137,9 @@ function healthOf(sources: StatusSources, uptime: number): OrchestratorHealth {
   const storage = sources.storage();
   const lost = sources.lost();
   const useless = state.kind === 'refused' || storage.state !== 'ok';
-  const whole = state.kind === 'open' && tunnel.state !== 'down' && sources.queues().deadLetters === 0;
+  const lanesOpen = sources.otherLanes().every((lane) => lane.state === 'open');
+  const whole =
+    state.kind === 'open' && lanesOpen && tunnel.state !== 'down' && sources.queues().deadLetters === 0;
   return {
     status: useless ? 'unhealthy' : whole ? 'healthy' : 'degraded',
     version: sources.version,
@@ -142,9 +148,13 @@ function healthOf(sources: StatusSources, uptime: number): OrchestratorHealth {
     tunnel,
     storage: storage.state === 'ok' ? { state: 'ok' } : { state: storage.state, detail: storage.detail },
     ...(lost === undefined ? {} : { lost: { at: new Date(lost.at).toISOString(), entries: lost.entries } }),
-    channel: channelOf(state, sources.now()),
+    channel: { ...channelOf(state, sources.now()), ...lanesOf('lanes', sources) },
   };
 }
+
+/** Not a word of lanes where there is but one. */
+const lanesOf = <K extends string>(key: K, { otherLanes }: StatusSources) =>
+  optional(key, otherLanes().length === 0 ? undefined : otherLanes());
 
 function channelOf(state: LinkState, now: number): OrchestratorHealth['channel'] {
   const since = new Date(state.since).toISOString();

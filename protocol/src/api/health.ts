@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { tunnelStatus, workerStatus } from '../frames/status.ts';
+import { channelState, laneStatus, tunnelStatus, workerStatus } from '../frames/status.ts';
 
 /** The orchestrator's `GET /health`: the seed's shape, and the channel. */
 export const orchestratorHealth = z.object({
@@ -14,11 +14,13 @@ export const orchestratorHealth = z.object({
   /** Entries that the edge had deleted before they came here: since when that is known, and how many. */
   lost: z.object({ at: z.iso.datetime(), entries: z.int() }).optional(),
   channel: z.object({
-    state: z.enum(['connecting', 'open', 'draining', 'waiting', 'refused', 'stopped']),
+    state: channelState,
     since: z.iso.datetime(),
     reason: z.string().optional(),
     fence: z.int().optional(),
     retryInMs: z.int().optional(),
+    /** Those beyond lane 0, if there are any; the rest of `channel` is lane 0's. */
+    lanes: z.array(laneStatus).optional(),
   }),
 });
 export type OrchestratorHealth = z.infer<typeof orchestratorHealth>;

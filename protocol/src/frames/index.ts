@@ -2,12 +2,13 @@ import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
 import { getSecret, secret } from './secrets.ts';
-import { ack, drain, error, hello, probe, resync, welcome } from './session.ts';
+import { ack, drain, error, hello, join, joined, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
 
 /** Every frame the edge receives, by its `type`. */
 export const FRAMES_TO_EDGE = {
   hello,
+  join,
   probe,
   ack,
   drain,
@@ -26,6 +27,7 @@ export const FRAMES_TO_EDGE = {
 /** Every frame the orchestrator receives, by its `type`. */
 export const FRAMES_TO_ORCHESTRATOR = {
   welcome,
+  joined,
   resync,
   probe,
   ack,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { wireError } from '../errors.ts';
-import { commandId, lane, logId, orchestratorId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { callLane, commandId, lane, logId, orchestratorId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { LANES_MAX } from '../limits.ts';
 
 export const logName = z.enum(['control', 'queue']);
 export type LogName = z.infer<typeof logName>;
@@ -28,18 +29,23 @@ export type Positions = z.infer<typeof positions>;
 
 const logs = z.object({ control: positions, queue: positions.optional() });
 
-/** Orchestrator → edge, first frame: who dials, and where it stands. */
-export const hello = z.object({
-  type: z.literal('hello'),
+/** Who dials: what the first frame says on every lane. */
+const caller = z.object({
   protocol: z.array(z.int().min(1)).min(1).max(10),
   orchestratorId,
-  lane,
-  lanes: z.int().min(1).max(16),
   /** Raised in SQLite at every boot: the newest process has the highest. */
   generation: z.int().min(1),
   /** Random, one per process. */
   instanceId: z.string().min(8).max(64),
   version: z.string().max(50),
+});
+export type Caller = z.infer<typeof caller>;
+
+/** Orchestrator → edge, first frame on lane 0: who dials, and where it stands. */
+export const hello = caller.extend({
+  type: z.literal('hello'),
+  lane,
+  lanes: z.int().min(1).max(LANES_MAX),
   capabilities: z.array(z.string().max(50)).max(50),
   clockMs: timeMs,
   /** The database was restored, and no `resync` has come to its end since: it is asked for (again). */
@@ -50,11 +56,15 @@ export const hello = z.object({
 });
 export type Hello = z.infer<typeof hello>;
 
-/** Edge → orchestrator, the answer: from here on the session is open. */
-export const welcome = z.object({
-  type: z.literal('welcome'),
+/** Orchestrator → edge, first frame on a lane beyond 0: a process that lane 0 has welcomed. */
+export const join = caller.extend({ type: z.literal('join'), lane: callLane });
+export type Join = z.infer<typeof join>;
+
+/** The terms of a session, on every lane. */
+const terms = z.object({
   protocol: z.int().min(1),
   sessionId: z.string().min(8).max(64),
+  /** Of the process: given by lane 0, the same on all lanes until lane 0 is dialled again. */
   fence: z.int().min(1),
   heartbeatMs: z.int().min(1_000),
   clockMs: timeMs,
@@ -64,6 +74,16 @@ export const welcome = z.object({
     relayBodyBytes: z.int(),
     callsOpen: z.int(),
   }),
+});
+export type Terms = z.infer<typeof terms>;
+
+/** Edge → orchestrator, the answer to `join`: from here on the session carries calls, and nothing else. */
+export const joined = terms.extend({ type: z.literal('joined') });
+export type Joined = z.infer<typeof joined>;
+
+/** Edge → orchestrator, the answer to `hello`: from here on the session is open. */
+export const welcome = terms.extend({
+  type: z.literal('welcome'),
   /** This orchestrator's share of the Cloudflare API budget of its token. */
   apiBudget: z.object({ calls: z.int().min(0), windowS: z.int().min(1) }),
   logs,

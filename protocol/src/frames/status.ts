@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { callId, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { callId, callLane, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { LANES_MAX } from '../limits.ts';
 
 /** A Worker as its orchestrator knows it. */
 export const workerStatus = z.object({
@@ -62,6 +63,17 @@ export const status = z.object({
 });
 export type Status = z.infer<typeof status>;
 
+export const channelState = z.enum(['connecting', 'open', 'draining', 'waiting', 'refused', 'stopped']);
+
+/** Where the socket of a lane beyond 0 stands. */
+export const laneStatus = z.object({
+  lane: callLane,
+  state: channelState,
+  since: timeMs,
+  reason: z.string().max(500).optional(),
+});
+export type LaneStatus = z.infer<typeof laneStatus>;
+
 /** The data of a live `get_status`. */
 export const statusReport = z.object({
   orchestrator: z.object({
@@ -70,7 +82,12 @@ export const statusReport = z.object({
     uptimeS: z.number(),
     connectedSince: timeMs.optional(),
     fence: z.int().optional(),
+    /** Sockets that it keeps: lane 0, and those of `otherLanes`. */
     lanes: z.int(),
+    otherLanes: z
+      .array(laneStatus)
+      .max(LANES_MAX - 1)
+      .optional(),
     rttMs: z.number().optional(),
     memory,
     queues: queueDepths,

@@ -65,7 +65,12 @@ export class Flood {
         signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       });
     };
-    const answer = await eventually(`webhook ${n} is taken`, post, (it) => it.status === 202, TAKEN_WITHIN_MS);
+    const answer = await eventually(
+      `webhook ${n} is taken`,
+      post,
+      (it) => it.status === 202,
+      TAKEN_WITHIN_MS,
+    );
     this.repeated += asked - 1;
     const { receiptId } = receiptTicket.parse(await answer.json());
     this.posted.push({ path, receiptId, sha256: createHash('sha256').update(body).digest('hex') });

@@ -29,10 +29,13 @@ export function compare(posted: readonly Posted[], received: readonly Received[]
   const first = new Map<string, Received>();
   const strangers: string[] = [];
   for (const it of received) {
-    if (it.receiptId === null || !known.has(it.receiptId)) strangers.push(`unknown key: ${it.receiptId} ${it.path}`);
+    if (it.receiptId === null || !known.has(it.receiptId))
+      strangers.push(`unknown key: ${it.receiptId} ${it.path}`);
     else if (!first.has(it.receiptId)) first.set(it.receiptId, it);
   }
-  const missing = posted.filter(({ receiptId }) => !first.has(receiptId)).map((it) => `missing: ${it.receiptId}`);
+  const missing = posted
+    .filter(({ receiptId }) => !first.has(receiptId))
+    .map((it) => `missing: ${it.receiptId}`);
   const changed = received
     .filter(({ receiptId, sha256 }) => known.get(receiptId ?? '')?.sha256 !== sha256)
     .map((it) => `another body: ${it.receiptId} ${it.path}`);
@@ -56,7 +59,12 @@ function displaced(arrivals: readonly Received[]): number {
 function displacedIn(arrivals: readonly Received[]): number {
   const times = arrivals.map(storedAt);
   // Of those that were stored in the same millisecond nobody knows which was first.
-  const place = new Map(times.toSorted().map((time, at) => [time, at] as const).toReversed());
+  const place = new Map(
+    times
+      .toSorted()
+      .map((time, at) => [time, at] as const)
+      .toReversed(),
+  );
   return Math.max(0, ...times.map((time, at) => (place.get(time) ?? 0) - at));
 }
 

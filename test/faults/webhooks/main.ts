@@ -53,6 +53,7 @@ orchestrator killed 10 times, edge twice, the upstream away for a tenth of it.
 delivered ${seconds(performance.now() - taken)} s later: ${verdict.arrived} receipts, ${verdict.missing.length} missing, ${stuck} not settled,
 ${verdict.repeats} repeats under their own key, ${verdict.strangers.length} under none or another, ${verdict.changed.length} with another body;
 first arrivals out of order by ${verdict.displacement} places at most (16 are on their way at once).`);
-  for (const line of [...verdict.missing, ...verdict.strangers, ...verdict.changed].slice(0, 10)) console.error(line);
+  for (const line of [...verdict.missing, ...verdict.strangers, ...verdict.changed].slice(0, 10))
+    console.error(line);
   return verdict.good && stuck === 0 ? 0 : 1;
 });

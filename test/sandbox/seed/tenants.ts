@@ -6,6 +6,8 @@ export interface Tenant {
   readonly orgId: string;
   readonly name: string;
   readonly orchestratorId: string;
+  /** Sockets that the orchestrator may have: `LANES` at most. */
+  readonly lanes: number;
   readonly siteId: string;
   readonly siteName: string;
 }
@@ -14,6 +16,7 @@ export const DEMO: Tenant = {
   orgId: 'demo-agency',
   name: 'Demo Agency',
   orchestratorId: 'demo-vps',
+  lanes: 4,
   siteId: 'demo-shop',
   siteName: 'Demo Shop',
 };
@@ -23,6 +26,7 @@ export const OTHER: Tenant = {
   orgId: 'other-agency',
   name: 'Other Agency',
   orchestratorId: 'other-vps',
+  lanes: 1,
   siteId: 'other-shop',
   siteName: 'Other Shop',
 };
@@ -30,7 +34,7 @@ export const OTHER: Tenant = {
 /** Registers the organisation, its orchestrator and the orchestrator's public key; safe to repeat. */
 export async function register(
   database: EdgeDatabase,
-  { orgId, name, orchestratorId }: Tenant,
+  { orgId, name, orchestratorId, lanes }: Tenant,
   { kid, publicKey }: Key,
   now: number,
 ): Promise<void> {
@@ -40,8 +44,8 @@ export async function register(
       params: [orgId, name, now],
     },
     {
-      sql: 'INSERT OR IGNORE INTO orc_orchestrators (id, org_id, lanes, created_at) VALUES (?, ?, 1, ?)',
-      params: [orchestratorId, orgId, now],
+      sql: 'INSERT OR IGNORE INTO orc_orchestrators (id, org_id, lanes, created_at) VALUES (?, ?, ?, ?)',
+      params: [orchestratorId, orgId, lanes, now],
     },
     {
       sql: `INSERT OR IGNORE INTO orc_orchestrator_keys (kid, orchestrator_id, public_key, state, created_at)

@@ -93,6 +93,7 @@ export interface Claims {
   readonly orchestratorId: string;
   readonly orgId: string;
   readonly lane: number;
+  readonly lanes: number;
   readonly jti: string;
   readonly exp: number;
   readonly kid: string;

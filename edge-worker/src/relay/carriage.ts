@@ -1,0 +1,149 @@
+import { CONTROL_LANE, type StatusReport } from '@clawdbot/protocol';
+import { objectFailure } from '../ask.ts';
+import type { Answer, ChannelRpc, RelayCall, RelayReply, StatusCall } from '../channel/rpc.ts';
+import type { SiteEntry } from '../data/directory.ts';
+import type { Lanes } from './lanes.ts';
+import { passageOf, type RouteTables } from './routes.ts';
+
+interface CarriageServices {
+  readonly lanes: Lanes;
+  readonly routeTables: RouteTables;
+  channel(orchestratorId: string, lane: number): ChannelRpc;
+  now(): number;
+  background(task: Promise<unknown>): void;
+}
+
+/** One try of a call. `deadlineMs`: of its route, where the Worker knows it; lane 0's object does by itself. */
+interface Try {
+  readonly lane: number;
+  readonly deadlineMs?: number;
+}
+
+/** What a call is made of, for each try. */
+interface Cargo<T> {
+  readonly tries: AsyncIterable<Try>;
+  /** Nothing but an answer comes of it, so that it may be asked once more when a socket was lost under it. */
+  readonly isSafe: boolean;
+  /** It can be sent again, as long as nobody has begun with it. */
+  readonly isKept: boolean;
+  ask(channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>>;
+}
+
+/**
+ * One call on its way over an orchestrator's lanes. A lane that has not begun with it is passed over for the next; a
+ * safe one whose lane was lost under it is tried once more on another; everything else has one answer.
+ */
+export class Carriage {
+  readonly #site: SiteEntry;
+  readonly #services: CarriageServices;
+  /** The lane that has the call. */
+  #current: ChannelRpc | undefined;
+  #isCancelled = false;
+
+  constructor(site: SiteEntry, services: CarriageServices) {
+    this.#site = site;
+    this.#services = services;
+  }
+
+  relay(call: RelayCall): Promise<Answer<RelayReply>> {
+    const startedAt = this.#services.now();
+    return this.#carry({
+      tries: this.#lanesOf(call),
+      isSafe: (call.method === 'GET' || call.method === 'HEAD') && call.body === null,
+      isKept: call.body === null || call.body instanceof Uint8Array,
+      ask: (channel, deadlineMs = call.deadlineMs) => {
+        const leftMs = Math.max(1, deadlineMs - (this.#services.now() - startedAt));
+        return channel.relay({ ...call, deadlineMs: leftMs });
+      },
+    });
+  }
+
+  /** Over lane 0 if it is there, since that one knows whether the site is; else over another. */
+  getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
+    const ask = (channel: ChannelRpc) => channel.getStatus(call);
+    return this.#carry({ tries: this.#lanesAfterControl(), isSafe: true, isKept: true, ask });
+  }
+
+  /** Nobody waits for it any more. */
+  async cancelCall(requestId: string): Promise<void> {
+    this.#isCancelled = true;
+    await this.#current?.cancelCall(requestId);
+  }
+
+  async #carry<T>(cargo: Cargo<T>): Promise<Answer<T>> {
+    const { orchestratorId } = this.#site;
+    const { lanes, channel } = this.#services;
+    let failed: Answer<T> | undefined;
+    let isLost = false;
+    for await (const { lane, deadlineMs } of cargo.tries) {
+      if (failed !== undefined && this.#isCancelled) break;
+      this.#current = channel(orchestratorId, lane);
+      const answer = await this.#ask(cargo, this.#current, deadlineMs);
+      const end = endOf(answer);
+      if (end === 'answered') lanes.answered(orchestratorId, lane);
+      else lanes.away(orchestratorId, lane);
+      if (end === 'answered' || (end === 'lost' && (isLost || !cargo.isSafe))) return answer;
+      // Of those that were away lane 0 is heard: it knows when the orchestrator is expected back.
+      if (end === 'lost' || (!isLost && (failed === undefined || lane === CONTROL_LANE))) failed = answer;
+      isLost ||= end === 'lost';
+    }
+    if (failed === undefined) throw new TypeError('a call has a lane to try');
+    return failed;
+  }
+
+  async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>> {
+    try {
+      // A body that streams is gone once it was handed over, also to an object that has no socket.
+      if (!cargo.isKept && !(await channel.isReachable())) return NOBODY;
+      return await cargo.ask(channel, deadlineMs);
+    } catch (thrown) {
+      return { ok: false, error: objectFailure(thrown).toWire() };
+    }
+  }
+
+  async *#lanesOf(call: RelayCall): AsyncGenerator<Try> {
+    const known = this.#services.routeTables.known(this.#site, this.#services);
+    if (known === undefined) yield { lane: CONTROL_LANE };
+    const table = known ?? (await this.#table());
+    const passage = table === undefined ? undefined : passageOf(table, call);
+    if (table === undefined || passage?.anyLane !== true) {
+      if (known !== undefined) yield { lane: CONTROL_LANE };
+      return;
+    }
+    for (const lane of this.#services.lanes.order(this.#site.orchestratorId, table.order)) {
+      if (lane !== CONTROL_LANE) yield { lane, deadlineMs: passage.deadlineMs };
+      else if (known !== undefined) yield { lane };
+    }
+  }
+
+  async *#lanesAfterControl(): AsyncGenerator<Try> {
+    yield { lane: CONTROL_LANE };
+    const table = await this.#table();
+    const order = this.#services.lanes.order(this.#site.orchestratorId, table?.order ?? []);
+    for (const lane of order) if (lane !== CONTROL_LANE) yield { lane };
+  }
+
+  /** Without an answer of lane 0's object no other lane is tried. */
+  #table() {
+    return this.#services.routeTables.get(this.#site, this.#services).catch(() => undefined);
+  }
+}
+
+/** The words are lane 0's, which is tried as well. */
+const NOBODY = {
+  ok: false,
+  error: {
+    code: 'orchestrator_away',
+    message: 'the orchestrator is away',
+    retryable: true,
+    execution: 'not_started',
+  },
+} as const;
+
+/** `away`: no lane has begun with it. `lost`: one has, and nothing of an answer has come. */
+function endOf(answer: Answer<unknown>): 'answered' | 'away' | 'lost' {
+  if (answer.ok) return 'answered';
+  const { code, execution } = answer.error;
+  if (code === 'orchestrator_away' && execution === 'not_started') return 'away';
+  return code === 'orchestrator_lost' ? 'lost' : 'answered';
+}
