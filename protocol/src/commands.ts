@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCode } from './errors.ts';
-import { commandId, sha256Hex, siteId, timeMs } from './ids.ts';
+import { commandId, secretName, sha256Hex, siteId, timeMs } from './ids.ts';
 import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
@@ -25,7 +25,7 @@ const compatibilityDate = z.iso.date('expected a date, YYYY-MM-DD');
 const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable name');
 
 const vars = z.record(bindingName, z.string().max(5_120));
-const secretRefs = z.record(bindingName, z.string().min(1).max(100));
+const secretRefs = z.record(bindingName, secretName);
 const workerRoutes = z.array(z.string().min(1).max(500)).max(50);
 
 const healthCheck = z.strictObject({

@@ -66,7 +66,7 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
     ['payload.compatibilityDate', 'expected a date', deployWith({ compatibilityDate: undefined })],
     ['payload.vars.A', 'expected string', deployWith({ vars: { A: 1 } })],
     ['payload.vars.a b', 'expected a variable name', deployWith({ vars: { 'a b': '' } })],
-    ['payload.secrets.A', 'expected string', deployWith({ secrets: { A: '' } })],
+    ['payload.secrets.A', 'expected a secret’s name', deployWith({ secrets: { A: '' } })],
     ['payload.routes', 'expected array', deployWith({ routes: 'all' })],
     ['payload.routes.0', 'expected string', deployWith({ routes: [1] })],
     ['payload.strategy.type', "Expected 'immediate' | 'gradual'", deployWith({ strategy: { type: 'slow' } })],

@@ -17,12 +17,12 @@ import {
   type StatusReport,
   type WireError,
 } from '@clawdbot/protocol';
-import { failureOf, logFault } from '../problem.ts';
 import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
 import { Flow, nonce } from './flow.ts';
 import { Liveness } from './liveness.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import { secretAnswer } from './secret-answer.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
 
@@ -311,20 +311,9 @@ export class Session {
     }
   }
 
-  /** Only the newest process is told; what the answer holds is written nowhere. */
-  #onGetSecret({ id, siteId, name }: Extract<FrameToEdge, { type: 'get_secret' }>): void {
-    const { lane } = this.#ports;
-    const asked = this.#writes()
-      ? lane.secret(siteId, name)
-      : Promise.reject(new Failure('conflict', 'a newer session has taken over: ask on that one'));
-    asked
-      .then((secret): FrameToOrchestrator => ({ type: 'secret', id, ...secret }))
-      .catch((error: unknown): FrameToOrchestrator => {
-        const failure = failureOf(error);
-        logFault(failure, `get_secret ${siteId}/${name}`);
-        return { type: 'error', id, error: failure.toWire() };
-      })
-      .then((frame) => !this.#ended && this.#sender.push(frame));
+  #onGetSecret(frame: Extract<FrameToEdge, { type: 'get_secret' }>): void {
+    const answer = secretAnswer(frame, this.#writes() ? this.#ports.lane : undefined);
+    void answer.then((made) => !this.#ended && this.#sender.push(made));
   }
 
   #onChunk(message: Uint8Array): void {
