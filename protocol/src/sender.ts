@@ -1,10 +1,11 @@
-import { chunksOf, encodeChunk } from './chunk.ts';
+import { type Chunk, chunksOf, encodeChunk } from './chunk.ts';
 import { BATCH_BYTES_MAX } from './limits.ts';
 
 /** All that a session sees of its socket. */
 export interface Wire {
   sendText(text: string): void;
-  sendBytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** `sent`: these bytes have left, as far as this side can know; called once, or never when the socket ends. */
+  sendBytes(bytes: Uint8Array<ArrayBuffer>, sent?: () => void): void;
   close(code: number, reason: string): void;
 }
 
@@ -51,6 +52,12 @@ export class FrameSender<F> {
   pushBody(id: number, body: Uint8Array): void {
     this.flush();
     for (const chunk of chunksOf(id, body)) this.#wire.sendBytes(encodeChunk(chunk));
+  }
+
+  /** Sends a piece of a streamed body, behind the frames given so far: control goes before bytes. */
+  pushChunk(chunk: Chunk, sent: () => void): void {
+    this.flush();
+    this.#wire.sendBytes(encodeChunk(chunk), sent);
   }
 
   flush(): void {

@@ -1,4 +1,5 @@
 import { Failure, siteId as siteIdSchema } from '@clawdbot/protocol';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import { type Address, hostnameOf } from '../hosts.ts';
 import { failureOf } from '../problem.ts';
@@ -42,11 +43,12 @@ export function splitSite(url: string): { siteId: string; url: string } | undefi
 }
 
 async function passOn(
-  { request, address, requestId }: Arrival,
+  arrival: Arrival,
   services: Services,
   site: SiteEntry | undefined,
   url: string,
 ): Promise<Response> {
+  const { request, address, requestId } = arrival;
   if (site === undefined) throw noSite();
   if (site.paused) throw new Failure('site_paused', 'the site is paused', { retryAfterMs: 60_000 });
   const { randomHex, background } = services;
@@ -60,7 +62,18 @@ async function passOn(
     background,
     open: () => channel.relay({ ...call, target: 'upstream', siteId: site.siteId }),
   });
+  if (reply.body instanceof ReadableStream) cancelWithCustomer(arrival, services, channel);
   return replyResponse(reply, request.method, requestId);
+}
+
+/** workerd tells a stream that comes over RPC of a reader who left only at its next piece; this tells at once. */
+function cancelWithCustomer(
+  { request, requestId }: Arrival,
+  { background }: Services,
+  channel: Pick<ChannelRpc, 'cancelCall'>,
+): void {
+  const cancel = () => background(channel.cancelCall(requestId).catch(() => undefined));
+  request.signal.addEventListener('abort', cancel, { once: true });
 }
 
 async function answered({ requestId }: Arrival, work: () => Promise<Response>): Promise<Response> {

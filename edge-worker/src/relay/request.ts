@@ -4,7 +4,9 @@ import {
   Failure,
   HEADER_BYTES_MAX,
   type HeaderList,
+  INLINE_BODY_BYTES_MAX,
   RELAY_BODY_BYTES_MAX,
+  UPLOAD_DEADLINE_MS,
 } from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -28,8 +30,8 @@ const URL_CHARS_MAX = 16_384;
 const HEADERS_MAX = 500;
 
 /**
- * The request as it crosses the channel, its body read whole. The deadline is the last resort: the object knows
- * the route's own, and the orchestrator answers when that has passed.
+ * The request as it crosses the channel: a small body read whole, any other as the stream that it is. The deadline
+ * is the last resort: the object knows the route's own, and the orchestrator answers when that has passed.
  */
 export async function callOf(
   request: Request,
@@ -40,12 +42,13 @@ export async function callOf(
     // It would echo the headers that we add, to whoever asks (RFC 9110 §9.3.8).
     throw new Failure('method_not_allowed', 'TRACE is not passed on', { execution: 'not_started' });
   }
+  refuseTwoLengths(request.headers);
   if (url.length > URL_CHARS_MAX)
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
-  const body = request.body === null ? null : await bodyOf(request);
-  return { requestId, method: request.method, url, headers, body, deadlineMs: CALL_DEADLINE_MS_MAX };
+  const passed = await bodyOf(request);
+  return { requestId, method: request.method, url, headers, ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
@@ -61,14 +64,35 @@ function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage
   return customer === null ? own : [['x-forwarded-for', customer], ...own];
 }
 
+/** RFC 9112 §6.3: one that has both is an attempt to smuggle a second request past somebody. */
+function refuseTwoLengths(headers: Headers): void {
+  if (!headers.has('content-length') || !headers.has('transfer-encoding')) return;
+  const message = 'a request has a Content-Length or a Transfer-Encoding, not both';
+  throw new Failure('bad_request', message, { execution: 'not_started' });
+}
+
 function refuseTooMany(headers: HeaderList): void {
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (headers.length <= HEADERS_MAX && bytes <= HEADER_BYTES_MAX) return;
   throw new Failure('too_large', 'the headers are larger than is taken here');
 }
 
-const bodyOf = (request: Request) =>
-  within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
+async function bodyOf(request: Request): Promise<Pick<RelayCall, 'body' | 'bodyLength' | 'deadlineMs'>> {
+  const { body, headers } = request;
+  if (body === null) return { body, deadlineMs: CALL_DEADLINE_MS_MAX };
+  const announced = headers.get('content-length');
+  if (announced === null) return { body, deadlineMs: UPLOAD_DEADLINE_MS };
+  const bodyLength = Number(announced);
+  if (bodyLength > RELAY_BODY_BYTES_MAX) throw tooLarge();
+  if (bodyLength > INLINE_BODY_BYTES_MAX) return { body, bodyLength, deadlineMs: UPLOAD_DEADLINE_MS };
+  const whole = await within(CALL_DEADLINE_MS, readBody(request, INLINE_BODY_BYTES_MAX), slowBody);
+  return { body: whole, deadlineMs: CALL_DEADLINE_MS_MAX };
+}
+
+const tooLarge = () =>
+  new Failure('too_large', `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`, {
+    execution: 'not_started',
+  });
 
 const slowBody = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });

@@ -1,3 +1,4 @@
 export * from './blobs.ts';
+export * from './body.ts';
 export * from './calls.ts';
 export * from './incoming.ts';

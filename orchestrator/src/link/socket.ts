@@ -117,14 +117,14 @@ function socketOf(ws: WebSocket): Socket {
 }
 
 function wireOf(ws: WebSocket): Wire {
-  const send = (data: string | Uint8Array) => {
+  const send = (data: string | Uint8Array, sent?: () => void) => {
     // What is sent into a socket that has just ended is lost either way: the session hears of the end.
     if (ws.readyState !== WebSocket.OPEN) return;
-    ws.send(data);
+    ws.send(data, (error) => error == null && sent?.());
     if (ws.bufferedAmount > BUFFERED_BYTES_MAX) ws.terminate();
   };
   return {
-    sendText: send,
+    sendText: (text) => send(text),
     sendBytes: send,
     close(code, reason) {
       // 1006 cannot be sent (RFC 6455 §7.4.1): it says that nobody is there to hear it.
