@@ -30,7 +30,7 @@ export const RELAY_BODY_BYTES_MAX = 100 * MIB;
  * What a streamed body may send before its receiver has granted anything: one binary message, so that a body of
  * that size needs no round trip, and one that nobody reads costs no more.
  */
-export const STREAM_OPENING_BYTES = BODY_CHUNK_BYTES_MAX;
+export const STREAM_OPENING_BYTES = 64 * KIB;
 /**
  * What a streamed body may have on its way or unread, once its reader reads: 256 KiB fill 10 MiB/s at a round trip
  * of 25 ms, and measured 175 MiB/s on one machine (217 without any limit).

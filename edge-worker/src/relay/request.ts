@@ -42,7 +42,6 @@ export async function callOf(
     // It would echo the headers that we add, to whoever asks (RFC 9110 §9.3.8).
     throw new Failure('method_not_allowed', 'TRACE is not passed on', { execution: 'not_started' });
   }
-  refuseTwoLengths(request.headers);
   if (url.length > URL_CHARS_MAX)
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
@@ -62,13 +61,6 @@ function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage
     ...traceOf(headers, randomHex),
   ];
   return customer === null ? own : [['x-forwarded-for', customer], ...own];
-}
-
-/** RFC 9112 §6.3: one that has both is an attempt to smuggle a second request past somebody. */
-function refuseTwoLengths(headers: Headers): void {
-  if (!headers.has('content-length') || !headers.has('transfer-encoding')) return;
-  const message = 'a request has a Content-Length or a Transfer-Encoding, not both';
-  throw new Failure('bad_request', message, { execution: 'not_started' });
 }
 
 function refuseTooMany(headers: HeaderList): void {
