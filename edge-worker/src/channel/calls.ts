@@ -96,7 +96,7 @@ export class Calls {
       return;
     }
     call.answer = this.#incoming(id);
-    call.resolve({ status, headers, body: downloadOf(call.answer) });
+    call.resolve({ status, headers, body: downloadOf(call.answer, head.body.length) });
   }
 
   /** Throws `ProtocolError` on more than was granted. */

@@ -1,31 +1,27 @@
-import type { Failure, IncomingBody } from '@clawdbot/protocol';
+import type { IncomingBody } from '@clawdbot/protocol';
 
 /**
- * An answer's body as a stream of bytes, each piece as it comes. Nothing is read ahead of its reader
- * (`highWaterMark: 0`), so that only what the customer takes is granted again.
+ * An answer's body as a stream of bytes, each piece as it comes, and read no faster than its reader takes it. It is
+ * a stream of the runtime's own: one of callbacks costs about twice the CPU on its way through RPC.
+ *
+ * @param length in bytes, when the upstream has announced it: then the customer is told it too
  */
-export function downloadOf(body: IncomingBody): ReadableStream<Uint8Array> {
-  return new ReadableStream(
-    {
-      type: 'bytes',
-      async pull(controller) {
-        try {
-          const piece = await body.next();
-          if (piece !== undefined) {
-            controller.enqueue(piece);
-            return;
-          }
-          controller.close();
-          controller.byobRequest?.respond(0); // A read into the reader's own buffer waits for this one.
-        } catch (failure) {
-          controller.error(errorOf(failure as Failure));
-        }
-      },
-      cancel: () => body.abandon(),
-    },
-    { highWaterMark: 0 },
-  );
+export function downloadOf(body: IncomingBody, length: number | undefined): ReadableStream<Uint8Array> {
+  const { readable, writable } =
+    length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
+  void pump(body, writable.getWriter()); // It never rejects.
+  return readable;
 }
 
-/** Only a bare `Error` crosses RPC; the customer sees no more than that the connection breaks off. */
-const errorOf = ({ message }: Failure): Error => new Error(message);
+async function pump(body: IncomingBody, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  try {
+    for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
+      await writer.write(piece);
+    }
+    await writer.close();
+  } catch (thrown) {
+    // The customer has gone, or the upstream: whoever is left is told.
+    body.abandon();
+    await writer.abort(thrown).catch(() => undefined);
+  }
+}

@@ -1,5 +1,5 @@
 import { decodeChunk, encodeChunk, STREAM_OPENING_BYTES, STREAM_WINDOW_BYTES } from '@clawdbot/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { channelOf, Peer, value } from './channel.fixture.ts';
 import type { Body, RelayCall } from './rpc.ts';
 
@@ -93,10 +93,24 @@ describe('PROTOCOL: a body to the customer', () => {
 
   it('C2: whose customer has gone is cancelled on the wire', async () => {
     const { id, body } = await streaming();
-    await body.cancel();
-    // workerd tells a stream across RPC of it at the next piece; before that the Worker's `cancelCall` does.
+    const reader = body.getReader();
     piece(id, 5);
+    await reader.read();
+    await reader.cancel();
+    // workerd takes one more piece before it tells; of one who says nothing, the Worker's `cancelCall` does.
+    const more = setInterval(() => piece(id, 5), 10);
+    onTestFinished(() => clearInterval(more));
     expect(await peer.next('cancel')).toMatchObject({ id });
+  });
+
+  it('of a known length is told to the customer, and kept to', async () => {
+    const answered = channelOf(vps).relay(call());
+    const { id } = await peer.next('request');
+    peer.send({ type: 'response', id, status: 200, headers: [], body: { kind: 'stream', length: 9 } });
+    const body = streamOf(value(await answered).body);
+    piece(id, 5);
+    piece(id, 4, true);
+    expect((await new Response(body).arrayBuffer()).byteLength).toBe(9);
   });
 
   it('C2: whose caller says so is cancelled on the wire', async () => {

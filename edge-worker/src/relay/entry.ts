@@ -43,12 +43,11 @@ export function splitSite(url: string): { siteId: string; url: string } | undefi
 }
 
 async function passOn(
-  arrival: Arrival,
+  { request, address, requestId }: Arrival,
   services: Services,
   site: SiteEntry | undefined,
   url: string,
 ): Promise<Response> {
-  const { request, address, requestId } = arrival;
   if (site === undefined) throw noSite();
   if (site.paused) throw new Failure('site_paused', 'the site is paused', { retryAfterMs: 60_000 });
   const { randomHex, background } = services;
@@ -62,18 +61,19 @@ async function passOn(
     background,
     open: () => channel.relay({ ...call, target: 'upstream', siteId: site.siteId }),
   });
-  if (reply.body instanceof ReadableStream) cancelWithCustomer(arrival, services, channel);
+  if (reply.body instanceof ReadableStream) cancelWithCustomer(request, requestId, services, channel);
   return replyResponse(reply, request.method, requestId);
 }
 
-/** workerd tells a stream that comes over RPC of a reader who left only at its next piece; this tells at once. */
+/** A stream that comes over RPC learns only from its next piece that its reader has gone; this tells at once. */
 function cancelWithCustomer(
-  { request, requestId }: Arrival,
+  { signal }: Request,
+  requestId: string,
   { background }: Services,
   channel: Pick<ChannelRpc, 'cancelCall'>,
 ): void {
   const cancel = () => background(channel.cancelCall(requestId).catch(() => undefined));
-  request.signal.addEventListener('abort', cancel, { once: true });
+  signal.addEventListener('abort', cancel, { once: true });
 }
 
 async function answered({ requestId }: Arrival, work: () => Promise<Response>): Promise<Response> {

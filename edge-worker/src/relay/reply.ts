@@ -12,7 +12,7 @@ export function replyResponse(reply: RelayReply, method: string, requestId: stri
   // Of an answer to HEAD, the length is that of the body that GET would have had (RFC 9110 §8.6).
   const headers = returnable(reply.headers, method === 'HEAD');
   headers.set(REQUEST_ID_HEADER, requestId);
-  const body = bodyless ? dropped(reply.body) : withLength(reply);
+  const body = bodyless ? dropped(reply.body) : reply.body;
   // Otherwise workerd would encode the body, which comes encoded already, once more.
   const encoded = headers.has('content-encoding') ? { encodeBody: 'manual' as const } : {};
   return new Response(body, { status: reply.status, headers, ...encoded });
@@ -22,13 +22,6 @@ export function replyResponse(reply: RelayReply, method: string, requestId: stri
 function dropped(body: Body): null {
   if (body instanceof ReadableStream) body.cancel().catch(() => undefined); // It has nobody to tell.
   return null;
-}
-
-/** A stream has the length that the upstream announced: workerd would send it in chunks, without one. */
-function withLength({ body, headers }: RelayReply): Body {
-  const length = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1];
-  if (length === undefined || !(body instanceof ReadableStream)) return body;
-  return body.pipeThrough(new FixedLengthStream(Number(length)));
 }
 
 /** What a customer may know. Our own sentences name orchestrators and upstreams, which are not theirs to see. */

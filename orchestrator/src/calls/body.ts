@@ -11,6 +11,8 @@ export interface BodySink {
 
 /** An answer's body that still comes. It stops when the call's signal is aborted. */
 export interface BodyStream {
+  /** In bytes, when it has been announced. */
+  readonly length: number | undefined;
   /** Hands on what there is, and what comes, from now on; until then nothing more is read. */
   start(sink: BodySink): void;
   /** The sink takes more again. */

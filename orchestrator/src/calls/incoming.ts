@@ -1,4 +1,5 @@
 import {
+  type BodyHead,
   bytesOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
@@ -304,8 +305,12 @@ interface Answer {
 }
 
 function responseOf(id: number, { status, headers, body }: Reply): Answer {
-  const whole = body === null || body instanceof Uint8Array;
-  const head = whole ? headOfBody(body) : ({ kind: 'stream' } as const);
+  const head = body === null || body instanceof Uint8Array ? headOfBody(body) : headOfStream(body);
   const frame = { type: 'response' as const, id, status, headers, body: head };
   return head.kind === 'stream' && body !== null ? { frame, body } : { frame };
 }
+
+const headOfStream = ({ length }: BodyStream): BodyHead => ({
+  kind: 'stream',
+  ...(length === undefined ? {} : { length }),
+});

@@ -37,6 +37,7 @@ function upstreamBody() {
   let sink: BodySink | undefined;
   let resumed = 0;
   const body = {
+    length: undefined,
     start: (given: BodySink) => {
       sink = given;
     },

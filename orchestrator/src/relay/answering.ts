@@ -138,6 +138,10 @@ export class Answering implements Dispatcher.DispatchHandler, BodyStream {
     return this.#controller === undefined ? 'not_started' : 'may_have_executed';
   }
 
+  get length(): number | undefined {
+    return this.#announced(this.#head?.headers ?? []);
+  }
+
   /** The length that the head promises; none comes with an answer to HEAD, or with these statuses (RFC 9110 §6.4.1). */
   #announced(headers: HeaderList): number | undefined {
     const status = this.#head?.status;

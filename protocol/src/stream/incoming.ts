@@ -15,8 +15,8 @@ type State =
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** Granting each piece anew would cost a frame for each; a quarter of the window at a time keeps its sender busy. */
-const GRANT_PART = 4;
+/** Granting each piece anew would cost a frame for each; half of the window at a time keeps its sender busy. */
+const GRANT_PART = 2;
 
 /**
  * A streamed body on its receiver's side: what has come and is not read yet, and how much more may come. Only what
