@@ -8,7 +8,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** How a body travels: small ones in the head (text when it is UTF-8), others as the chunks that follow. */
 export function headOfBody(bytes: Uint8Array | null): BodyHead {
   if (bytes === null || bytes.length === 0) return { kind: 'none' };
-  if (bytes.length > INLINE_BODY_BYTES_MAX) return { kind: 'stream' };
+  if (bytes.length > INLINE_BODY_BYTES_MAX) return { kind: 'stream', length: bytes.length };
   try {
     return { kind: 'text', data: decoder.decode(bytes) };
   } catch {

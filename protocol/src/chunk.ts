@@ -19,12 +19,20 @@ export interface Chunk {
   readonly bytes: Uint8Array;
 }
 
-export function encodeChunk({ id, last, bytes }: Chunk): Uint8Array<ArrayBuffer> {
+/** Of a message with the largest chunk. */
+export const CHUNK_MESSAGE_BYTES_MAX = HEADER_BYTES + BODY_CHUNK_BYTES_MAX;
+
+/** @param buffer is written over, from its beginning, when it is given; what is returned is a view of it */
+export function encodeChunk(
+  { id, last, bytes }: Chunk,
+  buffer?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   if (bytes.length > BODY_CHUNK_BYTES_MAX) throw new RangeError(`a chunk of ${bytes.length} bytes`);
-  const message = new Uint8Array(HEADER_BYTES + bytes.length);
-  message[0] = VERSION;
-  message[1] = last ? LAST : 0;
-  new DataView(message.buffer).setUint32(4, id);
+  const length = HEADER_BYTES + bytes.length;
+  const message = buffer?.subarray(0, length) ?? new Uint8Array(length);
+  const view = new DataView(message.buffer, message.byteOffset);
+  view.setUint32(0, (VERSION << 24) | ((last ? LAST : 0) << 16));
+  view.setUint32(4, id);
   message.set(bytes, HEADER_BYTES);
   return message;
 }
@@ -32,8 +40,7 @@ export function encodeChunk({ id, last, bytes }: Chunk): Uint8Array<ArrayBuffer>
 /** Throws `ProtocolError` on anything but a well-formed chunk. The bytes are a view, not a copy. */
 export function decodeChunk(message: Uint8Array): Chunk {
   if (message.length < HEADER_BYTES) throw new ProtocolError('malformed', 'binary message without a header');
-  if (message.length > HEADER_BYTES + BODY_CHUNK_BYTES_MAX)
-    throw new ProtocolError('tooLarge', 'chunk too large');
+  if (message.length > CHUNK_MESSAGE_BYTES_MAX) throw new ProtocolError('tooLarge', 'chunk too large');
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   const flags = view.getUint8(1);
   if (view.getUint8(0) !== VERSION || flags > LAST || view.getUint16(2) !== 0) {

@@ -15,3 +15,4 @@ export * from './log/index.ts';
 export * from './sender.ts';
 export * from './site/config.ts';
 export * from './site/match.ts';
+export * from './stream/index.ts';

@@ -1,12 +1,16 @@
-import { chunksOf, encodeChunk } from './chunk.ts';
+import { CHUNK_MESSAGE_BYTES_MAX, type Chunk, chunksOf, encodeChunk } from './chunk.ts';
 import { BATCH_BYTES_MAX } from './limits.ts';
 
 /** All that a session sees of its socket. */
 export interface Wire {
   sendText(text: string): void;
-  sendBytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** `sent`: these bytes have left, as far as this side can know; called once, or never when the socket ends. */
+  sendBytes(bytes: Uint8Array<ArrayBuffer>, sent?: () => void): void;
   close(code: number, reason: string): void;
 }
+
+/** As many as may be on a socket at a time (SOCKET_BODY_BYTES_MAX). */
+const FREE_BUFFERS_MAX = 8;
 
 /** Runs `task` once, after the events of this turn: `setImmediate` in Node, `setTimeout 0` in workerd. */
 export type Defer = (task: () => void) => void;
@@ -23,6 +27,8 @@ export class FrameSender<F> {
   #waiting: string[] = [];
   #waitingBytes = 0;
   #scheduled = false;
+  /** Of pieces that have left: a new buffer for each kept the garbage collector busier than all else. */
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(wire: Wire, encode: (frame: F) => string, defer: Defer) {
     this.#wire = wire;
@@ -51,6 +57,16 @@ export class FrameSender<F> {
   pushBody(id: number, body: Uint8Array): void {
     this.flush();
     for (const chunk of chunksOf(id, body)) this.#wire.sendBytes(encodeChunk(chunk));
+  }
+
+  /** Sends a piece of a streamed body, behind the frames given so far: control goes before bytes. */
+  pushChunk(chunk: Chunk, sent: () => void): void {
+    this.flush();
+    const buffer = this.#free.pop() ?? new Uint8Array(CHUNK_MESSAGE_BYTES_MAX);
+    this.#wire.sendBytes(encodeChunk(chunk, buffer), () => {
+      if (this.#free.length < FREE_BUFFERS_MAX) this.#free.push(buffer);
+      sent();
+    });
   }
 
   flush(): void {

@@ -228,7 +228,10 @@ export class OrchestratorMachine {
               this.#acknowledges(text);
               outcome.send('a', text);
             },
-            sendBytes: (bytes) => outcome.send('a', Uint8Array.from(bytes)),
+            sendBytes: (bytes, sent) => {
+              outcome.send('a', Uint8Array.from(bytes));
+              sent?.();
+            },
             close: (code, reason) => (code === 1006 ? outcome.cut() : outcome.close('a', code, reason)),
           },
           listen: (receiver) =>

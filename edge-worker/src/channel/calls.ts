@@ -1,14 +1,19 @@
 import {
-  BodyBuffer,
   bytesOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
   Failure,
-  RELAY_BODY_BYTES_MAX,
+  type FrameToOrchestrator,
+  IncomingBody,
+  OutgoingBodies,
+  type OutgoingPorts,
   type ResponseHead,
   type StatusReport,
+  Windows,
 } from '@clawdbot/protocol';
+import { downloadOf } from './download.ts';
 import type { RelayReply } from './rpc.ts';
+import { Upload } from './upload.ts';
 
 interface Waiting<T> {
   readonly requestId: string;
@@ -16,17 +21,36 @@ interface Waiting<T> {
   readonly reject: (failure: Failure) => void;
 }
 
-type Call =
-  | ({ readonly kind: 'relay'; answer?: { head: ResponseHead; body: BodyBuffer } } & Waiting<RelayReply>)
-  | ({ readonly kind: 'status' } & Waiting<StatusReport>);
+interface Relayed extends Waiting<RelayReply> {
+  readonly kind: 'relay';
+  /** Once the head of its answer is there, while the body still comes. */
+  answer?: IncomingBody;
+  /** While its own body is on its way. */
+  upload?: Upload;
+}
+
+type Call = Relayed | ({ readonly kind: 'status' } & Waiting<StatusReport>);
+
+export interface CallsPorts extends OutgoingPorts {
+  /** A frame about an open call; it may wait for others of its turn. */
+  readonly push: (frame: Extract<FrameToOrchestrator, { type: 'cancel' | 'credit' }>) => void;
+}
 
 /**
  * The calls open on one socket: at most once each, answered by id. They live in memory only: a call's caller
- * waits on this very object, and its loss is the call's failure.
+ * waits on this very object, and its loss is the call's failure. A call is open until its answer is whole.
  */
 export class Calls {
+  readonly #ports: CallsPorts;
   readonly #open = new Map<number, Call>();
+  readonly #uploads: OutgoingBodies;
+  readonly #windows = new Windows();
   #lastId = 0;
+
+  constructor(ports: CallsPorts) {
+    this.#ports = ports;
+    this.#uploads = new OutgoingBodies(ports);
+  }
 
   get size(): number {
     return this.#open.size;
@@ -42,60 +66,77 @@ export class Calls {
     return { id: this.#add({ kind: 'status', requestId, resolve, reject }), reply };
   }
 
+  /** Sends a request's body behind its head, as credit allows. */
+  upload(id: number, stream: ReadableStream<Uint8Array>): void {
+    const call = this.#open.get(id);
+    if (call?.kind !== 'relay') return void stream.cancel().catch(() => undefined);
+    call.upload = new Upload(stream, {
+      open: (source) => this.#uploads.open(id, source),
+      failed: (failure) => {
+        this.fail(id, failure);
+        this.#cancel(id, failure.message);
+      },
+    });
+    void call.upload.run(); // It never rejects.
+  }
+
+  /** The orchestrator takes more of a request's body. */
+  onCredit(id: number, bytes: number): void {
+    this.#uploads.grant(id, bytes);
+  }
+
   /** The head of an answer. One for an id that is not open is late, and ignored (PROTOCOL C3). */
   onResponse(head: ResponseHead): void {
     const call = this.#open.get(head.id);
-    if (call?.kind !== 'relay') return;
-    if (head.body.kind === 'stream') {
-      call.answer = { head, body: new BodyBuffer(RELAY_BODY_BYTES_MAX) };
+    if (call?.kind !== 'relay' || call.answer !== undefined) return;
+    const { id, status, headers } = head;
+    if (head.body.kind !== 'stream') {
+      this.#close(id, call);
+      call.resolve({ status, headers, body: bytesOfHead(head.body) });
       return;
     }
-    this.#open.delete(head.id);
-    call.resolve({ status: head.status, headers: head.headers, body: bytesOfHead(head.body) });
+    call.answer = this.#incoming(id);
+    call.resolve({ status, headers, body: downloadOf(call.answer, head.body.length) });
   }
 
-  /** @returns the id of a call that must be cancelled, because its body is too large to hand on */
-  onChunk({ id, last, bytes }: Chunk): number | undefined {
+  /** Throws `ProtocolError` on more than was granted. */
+  onChunk({ id, last, bytes }: Chunk): void {
     const call = this.#open.get(id);
-    if (call?.kind !== 'relay' || call.answer === undefined) return undefined;
-    if (!call.answer.body.add(bytes)) {
-      this.fail(
-        id,
-        new Failure('response_too_large', `the upstream answered more than ${RELAY_BODY_BYTES_MAX} bytes`),
-      );
-      return id;
-    }
+    if (call?.kind !== 'relay' || call.answer === undefined) return;
+    call.answer.push(bytes);
     if (last) this.onEnd(id);
-    return undefined;
   }
 
   onEnd(id: number): void {
     const call = this.#open.get(id);
     if (call?.kind !== 'relay' || call.answer === undefined) return;
-    this.#open.delete(id);
-    const { head, body } = call.answer;
-    call.resolve({ status: head.status, headers: head.headers, body: body.bytes() });
+    this.#close(id, call);
+    call.answer.end();
   }
 
   onStatus(id: number, report: StatusReport): void {
     const call = this.#open.get(id);
     if (call?.kind !== 'status') return;
-    this.#open.delete(id);
+    this.#close(id, call);
     call.resolve(report);
   }
 
+  /** Ends a call as failed: before the head of its answer as its answer, behind it by breaking the body off. */
   fail(id: number, failure: Failure): void {
     const call = this.#open.get(id);
     if (call === undefined) return;
-    this.#open.delete(id);
-    call.reject(failure);
+    this.#close(id, call);
+    if (call.kind === 'relay' && call.answer !== undefined) call.answer.fail(failure);
+    else call.reject(failure);
   }
 
-  /** Nobody waits for this request any more. @returns the ids to cancel on the wire */
-  forget(requestId: string): number[] {
-    const ids = [...this.#open].filter(([, call]) => call.requestId === requestId).map(([id]) => id);
-    for (const id of ids) this.fail(id, new Failure('deadline_exceeded', 'its caller no longer waits'));
-    return ids;
+  /** Nobody waits for this request any more: it is cancelled on the wire too. */
+  forget(requestId: string): void {
+    for (const [id, call] of this.#open) {
+      if (call.requestId !== requestId) continue;
+      this.fail(id, new Failure('deadline_exceeded', 'its caller no longer waits'));
+      this.#cancel(id, 'its caller no longer waits');
+    }
   }
 
   /** The socket is gone: what was sent may have been executed. */
@@ -104,6 +145,32 @@ export class Calls {
       const message = `the connection to the orchestrator was lost: ${reason}`;
       this.fail(id, new Failure('orchestrator_lost', message, { execution: 'may_have_executed' }));
     }
+    this.#uploads.dropAll();
+  }
+
+  #incoming(id: number): IncomingBody {
+    return new IncomingBody({
+      windows: this.#windows,
+      grant: (bytes) => this.#open.has(id) && this.#ports.push({ type: 'credit', id, bytes }),
+      abandoned: () => {
+        const call = this.#open.get(id);
+        if (call === undefined) return;
+        this.#close(id, call);
+        this.#cancel(id, 'the customer has gone');
+      },
+    });
+  }
+
+  #cancel(id: number, reason: string): void {
+    this.#ports.push({ type: 'cancel', id, reason: reason.slice(0, 500) });
+  }
+
+  /** What is left of its own body is of no use any more either. */
+  #close(id: number, call: Call): void {
+    this.#open.delete(id);
+    if (call.kind !== 'relay' || call.upload === undefined) return;
+    call.upload.stop();
+    this.#uploads.drop(id);
   }
 
   #add(call: Call): number {
@@ -113,7 +180,9 @@ export class Calls {
         execution: 'not_started',
       });
     }
-    this.#lastId = (this.#lastId + 2) % 0xffff_fffe || 2;
+    // Skips those still open: a stream may outlive four billion requests.
+    do this.#lastId = (this.#lastId + 2) % 0xffff_fffe || 2;
+    while (this.#open.has(this.#lastId));
     this.#open.set(this.#lastId, call);
     return this.#lastId;
   }

@@ -14,9 +14,9 @@ function rig() {
 }
 
 describe('flow', () => {
-  it('asks once for a proof of reading, behind 4 MiB', () => {
+  it('asks once for a proof of reading, behind 1 MiB', () => {
     const { flow, probes } = rig();
-    flow.sent(4 * MIB);
+    flow.sent(MIB);
     expect(probes).toHaveLength(0);
     flow.sent(1);
     flow.sent(MIB);
@@ -42,5 +42,16 @@ describe('flow', () => {
     expect(probes).toHaveLength(2);
     flow.echoed(probes[1] ?? 0);
     expect(flow.isFull).toBe(false);
+  });
+
+  it('C9: past 2 MiB without a proof, pieces of bodies are not told to be sent until it comes', () => {
+    const { flow, probes } = rig();
+    const wire = flow.counting({ sendText: () => {}, sendBytes: () => {}, close: () => {} });
+    let sent = 0;
+    const piece = () => wire.sendBytes(new Uint8Array(64 * 1024), () => sent++);
+    for (let count = 0; count < 40; count++) piece();
+    expect(sent).toBe(32);
+    flow.echoed(probes[0] ?? 0);
+    expect(sent).toBe(40);
   });
 });

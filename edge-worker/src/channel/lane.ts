@@ -1,5 +1,6 @@
 import {
   CALL_DEADLINE_MS,
+  CALL_DEADLINE_MS_MAX,
   type Entry,
   Failure,
   type Hello,
@@ -74,7 +75,7 @@ export class Lane implements LanePort {
 
   relay(call: RelayCall): Promise<RelayReply> {
     const ownMs = call.siteId === undefined ? CALL_DEADLINE_MS : this.#routeDeadline(call.siteId, call);
-    const deadlineMs = Math.min(ownMs, call.deadlineMs);
+    const deadlineMs = Math.min(ownMs, call.deadlineMs, CALL_DEADLINE_MS_MAX);
     return this.#reachable().relay(call, deadlineMs);
   }
 

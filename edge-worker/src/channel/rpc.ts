@@ -24,7 +24,7 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: WireError };
 
-/** One HTTP request with its whole body, on its way to a site's upstream or to the orchestrator itself. */
+/** One HTTP request on its way to a site's upstream or to the orchestrator itself. */
 export interface RelayCall {
   readonly requestId: string;
   readonly target: 'upstream' | 'self';
@@ -34,14 +34,21 @@ export interface RelayCall {
   /** Path and query, as the customer sent them, prefix stripped. */
   readonly url: string;
   readonly headers: HeaderList;
-  readonly body: Uint8Array | null;
+  readonly body: Body;
+  /** Of a streamed body, in bytes, when it is known. */
+  readonly bodyLength?: number;
+  /** Up to the head of the answer, from when the request is whole. */
   readonly deadlineMs: number;
 }
+
+/** A message's body: bytes when it is small, and whole already; otherwise a stream of bytes. */
+export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
 
 export interface RelayReply {
   readonly status: number;
   readonly headers: HeaderList;
-  readonly body: Uint8Array | null;
+  /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
+  readonly body: Body;
 }
 
 export interface StatusCall {

@@ -6,7 +6,7 @@ type GetSecret = Extract<FrameToEdge, { type: 'get_secret' }>;
 
 /**
  * The answer to `get_secret`; what it holds is written nowhere. It never rejects.
- * @param holder absent when the one who asks is not the newest process, which alone is told (PROTOCOL C8)
+ * @param holder absent when the one who asks is not the newest process, which alone is told (PROTOCOL C12)
  */
 export async function secretAnswer(
   { id, siteId, name }: GetSecret,

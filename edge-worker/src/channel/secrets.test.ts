@@ -69,7 +69,7 @@ describe('secrets', () => {
     }));
 });
 
-describe('PROTOCOL C8: get_secret', () => {
+describe('PROTOCOL C12: get_secret', () => {
   it('is not answered on a session that is not the newest', async () => {
     value(await channelOf('vps-c8').putSite('shop', { paused: false, orgId: 'org-1' }));
     const secret = { siteId: 'shop', name: 'key', value: 'x', actor: 'op' };

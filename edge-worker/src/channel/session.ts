@@ -1,4 +1,5 @@
 import {
+  type BodyHead,
   CLOSE,
   type CloseName,
   closeReason,
@@ -39,7 +40,7 @@ export class Session {
   #heardAt = 0;
   readonly #ports: SessionPorts;
   readonly #sender: FrameSender<FrameToOrchestrator>;
-  readonly #calls = new Calls();
+  readonly #calls: Calls;
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
   #hasGreeted = false;
@@ -61,6 +62,11 @@ export class Session {
       },
       state.state === 'greeting' ? [] : state.logs,
     );
+    this.#calls = new Calls({
+      push: (frame) => this.#ended || this.#sender.push(frame),
+      send: (chunk, sent) => this.#sender.pushChunk(chunk, sent),
+      end: (id) => this.#sender.push({ type: 'end', id }),
+    });
     this.#liveness = new Liveness({
       now: ports.now,
       after: ports.after,
@@ -105,7 +111,7 @@ export class Session {
   relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
     if (this.#flow.isFull) throw overloaded();
     const { id, reply } = this.#calls.relay(call.requestId);
-    const body = headOfBody(call.body);
+    const { body, stream } = bodyOf(call);
     this.#open({
       type: 'request',
       id,
@@ -118,7 +124,7 @@ export class Session {
       requestId: call.requestId,
       deadlineMs,
     });
-    if (body.kind === 'stream' && call.body !== null) this.#sender.pushBody(id, call.body);
+    if (stream !== undefined) this.#calls.upload(id, stream);
     return reply;
   }
 
@@ -129,9 +135,7 @@ export class Session {
   }
 
   cancelCall(requestId: string): void {
-    for (const id of this.#calls.forget(requestId)) {
-      this.#sender.push({ type: 'cancel', id, reason: 'its caller no longer waits' });
-    }
+    this.#calls.forget(requestId);
   }
 
   /** Sends what the log holds, as far as the window allows. */
@@ -199,7 +203,8 @@ export class Session {
       case 'probe':
         this.#onEcho(frame.n);
         break;
-      case 'credit': // Bodies are buffered whole within RELAY_BODY_BYTES_MAX: there is nothing to grant yet.
+      case 'credit':
+        this.#calls.onCredit(frame.id, frame.bytes);
         break;
       case 'ack':
         this.#onAck(frame.log, frame.applied);
@@ -318,15 +323,28 @@ export class Session {
 
   #onChunk(message: Uint8Array): void {
     if (this.#state.state === 'greeting') throw new ProtocolError('malformed', 'bytes before hello');
-    const tooLarge = this.#calls.onChunk(decodeChunk(message));
-    if (tooLarge !== undefined)
-      this.#sender.push({ type: 'cancel', id: tooLarge, reason: 'the answer is too large' });
+    this.#calls.onChunk(decodeChunk(message));
   }
 
   #become(state: Attachment): void {
     this.#state = state;
     this.#ports.save(state);
   }
+}
+
+/** How a request's body crosses: in its head, or as the stream that follows. */
+function bodyOf({ body, bodyLength }: RelayCall): { body: BodyHead; stream?: ReadableStream<Uint8Array> } {
+  if (body instanceof ReadableStream) {
+    return {
+      body: { kind: 'stream', ...(bodyLength === undefined ? {} : { length: bodyLength }) },
+      stream: body,
+    };
+  }
+  const head = headOfBody(body);
+  // The cast: of a response that is given bytes, the body is a stream of them.
+  return head.kind === 'stream'
+    ? { body: head, stream: new Response(body).body as ReadableStream<Uint8Array> }
+    : { body: head };
 }
 
 const overloaded = () =>

@@ -1,6 +1,6 @@
 import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { BodyHead, RequestHead } from '@clawdbot/protocol';
+import { type BodyHead, RELAY_BODY_BYTES_MAX, type RequestHead } from '@clawdbot/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Peer } from '../channel/channel.fixture.ts';
 import type { Directory } from '../data/directory.ts';
@@ -99,7 +99,7 @@ describe('a relayed request', () => {
   it('with a body over the limit is 413, and never sent', async () => {
     const response = await edge(`${RELAY}/s/${site}/`, {
       method: 'POST',
-      body: new Uint8Array(1024 * 1024 + 1),
+      body: new Uint8Array(RELAY_BODY_BYTES_MAX + 1),
     });
     expect(response.status).toBe(413);
     expect(await response.json()).toMatchObject({ code: 'too_large', detail: 'The request is too large.' });

@@ -1,4 +1,5 @@
 import { Failure, siteId as siteIdSchema } from '@clawdbot/protocol';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import { type Address, hostnameOf } from '../hosts.ts';
 import { failureOf } from '../problem.ts';
@@ -63,7 +64,19 @@ async function passOn(
     background,
     open: () => carriage.relay({ ...call, target: 'upstream', siteId: site.siteId }),
   });
+  if (reply.body instanceof ReadableStream) cancelWithCustomer(request, requestId, services, carriage);
   return replyResponse(reply, request.method, requestId);
+}
+
+/** A stream that comes over RPC learns only from its next piece that its reader has gone; this tells at once. */
+function cancelWithCustomer(
+  { signal }: Request,
+  requestId: string,
+  { background }: Services,
+  channel: Pick<ChannelRpc, 'cancelCall'>,
+): void {
+  const cancel = () => background(channel.cancelCall(requestId).catch(() => undefined));
+  signal.addEventListener('abort', cancel, { once: true });
 }
 
 async function answered({ requestId }: Arrival, work: () => Promise<Response>): Promise<Response> {

@@ -1,5 +1,5 @@
 import { type ErrorCode, Failure } from '@clawdbot/protocol';
-import type { RelayReply } from '../channel/rpc.ts';
+import type { Body, RelayReply } from '../channel/rpc.ts';
 import { logFault, problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { returnable } from './headers.ts';
 
@@ -8,13 +8,20 @@ const BODYLESS = new Set([204, 205, 304]);
 
 /** An upstream's answer as the customer gets it. */
 export function replyResponse(reply: RelayReply, method: string, requestId: string): Response {
+  const bodyless = method === 'HEAD' || BODYLESS.has(reply.status);
   // Of an answer to HEAD, the length is that of the body that GET would have had (RFC 9110 §8.6).
   const headers = returnable(reply.headers, method === 'HEAD');
   headers.set(REQUEST_ID_HEADER, requestId);
-  const body = method === 'HEAD' || BODYLESS.has(reply.status) ? null : reply.body;
+  const body = bodyless ? dropped(reply.body) : reply.body;
   // Otherwise workerd would encode the body, which comes encoded already, once more.
   const encoded = headers.has('content-encoding') ? { encodeBody: 'manual' as const } : {};
   return new Response(body, { status: reply.status, headers, ...encoded });
+}
+
+/** A status without a body that came with one all the same: what sends it must not wait for a reader. */
+function dropped(body: Body): null {
+  if (body instanceof ReadableStream) body.cancel().catch(() => undefined); // It has nobody to tell.
+  return null;
 }
 
 /** What a customer may know. Our own sentences name orchestrators and upstreams, which are not theirs to see. */

@@ -4,7 +4,9 @@ import {
   Failure,
   HEADER_BYTES_MAX,
   type HeaderList,
+  INLINE_BODY_BYTES_MAX,
   RELAY_BODY_BYTES_MAX,
+  UPLOAD_DEADLINE_MS,
 } from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -28,8 +30,8 @@ const URL_CHARS_MAX = 16_384;
 const HEADERS_MAX = 500;
 
 /**
- * The request as it crosses the channel, its body read whole. The deadline is the last resort: the object knows
- * the route's own, and the orchestrator answers when that has passed.
+ * The request as it crosses the channel: a small body read whole, any other as the stream that it is. The deadline
+ * is the last resort: the object knows the route's own, and the orchestrator answers when that has passed.
  */
 export async function callOf(
   request: Request,
@@ -44,8 +46,8 @@ export async function callOf(
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
-  const body = request.body === null ? null : await bodyOf(request);
-  return { requestId, method: request.method, url, headers, body, deadlineMs: CALL_DEADLINE_MS_MAX };
+  const passed = await bodyOf(request);
+  return { requestId, method: request.method, url, headers, ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
@@ -67,8 +69,22 @@ function refuseTooMany(headers: HeaderList): void {
   throw new Failure('too_large', 'the headers are larger than is taken here');
 }
 
-const bodyOf = (request: Request) =>
-  within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
+async function bodyOf(request: Request): Promise<Pick<RelayCall, 'body' | 'bodyLength' | 'deadlineMs'>> {
+  const { body, headers } = request;
+  if (body === null) return { body, deadlineMs: CALL_DEADLINE_MS_MAX };
+  const announced = headers.get('content-length');
+  if (announced === null) return { body, deadlineMs: UPLOAD_DEADLINE_MS };
+  const bodyLength = Number(announced);
+  if (bodyLength > RELAY_BODY_BYTES_MAX) throw tooLarge();
+  if (bodyLength > INLINE_BODY_BYTES_MAX) return { body, bodyLength, deadlineMs: UPLOAD_DEADLINE_MS };
+  const whole = await within(CALL_DEADLINE_MS, readBody(request, INLINE_BODY_BYTES_MAX), slowBody);
+  return { body: whole, deadlineMs: CALL_DEADLINE_MS_MAX };
+}
+
+const tooLarge = () =>
+  new Failure('too_large', `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`, {
+    execution: 'not_started',
+  });
 
 const slowBody = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });

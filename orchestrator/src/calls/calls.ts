@@ -51,7 +51,8 @@ export class Calls {
         this.#incoming.cancel(frame.id, frame.reason);
         return;
       case 'credit':
-        return; // Bodies are sent whole: nothing waits for credit.
+        this.#incoming.credit(frame.id, frame.bytes);
+        return;
       default:
         frame satisfies never;
     }

@@ -1,5 +1,5 @@
 import {
-  BodyBuffer,
+  type BodyHead,
   bytesOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
@@ -8,26 +8,30 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   headOfBody,
+  IncomingBody,
+  OutgoingBodies,
   ProtocolError,
-  RELAY_BODY_BYTES_MAX,
   type RequestHead,
+  STREAM_IDLE_MS,
   type StatusReport,
+  Windows,
 } from '@clawdbot/protocol';
 import { ZodError } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import type { BodyStream, CallBody, ReplyBody } from './body.ts';
 
-/** One request with its whole body; `signal` is aborted when nobody waits for the answer any more. */
+/** One request; `signal` is aborted when nobody waits for the answer, or for the rest of it, any more. */
 export interface Call {
   readonly head: RequestHead;
-  readonly body: Uint8Array | null;
+  readonly body: CallBody;
   readonly signal: AbortSignal;
 }
 
 export interface Reply {
   readonly status: number;
   readonly headers: [name: string, value: string][];
-  readonly body: Uint8Array | null;
+  readonly body: ReplyBody;
 }
 
 /** What the edge may ask of this orchestrator. A thrown `Failure` is the answer; anything else is a bug. */
@@ -49,19 +53,30 @@ type GetStatus = Extract<FrameToOrchestrator, { type: 'get_status' }>;
 
 interface OpenCall {
   readonly abort: AbortController;
-  readonly cancelDeadline: () => void;
-  /** While its body still comes in. */
-  collecting: { readonly head: RequestHead; readonly body: BodyBuffer } | undefined;
+  /** How long it may be quiet: to the head of its answer its deadline, then what any stream may. */
+  quietMs: number;
+  /** When a piece of a body last moved (`Clock.monotonic`). */
+  movedAt: number;
+  cancelTimer: () => void;
+  /** The request's body, when it is streamed. */
+  readonly body: IncomingBody | undefined;
 }
 
 /** The calls that the edge has opened on one socket. Frames of an unknown id are late, and ignored. */
 export class IncomingCalls {
   readonly #options: CallsOptions;
   readonly #open = new Map<number, OpenCall>();
+  readonly #answers: OutgoingBodies;
+  readonly #windows = new Windows();
   #admitting = true;
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    const { sender } = options;
+    this.#answers = new OutgoingBodies({
+      send: (chunk, sent) => sender.pushChunk(chunk, sent),
+      end: (id) => sender.push({ type: 'end', id }),
+    });
   }
 
   get size(): number {
@@ -74,14 +89,15 @@ export class IncomingCalls {
   }
 
   request(head: RequestHead): void {
-    const call = this.#admit(head.id, head.deadlineMs);
+    const body = head.body.kind === 'stream' ? this.#incoming(head.id) : undefined;
+    const call = this.#admit(head.id, head.deadlineMs, body);
     if (call === undefined) return;
-    if (head.body.kind !== 'stream') this.#relay(head, bytesOfHead(head.body), call);
-    else call.collecting = { head, body: new BodyBuffer(RELAY_BODY_BYTES_MAX) };
+    const bytes = head.body.kind === 'stream' ? null : bytesOfHead(head.body);
+    this.#relay(head, body === undefined ? bytes : this.#moving(call, body), call);
   }
 
   getStatus({ id, siteId, deadlineMs }: GetStatus): void {
-    const call = this.#admit(id, deadlineMs);
+    const call = this.#admit(id, deadlineMs, undefined);
     if (call === undefined) return;
     this.#run(id, call, async () => {
       const data = await this.#options.services.report(siteId);
@@ -89,31 +105,26 @@ export class IncomingCalls {
     });
   }
 
-  /** Body bytes of a request. */
+  /** Body bytes of a request. Throws `ProtocolError` on more than was granted. */
   chunk({ id, last, bytes }: Chunk): void {
-    const collecting = this.#open.get(id)?.collecting;
-    if (collecting === undefined) return;
-    if (!collecting.body.add(bytes)) {
-      const message = `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`;
-      this.#fail(id, new Failure('too_large', message, { execution: 'not_started' }));
-    }
-    if (last) this.end(id);
+    const body = this.#open.get(id)?.body;
+    body?.push(bytes);
+    if (last) body?.end();
   }
 
   /** The body of a request is whole. */
   end(id: number): void {
-    const call = this.#open.get(id);
-    if (call?.collecting === undefined) return;
-    const { head, body } = call.collecting;
-    call.collecting = undefined;
-    this.#relay(head, body.bytes(), call);
+    this.#open.get(id)?.body?.end();
+  }
+
+  /** The edge takes more of an answer's body. */
+  credit(id: number, bytes: number): void {
+    this.#answers.grant(id, bytes);
   }
 
   /** Nobody waits for this call any more: no answer is sent. */
   cancel(id: number, reason: string): void {
-    const call = this.#open.get(id);
-    this.#close(id);
-    call?.abort.abort(new Failure('orchestrator_lost', reason));
+    this.#abandon(id, new Failure('orchestrator_lost', reason));
   }
 
   /** The socket is gone, and with it whoever waited. */
@@ -121,7 +132,24 @@ export class IncomingCalls {
     for (const id of [...this.#open.keys()]) this.cancel(id, reason);
   }
 
-  #admit(id: number, deadlineMs: number): OpenCall | undefined {
+  #incoming(id: number): IncomingBody {
+    return new IncomingBody({
+      windows: this.#windows,
+      grant: (bytes) => this.#open.has(id) && this.#options.sender.push({ type: 'credit', id, bytes }),
+      // An upstream may answer without reading all: the call goes on, and the rest waits for credit in vain.
+      abandoned: () => undefined,
+    });
+  }
+
+  /** The pieces of a request's body; while they move, its deadline does not pass. */
+  async *#moving(call: OpenCall, body: IncomingBody): AsyncGenerator<Uint8Array> {
+    for await (const piece of body) {
+      yield piece;
+      call.movedAt = this.#options.clock.monotonic();
+    }
+  }
+
+  #admit(id: number, deadlineMs: number, body: IncomingBody | undefined): OpenCall | undefined {
     if (id % 2 !== 0) throw new ProtocolError('malformed', `call ${id}: the edge opens calls with even ids`);
     if (this.#open.has(id)) throw new ProtocolError('malformed', `call ${id} is open already`);
     const refusal = this.#refusal();
@@ -129,10 +157,13 @@ export class IncomingCalls {
       this.#send({ type: 'error', id, error: refusal.toWire() });
       return undefined;
     }
+    const { clock } = this.#options;
     const call: OpenCall = {
       abort: new AbortController(),
-      cancelDeadline: this.#options.clock.after(deadlineMs, () => this.#expire(id)),
-      collecting: undefined,
+      quietMs: deadlineMs,
+      movedAt: clock.monotonic(),
+      cancelTimer: clock.after(deadlineMs, () => this.#look(id)),
+      body,
     };
     this.#open.set(id, call);
     return call;
@@ -145,16 +176,24 @@ export class IncomingCalls {
     return new Failure('overloaded', `${CALLS_OPEN_MAX} calls are open on this socket`, notStarted);
   }
 
-  #expire(id: number): void {
+  /** One timer a call, set anew when it fires: pieces only note when they moved. */
+  #look(id: number): void {
     const call = this.#open.get(id);
     if (call === undefined) return;
-    const execution = call.collecting === undefined ? 'may_have_executed' : 'not_started';
+    const { clock } = this.#options;
+    const leftMs = call.quietMs - (clock.monotonic() - call.movedAt);
+    if (leftMs > 0) call.cancelTimer = clock.after(Math.ceil(leftMs), () => this.#look(id));
+    else this.#expire(id, call);
+  }
+
+  #expire(id: number, call: OpenCall): void {
+    const execution = 'may_have_executed';
     const failure = new Failure('deadline_exceeded', 'the call was not answered in time', { execution });
     this.#fail(id, failure);
     call.abort.abort(failure);
   }
 
-  #relay(head: RequestHead, body: Uint8Array | null, call: OpenCall): void {
+  #relay(head: RequestHead, body: CallBody, call: OpenCall): void {
     this.#run(head.id, call, async () => {
       const reply = await this.#options.services.request({ head, body, signal: call.abort.signal });
       return responseOf(head.id, reply);
@@ -170,32 +209,79 @@ export class IncomingCalls {
   }
 
   #answer(id: number, { frame, body }: Answer): void {
-    this.#close(id);
+    if (body === undefined) this.#close(id);
     try {
       this.#send(frame);
     } catch (error) {
       if (!(error instanceof ZodError)) throw error;
       const message = 'the upstream’s answer has a status or headers that cannot be carried';
       this.#options.log.warn('an answer could not be encoded', { callId: id, error });
-      this.#send({ type: 'error', id, error: new Failure('upstream_failed', message).toWire() });
+      const failure = new Failure('upstream_failed', message);
+      this.#send({ type: 'error', id, error: failure.toWire() });
+      this.#abandon(id, failure);
+      return;
     }
-    if (body !== undefined) this.#options.sender.pushBody(id, body);
+    if (body !== undefined) this.#stream(id, body);
+  }
+
+  /** Sends an answer's body behind its head, as the edge grants. The call is open until all of it is sent. */
+  #stream(id: number, body: Uint8Array | BodyStream): void {
+    const call = this.#open.get(id);
+    if (call === undefined) return;
+    call.quietMs = STREAM_IDLE_MS;
+    call.movedAt = this.#options.clock.monotonic();
+    const broken = (failure: Failure) => {
+      this.#fail(id, failure);
+      call.abort.abort(failure);
+    };
+    const out = this.#answers.open(id, {
+      resume: () => {
+        call.movedAt = this.#options.clock.monotonic();
+        if (!(body instanceof Uint8Array)) body.resume();
+      },
+      done: () => this.#close(id),
+      overflow: broken,
+    });
+    if (body instanceof Uint8Array) {
+      out.write(body);
+      out.end();
+      return;
+    }
+    const write = (bytes: Uint8Array): boolean => {
+      call.movedAt = this.#options.clock.monotonic();
+      return out.write(bytes);
+    };
+    body.start({ write, end: () => out.end(), fail: broken });
   }
 
   #fail(id: number, failure: Failure): void {
+    if (!this.#open.has(id)) return;
     this.#close(id);
     this.#send({ type: 'error', id, error: failure.toWire() });
   }
 
+  /** Ends a call without a word. */
+  #abandon(id: number, failure: Failure): void {
+    const call = this.#open.get(id);
+    this.#close(id);
+    call?.abort.abort(failure);
+  }
+
   /** The only open call's answer has nothing to be gathered with, and leaves at once. */
   #send(frame: FrameToEdge): void {
-    if (this.#open.size === 0) this.#options.sender.pushNow(frame);
+    const others = this.#open.size - ('id' in frame && this.#open.has(frame.id ?? 0) ? 1 : 0);
+    if (others === 0) this.#options.sender.pushNow(frame);
     else this.#options.sender.push(frame);
   }
 
   #close(id: number): void {
-    this.#open.get(id)?.cancelDeadline();
-    if (this.#open.delete(id) && this.#open.size === 0) this.#options.clock.defer(() => this.#idle());
+    const call = this.#open.get(id);
+    if (call === undefined) return;
+    this.#open.delete(id);
+    call.cancelTimer();
+    call.body?.fail(new Failure('orchestrator_lost', 'the call is over'));
+    this.#answers.drop(id);
+    if (this.#open.size === 0) this.#options.clock.defer(() => this.#idle());
   }
 
   /** A turn later, so that the last answer has left. */
@@ -215,20 +301,16 @@ export class IncomingCalls {
 interface Answer {
   readonly frame: FrameToEdge;
   /** Follows the frame as binary messages. */
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | BodyStream;
 }
 
 function responseOf(id: number, { status, headers, body }: Reply): Answer {
-  if (body !== null && body.length > RELAY_BODY_BYTES_MAX) {
-    throw new Failure(
-      'response_too_large',
-      `the upstream’s answer has more than ${RELAY_BODY_BYTES_MAX} bytes`,
-      {
-        execution: 'may_have_executed',
-      },
-    );
-  }
-  const head = headOfBody(body);
+  const head = body === null || body instanceof Uint8Array ? headOfBody(body) : headOfStream(body);
   const frame = { type: 'response' as const, id, status, headers, body: head };
   return head.kind === 'stream' && body !== null ? { frame, body } : { frame };
 }
+
+const headOfStream = ({ length }: BodyStream): BodyHead => ({
+  kind: 'stream',
+  ...(length === undefined ? {} : { length }),
+});

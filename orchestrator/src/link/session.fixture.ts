@@ -63,9 +63,10 @@ class Edge {
       this.texts.push(text);
       if (text !== 'ping') this.frames.push(...edgeCodec.decode(text).frames);
     },
-    sendBytes: (bytes: Uint8Array) => {
+    sendBytes: (bytes: Uint8Array, sent?: () => void) => {
       const { id, bytes: part } = decodeChunk(bytes);
       this.bodies.set(id, [...(this.bodies.get(id) ?? []), part.length]);
+      sent?.();
     },
     close: (code: number, reason: string) => {
       this.closed = { code, reason };

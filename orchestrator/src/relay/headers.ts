@@ -3,13 +3,17 @@ import { endToEnd, type HeaderList, type RequestHead } from '@clawdbot/protocol'
 /** Set anew for the upstream: its own host, the length of the body we send, and the one request id. */
 const SET_BY_US: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'x-request-id']);
 
-export const toUpstream = ({ headers, requestId }: RequestHead): HeaderList => [
+export const toUpstream = ({ headers, requestId, body }: RequestHead): HeaderList => [
   ...endToEnd(headers, (name) => SET_BY_US.has(name)).map(([name, value]): [string, string] => [
     name,
     asBytes(value),
   ]),
   ['x-request-id', requestId],
+  // Of bytes undici says it itself; a stream without it goes in chunks.
+  ...(body.kind === 'stream' && body.length !== undefined ? lengthOf(body.length) : []),
 ];
+
+const lengthOf = (bytes: number): HeaderList => [['content-length', String(bytes)]];
 
 /** undici's raw form, name and value by turns, as pairs. */
 export function pairs(raw: readonly (string | Buffer)[]): HeaderList {

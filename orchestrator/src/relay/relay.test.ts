@@ -2,13 +2,26 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { EMPTY_CONFIG, RELAY_BODY_BYTES_MAX, type RequestHead, type SiteConfig } from '@clawdbot/protocol';
+import { EMPTY_CONFIG, type RequestHead, type SiteConfig } from '@clawdbot/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ReplyBody } from '../calls/index.ts';
 import { createLogger } from '../log.ts';
 import { DEFAULT_ALLOW, parseAllow } from './allow.ts';
 import { createRelay, type RelayedCall, type RelayOptions } from './relay.ts';
 
-const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array());
+/** All of a body, however it comes; rejects with what it breaks off with. */
+function whole(body: ReplyBody): Promise<Buffer> {
+  if (body === null || body instanceof Uint8Array) return Promise.resolve(Buffer.from(body ?? []));
+  const pieces: Uint8Array[] = [];
+  return new Promise((resolve, reject) =>
+    body.start({
+      write: (piece) => pieces.push(piece) > 0,
+      end: () => resolve(Buffer.concat(pieces)),
+      fail: reject,
+    }),
+  );
+}
+const text = async (body: ReplyBody): Promise<string> => (await whole(body)).toString();
 
 async function listening(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1');
@@ -147,9 +160,30 @@ describe('what the upstream is sent', () => {
       });
       const body = ['GET', 'HEAD'].includes(method) ? null : Buffer.from('body');
       const reply = await relayTo([{ upstream: origin }]).handle(call({ method }, { body }));
-      expect(text(reply.body)).toBe(method === 'HEAD' ? '' : `${method} ${body ?? ''}`);
+      expect(await text(reply.body)).toBe(method === 'HEAD' ? '' : `${method} ${body ?? ''}`);
     },
   );
+});
+
+describe('a body that streams to the upstream', () => {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('ab');
+    yield Buffer.from('cd');
+  }
+
+  it.each([
+    [4, 'content-length', '4'],
+    [undefined, 'transfer-encoding', 'chunked'],
+  ])('of length %s says so: %s: %s', async (length, name, value) => {
+    const seen: unknown[] = [];
+    const origin = await upstream(async (request, response) => {
+      seen.push(request.headers[name], (await request.toArray()).join(''));
+      response.end();
+    });
+    const body = { kind: 'stream' as const, ...(length === undefined ? {} : { length }) };
+    await relayTo([{ upstream: origin }]).handle(call({ method: 'POST', body }, { body: pieces() }));
+    expect(seen).toEqual([value, 'abcd']);
+  });
 });
 
 describe('what comes back', () => {
@@ -180,36 +214,73 @@ describe('what comes back', () => {
       ['Content-Encoding', 'gzip'],
       ['Content-Length', '5'],
     ]);
-    expect(Buffer.from(reply.body ?? [])).toEqual(packed);
+    expect(await whole(reply.body)).toEqual(packed);
   });
 
-  it('may be as large as the limit, and not a byte more; the rest is not read', async () => {
-    let closed = 0;
+  it('is whole when it is small, and streams when it is not, or when its end is not in sight', async () => {
     const origin = await upstream((request, response) => {
-      response.on('close', () => closed++);
       const size = Number(request.url?.slice(1));
-      if (size <= RELAY_BODY_BYTES_MAX) response.end(Buffer.alloc(size));
-      // Without an end: only the limit can end it.
-      else response.write(Buffer.alloc(size));
+      if (size > 0) response.end(Buffer.alloc(size, 7));
+      else response.write('first');
     });
     const relay = relayTo([{ upstream: origin }]);
-    const reply = await relay.handle(call({ url: `/${RELAY_BODY_BYTES_MAX}` }));
-    expect(reply.body?.length).toBe(RELAY_BODY_BYTES_MAX);
-    await expect(relay.handle(call({ url: `/${RELAY_BODY_BYTES_MAX + 1}` }))).rejects.toMatchObject({
-      code: 'response_too_large',
-      details: { execution: 'may_have_executed' },
-    });
-    await expect.poll(() => closed).toBe(2);
+    const small = await relay.handle(call({ url: '/16384' }));
+    expect(small.body).toBeInstanceOf(Uint8Array);
+    const large = await relay.handle(call({ url: '/3000000' }));
+    expect(large.body).not.toBeInstanceOf(Uint8Array);
+    expect((await whole(large.body)).equals(Buffer.alloc(3_000_000, 7))).toBe(true);
+    const endless = await relay.handle(call({ url: '/0' }));
+    expect(endless.body).not.toBeInstanceOf(Uint8Array);
   });
 
-  it('is refused at once when its head promises too much, but not for HEAD', async () => {
-    const origin = await upstream((_request, response) => {
-      response.writeHead(200, { 'content-length': RELAY_BODY_BYTES_MAX + 1 });
-      response.flushHeaders();
+  it('is read from the upstream no faster than it is taken', async () => {
+    const origin = await upstream((_request, response) => void response.end(Buffer.alloc(1_000_000)));
+    const { body } = await relayTo([{ upstream: origin }]).handle(call());
+    if (body === null || body instanceof Uint8Array) throw new Error('expected a stream');
+    const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
+    let taken = 0;
+    let wanted = 1;
+    const write = (piece: Uint8Array): boolean => {
+      if (--wanted < 0) fail(new Error('a piece that nobody asked for'));
+      taken += piece.length;
+      setImmediate(() => {
+        wanted++;
+        body.resume();
+      });
+      return false;
+    };
+    body.start({ write, end, fail });
+    await ended;
+    expect(taken).toBe(1_000_000);
+  });
+
+  it('that breaks off behind its head fails there, and is let go when the customer leaves', async () => {
+    const gone = Promise.withResolvers<void>();
+    const origin = await upstream((request, response) => {
+      response.write('first');
+      if (request.url === '/dies') setImmediate(() => response.destroy());
+      response.on('close', () => gone.resolve());
     });
     const relay = relayTo([{ upstream: origin }]);
-    await expect(relay.handle(call())).rejects.toMatchObject({ code: 'response_too_large' });
-    expect(await relay.handle(call({ method: 'HEAD' }))).toMatchObject({ status: 200, body: null });
+    const { body } = await relay.handle(call({ url: '/dies' }));
+    await expect(whole(body)).rejects.toMatchObject({ code: 'upstream_failed' });
+    const customer = new AbortController();
+    const endless = await relay.handle(call({}, { signal: customer.signal }));
+    const failed = expect(whole(endless.body)).rejects.toThrow('the customer left');
+    customer.abort(new Error('the customer left'));
+    await failed;
+    await gone.promise;
+  });
+
+  it('to HEAD has the length and no body', async () => {
+    const origin = await upstream(
+      (_request, response) => void response.writeHead(200, { 'content-length': 5_000_000 }).end(),
+    );
+    const reply = await relayTo([{ upstream: origin }]).handle(call({ method: 'HEAD' }));
+    expect([
+      reply.body,
+      new Map(reply.headers).get('Content-Length') ?? new Map(reply.headers).get('content-length'),
+    ]).toEqual([null, '5000000']);
   });
 });
 
@@ -283,7 +354,7 @@ describe('what the config does not provide for', () => {
   ])('%s is answered as a problem', async (_what, head, status, code) => {
     const reply = await relayTo(routes).handle(call(head));
     expect(reply.status).toBe(status);
-    expect(JSON.parse(text(reply.body))).toMatchObject({ status, code, requestId: 'r-1' });
+    expect(JSON.parse(await text(reply.body))).toMatchObject({ status, code, requestId: 'r-1' });
     expect(reply.headers[0]).toEqual(['content-type', 'application/problem+json']);
     if (status === 405) expect(reply.headers[1]).toEqual(['allow', 'POST, PUT']);
   });
@@ -336,6 +407,6 @@ describe('a request for the orchestrator itself', () => {
     const relay = relayTo([], {
       self: async ({ head }) => ({ status: 200, headers: [], body: Buffer.from(head.url) }),
     });
-    expect(text((await relay.handle(call({ target: 'self', url: '/health' }))).body)).toBe('/health');
+    expect(await text((await relay.handle(call({ target: 'self', url: '/health' }))).body)).toBe('/health');
   });
 });

@@ -7,22 +7,24 @@ import {
   type SiteConfig,
 } from '@clawdbot/protocol';
 import type { Agent } from 'undici';
+import type { CallBody } from '../calls/index.ts';
 import type { Logger } from '../log.ts';
 import type { UpstreamAllow } from './allow.ts';
-import { createAgent, exchange, type Reply } from './exchange.ts';
+import type { Reply } from './answering.ts';
+import { createAgent, exchange } from './exchange.ts';
 import { toUpstream } from './headers.ts';
 import { createLookup, type Resolve } from './lookup.ts';
 
-/** One request of a customer, or of an admin for this orchestrator, with its whole body. */
+/** One request of a customer, or of an admin for this orchestrator. */
 export interface RelayedCall {
   readonly head: RequestHead;
-  readonly body: Uint8Array | null;
+  readonly body: CallBody;
   /** Aborted when nobody waits any more: the deadline has passed, the customer has left, the socket is gone. */
   readonly signal: AbortSignal;
 }
 
 /** Answers requests that are for the orchestrator itself, in this process. */
-export type SelfCall = (call: RelayedCall) => Promise<Reply>;
+export type SelfCall = (call: RelayedCall) => Promise<Reply & { readonly body: Uint8Array | null }>;
 
 export interface RelayOptions {
   readonly settings: { configOf(siteId: string): SiteConfig | undefined };
@@ -35,7 +37,7 @@ export interface RelayOptions {
 
 export interface Relay {
   /**
-   * Passes a request on and answers with the whole reply. What the site's config does not provide for is
+   * Passes a request on and answers with the reply, its body whole or still coming. What the site's config does not provide for is
    * answered as a problem (404, 405); a request that got no answer rejects with a `Failure` whose `execution`
    * says whether it may have been carried out.
    */
@@ -93,8 +95,8 @@ class UpstreamRelay implements Relay {
     const request = { origin, path: prefix + url, method, headers: toUpstream(head), body };
     const { timeoutMs = deadlineMs } = route;
     // The call's own signal ends at its deadline; a timer of ours is for a route that is stricter.
-    if (timeoutMs >= deadlineMs) return exchange(this.#agent, request, call.signal);
-    return withDeadline(call, timeoutMs, (signal) => exchange(this.#agent, request, signal));
+    const stricter = timeoutMs < deadlineMs ? { timeoutMs } : {};
+    return exchange(this.#agent, { ...request, ...stricter }, call.signal);
   }
 
   /** Checked here too: the list may have been narrowed since the config was applied. */
@@ -151,24 +153,4 @@ function refuse(failure: Failure, requestId: string, headers: [string, string][]
     headers: [['content-type', 'application/problem+json'], ...headers],
     body: new TextEncoder().encode(JSON.stringify(problemOf(failure, requestId))),
   };
-}
-
-/** Runs `work` with a signal that ends with the call, or at its deadline with a `Failure`. */
-async function withDeadline(
-  { signal }: RelayedCall,
-  ms: number,
-  work: (signal: AbortSignal) => Promise<Reply>,
-): Promise<Reply> {
-  const limit = new AbortController();
-  const late = () => new Failure('deadline_exceeded', `there was no answer within ${ms} ms`);
-  const timer = setTimeout(() => limit.abort(late()), ms);
-  const leave = (): void => limit.abort(signal.reason);
-  if (signal.aborted) leave();
-  signal.addEventListener('abort', leave, { once: true });
-  try {
-    return await work(limit.signal);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', leave);
-  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { callId, sha256Hex, siteId } from '../ids.ts';
-import { CALL_DEADLINE_MS_MAX, INLINE_BODY_BYTES_MAX } from '../limits.ts';
+import { CALL_DEADLINE_MS_MAX, INLINE_BODY_BYTES_MAX, STREAM_WINDOW_BYTES } from '../limits.ts';
 
 const deadlineMs = z.int().min(1).max(CALL_DEADLINE_MS_MAX);
 /** Names and values in the order they came, repeated ones apart. */
@@ -14,7 +14,11 @@ const body = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }),
   z.object({ kind: z.literal('text'), data: z.string().max(INLINE_BODY_BYTES_MAX) }),
   z.object({ kind: z.literal('base64'), data: z.base64().max(Math.ceil(INLINE_BODY_BYTES_MAX / 3) * 4) }),
-  z.object({ kind: z.literal('stream') }),
+  z.object({
+    kind: z.literal('stream'),
+    /** In bytes, when it is known beforehand. */
+    length: z.int().min(0).optional(),
+  }),
 ]);
 export type BodyHead = z.infer<typeof body>;
 
@@ -32,6 +36,7 @@ export const request = z.object({
   body,
   /** One id from edge to upstream, as `X-Request-Id` and in every log line. */
   requestId: z.string().min(1).max(128),
+  /** Counts from the last byte of the request that was passed on, up to the head of the answer. */
   deadlineMs,
 });
 export type RequestHead = z.infer<typeof request>;
@@ -53,7 +58,11 @@ export const end = z.object({ type: z.literal('end'), id: callId });
 export const cancel = z.object({ type: z.literal('cancel'), id: callId, reason: z.string().max(500) });
 
 /** Both: the receiver of a streaming body takes this many bytes more. */
-export const credit = z.object({ type: z.literal('credit'), id: callId, bytes: z.int().min(1) });
+export const credit = z.object({
+  type: z.literal('credit'),
+  id: callId,
+  bytes: z.int().min(1).max(STREAM_WINDOW_BYTES),
+});
 
 /** Edge → orchestrator: how are you, and how is this site? Answered by `get_status_result` or `error`. */
 export const getStatus = z.object({ type: z.literal('get_status'), id: callId, siteId, deadlineMs });

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { bodyOf } from '../relay/origin/body.ts';
 import type { Job } from './job.ts';
-import { type Reply, ReplyReader } from './reply.ts';
+import { LargeReplyReader, type Reply, ReplyReader } from './reply.ts';
 
 export interface ConnectionEvents {
   /** The number of the next request: of no other on any connection. */
@@ -16,6 +16,8 @@ export class Connection {
   readonly #target: Job;
   readonly #events: ConnectionEvents;
   readonly #reader = new ReplyReader();
+  readonly #largeReader = new LargeReplyReader();
+  readonly #body: Buffer;
   readonly #socket: Socket;
   #n = 0;
   #sentAt = 0;
@@ -26,6 +28,7 @@ export class Connection {
   constructor(target: Job, events: ConnectionEvents) {
     this.#target = target;
     this.#events = events;
+    this.#body = Buffer.alloc(target.sendBytes, 'x');
     this.#socket = connect({ port: target.port, host: '127.0.0.1', noDelay: true });
     this.#socket.once('connect', () => this.#send());
     this.#socket.on('data', (chunk) => this.#receive(chunk));
@@ -50,14 +53,27 @@ export class Connection {
   }
 
   #send(): void {
-    const { path, host } = this.#target;
+    const { path, host, sendBytes } = this.#target;
     this.#n = this.#events.next();
     this.#sentAt = performance.now();
-    this.#socket.write(`GET ${path}?n=${this.#n} HTTP/1.1\r\nHost: ${host}\r\nAccept: */*\r\n\r\n`);
+    const head = `${path}?n=${this.#n} HTTP/1.1\r\nHost: ${host}\r\nAccept: */*\r\n`;
+    if (sendBytes === 0) {
+      this.#socket.write(`GET ${head}\r\n`);
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(`POST ${head}Content-Length: ${sendBytes}\r\n\r\n`);
+    this.#socket.write(this.#body);
+    this.#socket.uncork();
   }
 
   #receive(chunk: Buffer): void {
     try {
+      if (this.#target.largeReplyBytes !== undefined) {
+        const status = this.#largeReader.push(chunk);
+        if (status !== undefined) this.#take({ status, body: bodyOf(String(this.#n)) });
+        return;
+      }
       const reply = this.#reader.push(chunk);
       if (reply !== undefined) this.#take(reply);
     } catch (error) {

@@ -8,6 +8,10 @@ export const job = z.object({
   host: z.string(),
   /** The request's number is put behind it as `?n=`. */
   path: z.string(),
+  /** Each request is a POST of so many bytes; a GET when there are none. */
+  sendBytes: z.int().min(0),
+  /** The reply's body when it is not the small one that names its request. */
+  largeReplyBytes: z.int().optional(),
   connections: z.int().min(1),
   warmupMs: z.number(),
   measureMs: z.number(),

@@ -33,6 +33,34 @@ function statusIn(head: string): number {
   return Number(status);
 }
 
+/** Counts the bytes of a reply that is too large to be looked at: it has to have its length. */
+export class LargeReplyReader {
+  #head = '';
+  #left: number | undefined;
+
+  /** @returns the status, once all of it is here. Throws on what is no response of a known length, or more than one. */
+  push(chunk: Buffer): number | undefined {
+    if (this.#left === undefined) this.#readHead(chunk);
+    else this.#left -= chunk.length;
+    if (this.#left === undefined || this.#left > 0) return undefined;
+    if (this.#left < 0) throw new Error('more bytes than the response has');
+    const status = statusIn(this.#head);
+    this.#head = '';
+    this.#left = undefined;
+    return status;
+  }
+
+  #readHead(chunk: Buffer): void {
+    this.#head += chunk.toString('latin1');
+    const end = this.#head.indexOf(HEAD_END);
+    if (end < 0) return;
+    const [, length] = /\r\ncontent-length: *(\d+)/i.exec(this.#head.slice(0, end)) ?? [];
+    if (length === undefined) throw new Error(`a reply without its length: ${this.#head.slice(0, end)}`);
+    this.#left = Number(length) - (this.#head.length - end - HEAD_END.length);
+    this.#head = this.#head.slice(0, end);
+  }
+}
+
 /** The whole body, or undefined while some of it is missing. */
 function bodyIn(head: string, rest: string): string | undefined {
   const [, length] = /\r\ncontent-length: *(\d+)/i.exec(head) ?? [];

@@ -14,7 +14,15 @@ async function against(listener: RequestListener) {
     server.closeAllConnections();
   });
   const { port } = server.address() as AddressInfo; // Of a server that listens on TCP.
-  return run({ port, host: 'somewhere', path: '/a', connections: 4, warmupMs: 20, measureMs: 80 });
+  return run({
+    port,
+    host: 'somewhere',
+    path: '/a',
+    sendBytes: 0,
+    connections: 4,
+    warmupMs: 20,
+    measureMs: 80,
+  });
 }
 
 const numberIn = (url = ''): string => url.split('?n=')[1] ?? '';

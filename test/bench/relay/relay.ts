@@ -16,7 +16,7 @@ import { printable, summarise } from './summary.ts';
 const DEFAULTS: Plan = { rounds: 7, seconds: 1.5 };
 
 export const relay = {
-  about: 'a GET through the channel, beside a Worker that fetches the origin and beside Cap’n Web',
+  about: 'requests through the channel, beside a Worker that fetches the origin and beside Cap’n Web',
   options: `[--rounds ${DEFAULTS.rounds}] [--seconds ${DEFAULTS.seconds}]`,
   run(args: string[]): Promise<number> {
     const plan = numbers(args, { ...DEFAULTS });
@@ -61,7 +61,7 @@ function report({ rounds, seconds }: Plan, before: Machine, samples: readonly Sa
   const errors = samples.reduce((sum, sample) => sum + sample.errors, 0);
   const replies = samples.reduce((sum, sample) => sum + sample.replies, 0);
   console.log(`
-GET with a 200-byte reply, on ${layer}: medians of ${rounds} interleaved rounds of ${seconds} s.
+Requests with a 200-byte reply, and downloads of 10 MiB, on ${layer}: medians of ${rounds} interleaved rounds of ${seconds} s.
 ${before.cpus} × ${before.cpu}, Node ${before.node}, load average before ${before.loadBefore.toFixed(2)}.
 Load generator, origin, workerd and Node share these CPUs: trust the ratios, taken within each round.
 

@@ -1,18 +1,40 @@
 import type { Generator } from '../load/generator.ts';
 import type { Job, Measurement } from '../load/job.ts';
 import { cpuMsOf } from '../report/cpu.ts';
+import { LARGE_BYTES } from './origin/body.ts';
 import type { Target } from './paths.ts';
 
 export const PATHS = ['product', 'direct', 'capnweb'] as const;
 export type PathName = (typeof PATHS)[number];
 export type Targets = Readonly<Record<PathName, Target>>;
 
-export const CONCURRENCIES = [1, 32, 256] as const;
+/** One kind of request, by so many customers at a time. */
+export interface Workload {
+  readonly name: string;
+  readonly connections: number;
+  readonly sendBytes: number;
+  /** The reply is the origin's large one. */
+  readonly large: boolean;
+  readonly paths: readonly PathName[];
+}
 
-/** What one path did at one concurrency in one round. */
+const small = (connections: number): Workload => ({
+  ...{ name: 'GET', connections, sendBytes: 0, large: false, paths: PATHS },
+});
+/** Cap'n Web's end here holds bodies whole, and would measure that. */
+const STREAMING: readonly PathName[] = ['product', 'direct'];
+
+export const WORKLOADS: readonly Workload[] = [
+  ...[1, 32, 256].map(small),
+  { ...small(32), name: 'POST 64 KiB', sendBytes: 64 * 1024, paths: STREAMING },
+  { ...small(1), name: 'GET 10 MiB', large: true, paths: STREAMING },
+];
+
+/** What one path did with one workload in one round. */
 export interface Sample extends Measurement {
   readonly round: number;
   readonly path: PathName;
+  readonly workload: string;
   readonly connections: number;
   /** CPU time per reply, in µs: busy neighbours change it far less than they change the rate. */
   readonly workerdUs: number;
@@ -29,7 +51,7 @@ export interface Plan {
 const WARMUP_MS = 400;
 
 /**
- * Every path at every concurrency, round by round: what else happens on the machine hits all paths alike. The
+ * Every path with every workload, round by round: what else happens on the machine hits all paths alike. The
  * order turns by one each round, so that no path is always the one behind another.
  */
 export async function* measureRounds(
@@ -38,19 +60,29 @@ export async function* measureRounds(
   plan: Plan,
 ): AsyncGenerator<Sample> {
   for (let round = 0; round < plan.rounds; round++) {
-    for (const connections of CONCURRENCIES) {
-      for (const path of turned(PATHS, round)) {
-        const job = {
-          ...targets[path].address,
-          connections,
-          warmupMs: WARMUP_MS,
-          measureMs: plan.seconds * 1_000,
-        };
-        yield { round, path, connections, ...(await measure(generator, targets[path], job)) };
+    for (const workload of WORKLOADS) {
+      for (const path of turned(workload.paths, round)) {
+        const job = jobOf(workload, targets[path].address, plan.seconds * 1_000);
+        const { name, connections } = workload;
+        yield { round, path, workload: name, connections, ...(await measure(generator, targets[path], job)) };
       }
     }
   }
 }
+
+const jobOf = (
+  { connections, sendBytes, large }: Workload,
+  address: Target['address'],
+  measureMs: number,
+): Job => ({
+  ...address,
+  path: large ? `${address.path}/large` : address.path,
+  sendBytes,
+  ...(large ? { largeReplyBytes: LARGE_BYTES } : {}),
+  connections,
+  warmupMs: WARMUP_MS,
+  measureMs,
+});
 
 async function measure(generator: Generator, { pids }: Target, job: Job) {
   const { workerd, node = Number.NaN } = pids;

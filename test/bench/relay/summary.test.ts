@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest';
-import { CONCURRENCIES, PATHS, type Sample, turned } from './rounds.ts';
+import { PATHS, type Sample, turned, WORKLOADS } from './rounds.ts';
 import { printable, summarise } from './summary.ts';
 
 /** Per round, what each path did per second: product, direct, capnweb. */
 function samplesOf(rates: [product: number, direct: number, capnweb: number][]): Sample[] {
   return rates.flatMap((perPath, round) =>
-    CONCURRENCIES.flatMap((connections) =>
-      PATHS.map((path, at) => {
-        const repliesPerS = perPath[at] ?? 0;
+    WORKLOADS.flatMap(({ name: workload, connections, paths }) =>
+      paths.map((path) => {
+        const repliesPerS = perPath[PATHS.indexOf(path)] ?? 0;
         return {
           round,
           path,
+          workload,
           connections,
           replies: repliesPerS,
           repliesPerS,
@@ -41,11 +42,11 @@ test('ratios are taken within a round, then the median of them', () => {
   expect(product?.timesCapnweb).toEqual({ median: 2, min: 0.5, max: 2 });
 });
 
-test('the table has a line for every path at every concurrency', () => {
+test('the table has a line for every path with every workload', () => {
   const lines = printable(summarise(samplesOf([[80, 100, 40]]))).split('\n');
-  expect(lines).toHaveLength(1 + CONCURRENCIES.length * PATHS.length);
+  expect(lines).toHaveLength(1 + WORKLOADS.flatMap(({ paths }) => paths).length);
   expect(lines[1]).toMatch(
-    /^ +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00 +300 +90$/,
+    /^ *GET +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00 +300 +90$/,
   );
 });
 

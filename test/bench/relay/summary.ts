@@ -1,9 +1,10 @@
 import { ratios, type Spread, spread } from '../report/statistics.ts';
 import { table } from '../report/table.ts';
-import { CONCURRENCIES, PATHS, type PathName, type Sample } from './rounds.ts';
+import { type PathName, type Sample, WORKLOADS, type Workload } from './rounds.ts';
 
-/** One path at one concurrency over all rounds. */
+/** One path with one workload over all rounds. */
 export interface Row {
+  readonly workload: string;
   readonly connections: number;
   readonly path: PathName;
   readonly repliesPerS: Spread;
@@ -13,23 +14,27 @@ export interface Row {
   readonly nodeUs: Spread;
   /** Requests per second as a ratio to the other path's in the same round. */
   readonly timesDirect: Spread;
-  readonly timesCapnweb: Spread;
+  /** Absent for what Cap'n Web does not do here. */
+  readonly timesCapnweb?: Spread;
 }
 
 type Quantity = 'repliesPerS' | 'p50Ms' | 'p99Ms' | 'workerdUs' | 'nodeUs';
 
 export function summarise(samples: readonly Sample[]): Row[] {
-  return CONCURRENCIES.flatMap((connections) => PATHS.map((path) => rowOf(samples, path, connections)));
+  return WORKLOADS.flatMap((workload) => workload.paths.map((path) => rowOf(samples, path, workload)));
 }
 
-function rowOf(samples: readonly Sample[], path: PathName, connections: number): Row {
+function rowOf(samples: readonly Sample[], path: PathName, { name, connections, paths }: Workload): Row {
   const of = (wanted: PathName, what: Quantity): number[] =>
     samples
-      .filter((sample) => sample.path === wanted && sample.connections === connections)
+      .filter(
+        (sample) => sample.path === wanted && sample.workload === name && sample.connections === connections,
+      )
       .toSorted((a, b) => a.round - b.round)
       .map((sample) => sample[what]);
   const rates = of(path, 'repliesPerS');
   return {
+    workload: name,
     connections,
     path,
     repliesPerS: spread(rates),
@@ -38,11 +43,14 @@ function rowOf(samples: readonly Sample[], path: PathName, connections: number):
     workerdUs: spread(of(path, 'workerdUs')),
     nodeUs: spread(of(path, 'nodeUs')),
     timesDirect: spread(ratios(rates, of('direct', 'repliesPerS'))),
-    timesCapnweb: spread(ratios(rates, of('capnweb', 'repliesPerS'))),
+    ...(paths.includes('capnweb')
+      ? { timesCapnweb: spread(ratios(rates, of('capnweb', 'repliesPerS'))) }
+      : {}),
   };
 }
 
 const TITLES = [
+  'what',
   'concurrent',
   'path',
   'req/s',
@@ -60,13 +68,14 @@ const TITLES = [
 /** The table that a person reads: medians, each with its range over the rounds. */
 export function printable(rows: readonly Row[]): string {
   const lines = rows.map((row) => [
+    row.workload,
     String(row.connections),
     row.path,
     ...withRange(row.repliesPerS, 0),
     row.p50Ms.median.toFixed(2),
     row.p99Ms.median.toFixed(2),
     ...withRange(row.timesDirect, 2),
-    ...withRange(row.timesCapnweb, 2),
+    ...(row.timesCapnweb === undefined ? ['', ''] : withRange(row.timesCapnweb, 2)),
     row.workerdUs.median.toFixed(0),
     Number.isNaN(row.nodeUs.median) ? '' : row.nodeUs.median.toFixed(0),
   ]);

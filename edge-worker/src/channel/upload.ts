@@ -1,0 +1,81 @@
+import { type BodySource, Failure, type OutgoingBody, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
+
+export interface UploadPorts {
+  /** Where its pieces go; opened for this very upload. */
+  readonly open: (source: BodySource) => OutgoingBody;
+  readonly failed: (failure: Failure) => void;
+}
+
+/** A customer's request body on its way to the orchestrator: read no faster than it can be sent. */
+export class Upload implements BodySource {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #ports: UploadPorts;
+  readonly #body: OutgoingBody;
+  #bytes = 0;
+  #stopped = false;
+  #resume: (() => void) | undefined;
+
+  constructor(stream: ReadableStream<Uint8Array>, ports: UploadPorts) {
+    this.#reader = stream.getReader();
+    this.#ports = ports;
+    this.#body = ports.open(this);
+  }
+
+  /** Resolves when all is handed over, or it was stopped; never rejects. */
+  async run(): Promise<void> {
+    try {
+      for (let read = await this.#read(); read !== undefined; read = await this.#read()) {
+        if (!this.#body.write(read)) await this.#room();
+      }
+      if (!this.#stopped) this.#body.end();
+    } catch (thrown) {
+      if (!this.#stopped) this.#ports.failed(thrown instanceof Failure ? thrown : brokeOff(thrown));
+      this.stop();
+    }
+  }
+
+  resume(): void {
+    this.#resume?.();
+  }
+
+  done(): void {
+    // The answer ends the call, whether it waited for all of this or not.
+  }
+
+  overflow(failure: Failure): void {
+    this.#ports.failed(failure);
+  }
+
+  /** Nobody wants the rest of it. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#resume?.();
+    // The customer has broken it off, or is told so by this: neither is news.
+    this.#reader.cancel('not wanted any more').catch(() => undefined);
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
+    if (this.#stopped) return undefined;
+    const { done, value } = await this.#reader.read();
+    if (done || this.#stopped) return undefined;
+    this.#bytes += value.length;
+    if (this.#bytes > RELAY_BODY_BYTES_MAX) throw tooLarge();
+    return value;
+  }
+
+  async #room(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#resume = resolve;
+    await promise;
+    this.#resume = undefined;
+  }
+}
+
+const tooLarge = () =>
+  new Failure('too_large', `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`, {
+    execution: 'may_have_executed',
+  });
+
+const brokeOff = (cause: unknown) =>
+  new Failure('bad_request', 'the request’s body broke off', { execution: 'may_have_executed', cause });

@@ -1,0 +1,3 @@
+export * from './incoming.ts';
+export * from './outgoing.ts';
+export * from './window.ts';
