@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   type Hello,
   type LogName,
+  matchRoute,
   PROTOCOL_VERSIONS,
   type RandomBytes,
   type Status,
@@ -9,6 +10,7 @@ import {
 import type { Services } from './calls/index.ts';
 import type { Clock } from './clock.ts';
 import { type Handlers, Runner } from './commands/index.ts';
+import { Deliveries } from './delivery/index.ts';
 import { dispatch } from './dispatch.ts';
 import type { Ground } from './ground.ts';
 import { DeadLetters, InboxLoop } from './inbox/index.ts';
@@ -51,6 +53,7 @@ export class Core {
   readonly link: Link;
   readonly runner: Runner;
   readonly letters: DeadLetters;
+  readonly #deliveries: Deliveries;
   readonly #options: CoreOptions;
   readonly #logs: DurableLogs;
   readonly #entries: InboxLoop;
@@ -61,6 +64,7 @@ export class Core {
     this.link = this.#createLink();
     this.runner = this.#createRunner();
     this.letters = this.#createLetters();
+    this.#deliveries = this.#createDeliveries();
     this.#entries = this.#createInboxLoop();
     this.link.state.subscribe((state) => state.kind === 'refused' && this.halt(new Error(state.reason)));
   }
@@ -68,6 +72,7 @@ export class Core {
   /** Takes up what an earlier process left, and keeps the channel up. @returns when the link is over */
   run(): Promise<void> {
     this.runner.start();
+    this.#deliveries.start();
     this.#entries.wake();
     return this.link.runUntilStopped();
   }
@@ -97,7 +102,11 @@ export class Core {
   /** Lets what runs come to its end, for as long as each is given. */
   async stop({ commandsMs, callsMs }: { commandsMs: number; callsMs: number }): Promise<void> {
     this.#entries.stop();
-    await Promise.all([this.runner.stop(commandsMs), this.link.stop(callsMs)]);
+    await Promise.all([
+      this.runner.stop(commandsMs),
+      this.#deliveries.stop(commandsMs),
+      this.link.stop(callsMs),
+    ]);
   }
 
   /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
@@ -105,6 +114,7 @@ export class Core {
     this.#entries.stop();
     this.#options.onHalt();
     this.runner.halt(error);
+    this.#deliveries.halt();
     this.link.refuse(error.message);
   };
 
@@ -211,11 +221,30 @@ export class Core {
     return new DeadLetters({ sql, inboxes, outbox: outboxes.control, now: clock.now, log, onChange });
   }
 
+  #createDeliveries(): Deliveries {
+    const { ground, services, clock, jitter, log } = this.#options;
+    const { sql, outboxes, settings } = ground;
+    return new Deliveries({
+      ...{ sql, clock, jitter, log },
+      outbox: outboxes.queue,
+      edgeNow: () => this.link.edgeNow,
+      pull: (ref, signal) => this.link.blob(ref, signal),
+      send: (call) => services.request(call),
+      timeoutMs: (siteId, method, url) =>
+        matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url)?.timeoutMs,
+      tell: (told, signal) => this.link.answerReceipt(told, signal),
+      onReport: () => this.#logs.wake(),
+      onLeaseLost: this.halt,
+    });
+  }
+
   #createInboxLoop(): InboxLoop {
     const { ground, clock, log } = this.#options;
     const { sql, inboxes, settings, shared } = ground;
     const publishStatus = () => this.link.publishStatus();
-    const rooms = { commands: this.runner, settings, shared, letters: this.letters, publishStatus };
+    const { runner: commands, letters } = this;
+    const deliveries = this.#deliveries;
+    const rooms = { commands, settings, shared, letters, deliveries, publishStatus };
     return new InboxLoop({
       sql,
       inboxes,
@@ -223,7 +252,10 @@ export class Core {
       dispatch: (entry, item) => dispatch(entry, item, rooms),
       clock,
       log,
-      onDispatched: () => this.runner.wake(),
+      onDispatched: () => {
+        this.runner.wake();
+        deliveries.wake();
+      },
       onLeaseLost: this.halt,
     });
   }

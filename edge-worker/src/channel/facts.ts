@@ -1,4 +1,5 @@
 import { hexOf, randomBytes } from '../bytes.ts';
+import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
@@ -7,13 +8,16 @@ import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
 import { openLogs } from './logs.ts';
+import { Parcels } from './parcels.ts';
 import { PresenceBook } from './presence.ts';
+import { ReceiptSearch } from './receipt-search.ts';
+import { Receipts } from './receipts.ts';
 import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
 
 /** What the object's database holds, and the classes that know its tables. */
-export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>) {
+export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>, cipher: Cipher) {
   const sql = objectSql(storage);
   migrate(sql);
   const now = Date.now;
@@ -25,6 +29,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
   const presence = new PresenceBook(meta, now);
   const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
+  const parcels = new Parcels(storage.sql, cipher);
   const letters = new Letters({ logs, remote: remoteLetters, orchestratorId });
   return {
     sql,
@@ -45,6 +50,9 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     presence,
     remoteLetters,
     letters,
+    parcels,
+    receipts: new Receipts({ sql, meta, parcels, now }),
+    receiptSearch: new ReceiptSearch({ sql, parcels }),
     state: new State({ orchestratorId, meta, logs, letters, events: projection, presence }),
   };
 }

@@ -1,4 +1,5 @@
 import {
+  BATCH_ENTRIES_MAX,
   CALL_DEADLINE_MS,
   type Entry,
   Failure,
@@ -7,6 +8,7 @@ import {
   matchRoute,
   type Presence,
   type RandomBytes,
+  type ReceiptAnswer,
   type Received,
   SILENCE_MS,
   type Sql,
@@ -21,13 +23,18 @@ import type { Control } from './control.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
+import type { Intake } from './intake.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { Parcels } from './parcels.ts';
 import type { PresenceBook } from './presence.ts';
+import { isOpen } from './receipt-row.ts';
+import type { Receipts } from './receipts.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { Meta } from './store.ts';
 import type { News } from './telling.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface LaneParts {
   readonly orchestratorId: string;
@@ -40,6 +47,10 @@ export interface LaneParts {
   readonly greeting: Greeting;
   readonly configs: Pick<Configs, 'site'>;
   readonly blobs: Pick<Blobs, 'part'>;
+  readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
+  readonly parcels: Pick<Parcels, 'part'>;
+  readonly intake: Pick<Intake, 'answered'>;
+  readonly waiting: Waiting;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
   readonly now: () => number;
@@ -51,6 +62,8 @@ export interface LaneParts {
   readonly onNews: (news: News) => void;
 }
 
+/** Entries of the queue log that may go at a time: more than one acknowledgement covers. */
+const COMPACT_ROWS = 2 * BATCH_ENTRIES_MAX;
 /** A heartbeat may be late by a slow network's hiccup before its socket is given up. */
 const HEARTBEAT_SLACK_MS = 10_000;
 
@@ -82,7 +95,17 @@ export class Lane implements LanePort {
     return this.#reachable().getStatus(call);
   }
 
+  /** Is somebody there to take new work? */
+  get isReachable(): boolean {
+    return this.#current() !== undefined;
+  }
+
+  get isAwaited(): boolean {
+    return this.#parts.waiting.size > 0;
+  }
+
   cancelCall(requestId: string): void {
+    this.#parts.waiting.forget(requestId);
     for (const { session } of this.#parts.sessions()) session.cancelCall(requestId);
   }
 
@@ -161,7 +184,7 @@ export class Lane implements LanePort {
 
   acknowledged(log: LogName, applied: number): void {
     if (log === 'control') this.#parts.control.acknowledged(applied);
-    else this.#parts.logs[log].outbox.acknowledge(applied);
+    else this.#queueAcknowledged(applied);
     this.#parts.onNews('logs');
   }
 
@@ -175,6 +198,18 @@ export class Lane implements LanePort {
 
   blobPart(sha256: string, part: number): Uint8Array {
     return this.#parts.blobs.part(sha256, part);
+  }
+
+  /** Asked of a receipt that is settled, it says so: the orchestrator has nothing to deliver then. */
+  async parcelPart(receiptId: string, part: number): Promise<Uint8Array> {
+    const { state } = this.#parts.receipts.get(receiptId).receipt;
+    if (!isOpen(state))
+      throw new Failure('not_found', `the request is ${state}: there is nothing to deliver`);
+    return this.#parts.parcels.part(receiptId, part);
+  }
+
+  onReceiptAnswer(answer: ReceiptAnswer): boolean {
+    return this.#parts.intake.answered(answer);
   }
 
   isCurrent(fence: number): boolean {
@@ -192,6 +227,15 @@ export class Lane implements LanePort {
 
   onUnknown(count: number): void {
     this.#parts.meta.add('unknown_frames', count);
+  }
+
+  #queueAcknowledged(applied: number): void {
+    const { sql, logs, receipts } = this.#parts;
+    sql.transaction(() => {
+      logs.queue.outbox.acknowledge(applied);
+      receipts.acknowledged(applied);
+      logs.queue.outbox.compact(COMPACT_ROWS);
+    });
   }
 
   /** The newest process has the orchestrator from here on. @returns its session's fence */
@@ -258,6 +302,8 @@ export class Lane implements LanePort {
   }
 
   #setPresence(state: Presence['state'], reason: string): void {
+    // Who is not there answers nobody; what is drained may, but a receipt now is better than that later.
+    if (state !== 'online') this.#parts.waiting.allLater();
     if (this.#parts.presence.set(state, reason)) this.#parts.onNews('presence');
   }
 }

@@ -5,17 +5,21 @@ import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
 import { Control } from './control.ts';
+import { Door } from './door.ts';
 import { openFacts } from './facts.ts';
 import { Greeting } from './greeting.ts';
 import { Handling } from './handling.ts';
+import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
 import { Resync } from './resync.ts';
+import { RunningRoutes } from './running.ts';
 import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import type { ChoreName } from './store.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
+import { Waiting } from './waiting.ts';
 
 export interface PartsOptions {
   readonly ctx: DurableObjectState;
@@ -30,11 +34,12 @@ export type Parts = ReturnType<typeof openParts>;
 
 /** Opens the object's database and puts its parts together: what the runtime gives goes in here, once. */
 export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) {
-  const facts = openFacts(ctx);
+  const facts = openFacts(ctx, cipher);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
   const control = new Control({ ...facts, outbox });
-  const handling = new Handling({ ...facts, letters: remoteLetters });
+  const waiting = new Waiting(after);
+  const handling = new Handling({ ...facts, letters: remoteLetters, waiting });
   const telling = new Telling({
     ...facts,
     news: new CommandNews(sql, orchestratorId),
@@ -76,15 +81,30 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     ran: (siteId) => state.running(siteId)?.generation,
     shareAgain: () => sharedRows.restart(),
   });
+  const intake = new Intake({
+    ...facts,
+    outbox: logs.queue.outbox,
+    waiting,
+    isReachable: () => lane.isReachable,
+    onStored: () => {
+      lane.pump();
+      telling.note('logs');
+      const due = facts.receipts.nextDue();
+      if (due !== undefined) background(alarm.by(due));
+    },
+  });
   const lane = new Lane({
     ...facts,
     control,
     handling,
-    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, resync }),
+    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, intake, resync }),
+    intake,
+    waiting,
     events: projection,
     sessions,
     onConnected: () => chores.sharedRows.start(),
     onNews: (news) => telling.note(news),
   });
-  return { ...facts, cipher, control, handling, telling, sharedRows, chores, alarm, lane };
+  const door = new Door({ ...facts, routes: new RunningRoutes(facts.configs, state), intake, lane });
+  return { ...facts, cipher, control, handling, telling, sharedRows, chores, alarm, lane, intake, door };
 }

@@ -1,4 +1,14 @@
-import type { CloseName, Defer, Hello, RandomBytes, Resync, Status, Welcome, Wire } from '@clawdbot/protocol';
+import type {
+  CloseName,
+  Defer,
+  Hello,
+  RandomBytes,
+  ReceiptAnswer,
+  Resync,
+  Status,
+  Welcome,
+  Wire,
+} from '@clawdbot/protocol';
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import type { After } from './liveness.ts';
 import type { LogPort } from './traffic.ts';
@@ -8,6 +18,12 @@ export interface LanePort extends LogPort {
   /** Takes the orchestrator over for a session whose token was signed with the key `kid`, or says why not. */
   admit(kid: string, hello: Hello): Admitted | Refusal;
   blobPart(sha256: string, part: number): Uint8Array;
+  /** One part of what a receipt's customer sent. Throws `Failure('not_found')` once it is not to be delivered. */
+  parcelPart(receiptId: string, part: number): Promise<Uint8Array>;
+  /** What a customer of a stored request may be told. @returns whether one has waited, and was */
+  onReceiptAnswer(answer: ReceiptAnswer): boolean;
+  /** Do customers of stored requests wait? Then silence means something. */
+  readonly isAwaited: boolean;
   /** Is this the newest session of the orchestrator? An older one may not write. */
   isCurrent(fence: number): boolean;
   onStatus(status: Status): void;

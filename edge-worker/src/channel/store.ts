@@ -36,6 +36,30 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of COMMAND_WORDS) sql.run(statement);
   },
+  (sql) => {
+    for (const statement of RECEIPT_TABLES) sql.run(statement);
+  },
+];
+
+/**
+ * Stored requests. `due` is when one expires, its parcel goes, or it goes itself; `kept` says whether its parcel is
+ * there; `history` is a JSON array, so that a change of state is one row written, not two.
+ */
+const RECEIPT_TABLES = [
+  `CREATE TABLE receipts (
+     id TEXT PRIMARY KEY, site_id TEXT NOT NULL, route TEXT NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('stored', 'on_vps', 'delivered', 'dead', 'expired', 'erased')),
+     seq INTEGER NOT NULL, received_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, due INTEGER NOT NULL,
+     ended_at INTEGER, attempts INTEGER NOT NULL DEFAULT 0, status INTEGER, last_error TEXT,
+     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 1, key TEXT,
+     history TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX receipts_due ON receipts (due)`,
+  `CREATE INDEX receipts_stored ON receipts (seq) WHERE state = 'stored'`,
+  `CREATE INDEX receipts_ended ON receipts (ended_at) WHERE ended_at IS NOT NULL`,
+  `CREATE INDEX receipts_key ON receipts (key) WHERE key IS NOT NULL`,
+  `CREATE INDEX receipts_failed ON receipts (state, id) WHERE state IN ('dead', 'expired', 'erased')`,
+  `CREATE TABLE parcels (
+     receipt_id TEXT NOT NULL, part INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (receipt_id, part))`,
 ];
 
 /**
@@ -144,6 +168,9 @@ type MetaKey =
   /** What the VPS had acknowledged when its database was last found to be new. */
   | 'emptied_behind'
   | 'shared_skipped'
+  /** Kept of stored requests: receipts, and bytes of what customers sent. */
+  | 'receipts'
+  | 'parcels_bytes'
   | `${ChoreName}_failures`
   | `${ChoreName}_retry_at`;
 

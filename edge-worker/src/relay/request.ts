@@ -4,7 +4,7 @@ import {
   Failure,
   HEADER_BYTES_MAX,
   type HeaderList,
-  RELAY_BODY_BYTES_MAX,
+  QUEUE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -68,7 +68,7 @@ function refuseTooMany(headers: HeaderList): void {
 }
 
 const bodyOf = (request: Request) =>
-  within(CALL_DEADLINE_MS, readBody(request, RELAY_BODY_BYTES_MAX), slowBody);
+  within(CALL_DEADLINE_MS, readBody(request, QUEUE_BODY_BYTES_MAX), slowBody);
 
 const slowBody = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });

@@ -1,4 +1,4 @@
-import type { Chunk, FrameToOrchestrator, WireError } from '@clawdbot/protocol';
+import type { Chunk, FrameToOrchestrator, ReceiptAnswer, WireError } from '@clawdbot/protocol';
 import { BlobPulls, type BlobRef } from './blobs.ts';
 import { type CallsOptions, IncomingCalls } from './incoming.ts';
 
@@ -58,6 +58,11 @@ export class Calls {
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
   blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
     return this.#blobs.pull(ref, signal);
+  }
+
+  /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
+  answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return this.#blobs.answer(answer, signal);
   }
 
   /** From now on new calls are refused; open ones go on. */

@@ -1,4 +1,11 @@
-import { DRAIN_MS, Failure, type Hello, type Status, type Welcome } from '@clawdbot/protocol';
+import {
+  DRAIN_MS,
+  Failure,
+  type Hello,
+  type ReceiptAnswer,
+  type Status,
+  type Welcome,
+} from '@clawdbot/protocol';
 import type { BlobRef, Services } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
@@ -115,6 +122,14 @@ export class Link {
         if (bytes !== undefined) return bytes;
       }
     });
+  }
+
+  /**
+   * Tells a customer of a stored request, if one waits. @returns whether one did; rejects with a `Failure` when that is
+   * not known. Without a session nobody waits: the edge has answered them.
+   */
+  async answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return (await this.#session?.answerReceipt(answer, signal)) ?? false;
   }
 
   /** The open session, or the next one. Rejects with the signal's reason. */

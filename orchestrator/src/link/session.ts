@@ -13,6 +13,7 @@ import {
   orchestratorCodec,
   PONG,
   ProtocolError,
+  type ReceiptAnswer,
   type Status,
   type Welcome,
   type Wire,
@@ -165,6 +166,11 @@ export class Session {
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when this session ends first. */
   blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
     return this.#calls.blob(ref, signal);
+  }
+
+  /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
+  answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return this.#calls.answerReceipt(answer, signal);
   }
 
   #open(): Open | undefined {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
+import { receiptAnswer } from './receipts.ts';
 import { ack, drain, error, hello, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
 
@@ -18,6 +19,7 @@ export const FRAMES_TO_EDGE = {
   credit,
   get_status_result: getStatusResult,
   blob,
+  receipt_answer: receiptAnswer,
   status,
 } as const;
 
@@ -48,5 +50,6 @@ export type FrameToOrchestrator = z.infer<
 
 export * from './calls.ts';
 export * from './entries.ts';
+export * from './receipts.ts';
 export * from './session.ts';
 export * from './status.ts';

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { callId, receiptId } from '../ids.ts';
+import { RECEIPT_ANSWER_BYTES_MAX } from '../limits.ts';
+
+/**
+ * Orchestrator → edge, beside the durable `receipt`: what a customer who still waits may be told. The upstream's own
+ * answer, if it is final and small enough, or nothing: it will not be delivered now. Answered by `end` when an answer
+ * was handed on, which settles the receipt, and else by `error`: nobody waits.
+ */
+export const receiptAnswer = z.object({
+  type: z.literal('receipt_answer'),
+  id: callId,
+  receiptId,
+  attempts: z.int().min(0),
+  answer: z
+    .object({
+      status: z.int().min(200).max(499),
+      headers: z.array(z.tuple([z.string().min(1), z.string()])).max(500),
+      body: z
+        .base64()
+        .max(Math.ceil(RECEIPT_ANSWER_BYTES_MAX / 3) * 4)
+        .optional(),
+    })
+    .optional(),
+});
+export type ReceiptAnswer = z.infer<typeof receiptAnswer>;
