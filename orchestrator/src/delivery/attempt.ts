@@ -10,6 +10,7 @@ import {
 } from '@clawdbot/protocol';
 import type { BlobRef } from '../calls/index.ts';
 import { type Clock, withDeadline } from '../clock.ts';
+import type { Turn } from './line.ts';
 import type { Delivery } from './table.ts';
 import { type Verdict, verdictOf, verdictOfError } from './verdict.ts';
 
@@ -46,15 +47,19 @@ export type Attempted =
   /** It was not tried: the edge could not be asked. */
   | { readonly is: 'undone'; readonly reason: string };
 
-/** Pulls a stored request and sends it to its upstream, once. Rejects only with the signal's reason. */
+/** Pulls a stored request and sends it to its upstream, once, in its turn. Rejects only with the signal's reason. */
 export async function attempt(
   delivery: Delivery,
   ports: AttemptPorts,
+  turn: Turn,
   signal: AbortSignal,
 ): Promise<Attempted> {
   const pulled = await pull(delivery, ports, signal);
   if ('is' in pulled) return pulled;
-  const tried = await send(delivery, pulled, ports, signal);
+  await turn.before;
+  const sent = send(delivery, pulled, ports, signal);
+  turn.pass();
+  const tried = await sent;
   signal.throwIfAborted();
   // Only a customer of a first attempt may still wait.
   if (tried.verdict.is !== 'refused' || tried.answer === undefined || delivery.attempts > 0) return tried;

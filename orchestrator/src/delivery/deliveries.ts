@@ -144,16 +144,18 @@ export class Deliveries {
   }
 
   #begin(line: Line, delivery: Delivery): void {
-    line.started(delivery);
+    const turn = line.started(delivery);
     if (delivery.expiresAt <= this.#options.edgeNow()) {
+      turn.pass();
       this.#end({ line, delivery, attempted: { is: 'expired' } });
       return;
     }
     this.#inFlight++;
     this.#inFlightBytes += delivery.bytes;
-    attempt(delivery, this.#options, this.#stopping.signal)
+    attempt(delivery, this.#options, turn, this.#stopping.signal)
       .catch((error: unknown) => this.#broken(delivery, error))
       .then((attempted) => {
+        turn.pass();
         this.#inFlight--;
         this.#inFlightBytes -= delivery.bytes;
         if (attempted !== undefined) this.#end({ line, delivery, attempted });

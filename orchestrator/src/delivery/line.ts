@@ -10,6 +10,13 @@ export type Next =
   /** The first that has failed is due then. */
   | { readonly waitUntil: number };
 
+/** A place in the order in which a route's requests are sent, however long each of them takes to be pulled. */
+export interface Turn {
+  readonly before: Promise<void>;
+  /** Safe to repeat. */
+  readonly pass: () => void;
+}
+
 /**
  * The stored requests of one route, in their order: up to 16 first attempts at once, and from the first failure on one
  * at a time, those that have failed before all others, until none of them is left.
@@ -21,6 +28,8 @@ export class Line {
   /** The last attempt has got through: who waits for a retry need not wait longer. */
   #proven = false;
   #cancelTimer: () => void = () => {};
+  /** Resolves when the attempt that was begun last has been sent, or has ended. */
+  #lastSent: Promise<void> = Promise.resolve();
 
   constructor(key: LineKey, table: DeliveryTable) {
     this.key = key;
@@ -50,8 +59,13 @@ export class Line {
     return this.#table.untried(this.key, QUEUE_WORTH_WAITING).filter(({ n }) => !this.#running.has(n));
   }
 
-  started({ n }: Delivery): void {
+  /** @returns its turn: it waits for those before it, and lets go of those behind it */
+  started({ n }: Delivery): Turn {
     this.#running.add(n);
+    const before = this.#lastSent;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastSent = promise;
+    return { before, pass: resolve };
   }
 
   /** Its end is written down. @param through undefined when it was not tried */
