@@ -25,7 +25,7 @@ export class Line {
   readonly key: LineKey;
   readonly #table: DeliveryTable;
   readonly #running = new Set<number>();
-  /** The last attempt has got through: who waits for a retry need not wait longer. */
+  /** A retry has got through, and nothing has failed since: what else waits for a retry need not wait longer. */
   #proven = false;
   #cancelTimer: () => void = () => {};
   /** Resolves when the attempt that was begun last has been sent, or has ended. */
@@ -69,9 +69,10 @@ export class Line {
   }
 
   /** Its end is written down. @param through undefined when it was not tried */
-  ended({ n }: Delivery, through: boolean | undefined): void {
+  ended({ n, attempts }: Delivery, through: boolean | undefined): void {
     this.#running.delete(n);
-    if (through !== undefined) this.#proven = through;
+    if (through === false) this.#proven = false;
+    else if (through === true && attempts > 0) this.#proven = true;
   }
 
   /** @param cancel ends the timer that is set */
