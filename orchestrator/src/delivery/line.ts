@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryTable, LineKey } from './table.ts';
 
 /** First attempts of one route that go on at once. */
-export const FIRST_ATTEMPTS_MAX = 16;
+const FIRST_ATTEMPTS_MAX = 16;
 /** With more than so many before it a customer waits in vain more often than not. */
 const QUEUE_WORTH_WAITING = 4 * FIRST_ATTEMPTS_MAX;
 
