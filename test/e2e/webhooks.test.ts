@@ -175,3 +175,18 @@ test('a browser’s form is answered with the route’s own words and CORS, also
   await system().sandbox.startPart('orchestrator');
   await becomes(String(answer.headers.get('x-receipt-id')), 'delivered');
 });
+
+test('a catalogue’s last good answer is served, with its age, while the upstream or the VPS is away', async () => {
+  const { sandbox } = system();
+  await system().works();
+  const { text } = await system().relay('/catalog/bytes/2000');
+  for (const part of ['upstream', 'orchestrator'] as const) {
+    await sandbox.stopPart(part);
+    const answer = await system().relay('/catalog/bytes/2000');
+    expect([answer.status, answer.text === text]).toEqual([200, true]);
+    expect(Number(answer.headers.get('age'))).toBeGreaterThanOrEqual(0);
+    expect([502, 503]).toContain((await system().relay('/catalog/bytes/2001')).status);
+    await sandbox.startPart(part);
+    await system().works();
+  }
+});

@@ -169,6 +169,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return answer(() => {
       this.#parts.control.removeSite(siteId);
       this.#parts.receipts.removeSite(siteId);
+      this.#parts.stale.removeSite(siteId);
       return this.#changed(null);
     });
   }

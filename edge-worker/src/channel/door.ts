@@ -3,16 +3,15 @@ import type { Configs } from './configs.ts';
 import { preflightFor, preflightReply, withCors } from './cors.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from './lane.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
 import type { RunningRoutes } from './running.ts';
-
-/** A customer's request whose site is known. */
-export type SiteCall = RelayCall & { readonly siteId: string };
+import type { Stale } from './stale.ts';
 
 export interface DoorParts {
   readonly configs: Pick<Configs, 'site'>;
   readonly routes: RunningRoutes;
   readonly intake: Pick<Intake, 'take'>;
+  readonly stale: Pick<Stale, 'relay'>;
   readonly lane: Pick<Lane, 'relay'>;
   /** Counts the request. Throws `Failure('rate_limited')`. */
   readonly quota?: { admit(call: SiteCall): void | Promise<void> };
@@ -53,6 +52,7 @@ export class Door {
       case 'queue':
         return this.#queue(call, route);
       case 'stale':
+        return this.#parts.stale.relay(call, () => this.#passOn(call));
       case 'unavailable':
         return this.#passOn(call);
     }

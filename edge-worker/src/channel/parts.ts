@@ -16,6 +16,7 @@ import { Resync } from './resync.ts';
 import { RunningRoutes } from './running.ts';
 import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
+import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
@@ -105,6 +106,20 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     onConnected: () => chores.sharedRows.start(),
     onNews: (news) => telling.note(news),
   });
-  const door = new Door({ ...facts, routes: new RunningRoutes(facts.configs, state), intake, lane });
-  return { ...facts, cipher, control, handling, telling, sharedRows, chores, alarm, lane, intake, door };
+  const stale = new Stale({ sql, storage: ctx.storage.sql, now });
+  const door = new Door({ ...facts, routes: new RunningRoutes(facts.configs, state), intake, stale, lane });
+  return {
+    ...facts,
+    cipher,
+    control,
+    handling,
+    telling,
+    sharedRows,
+    chores,
+    alarm,
+    lane,
+    intake,
+    stale,
+    door,
+  };
 }

@@ -39,6 +39,9 @@ export interface RelayCall {
   readonly deadlineMs: number;
 }
 
+/** A customer's request whose site is known. */
+export type SiteCall = RelayCall & { readonly siteId: string };
+
 export interface RelayReply {
   readonly status: number;
   readonly headers: HeaderList;

@@ -37,7 +37,7 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const statement of COMMAND_WORDS) sql.run(statement);
   },
   (sql) => {
-    for (const statement of RECEIPT_TABLES) sql.run(statement);
+    for (const statement of [...RECEIPT_TABLES, ...STALE_TABLES]) sql.run(statement);
   },
 ];
 
@@ -60,6 +60,15 @@ const RECEIPT_TABLES = [
   `CREATE INDEX receipts_failed ON receipts (state, id) WHERE state IN ('dead', 'expired', 'erased')`,
   `CREATE TABLE parcels (
      receipt_id TEXT NOT NULL, part INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (receipt_id, part))`,
+];
+
+/** The last good answer to a GET, by what it varies with; `bytes` is its body's size, so that room is counted without it. */
+const STALE_TABLES = [
+  `CREATE TABLE stale_answers (
+     n INTEGER PRIMARY KEY, site_id TEXT NOT NULL, url TEXT NOT NULL, vary TEXT NOT NULL, variant TEXT NOT NULL,
+     status INTEGER NOT NULL, headers TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL,
+     UNIQUE (site_id, url, variant))`,
+  `CREATE INDEX stale_answers_at ON stale_answers (at, bytes)`,
 ];
 
 /**
