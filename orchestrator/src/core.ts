@@ -228,7 +228,7 @@ export class Core {
       ...{ sql, clock, jitter, log },
       outbox: outboxes.queue,
       edgeNow: () => this.link.edgeNow,
-      pull: (ref, signal) => this.link.blob(ref, signal),
+      pull: (ref, signal) => this.link.parcel(ref, signal),
       send: (call) => services.request(call),
       timeoutMs: (siteId, method, url) =>
         matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url)?.timeoutMs,

@@ -65,6 +65,11 @@ export const PARCEL_BYTES_MAX = QUEUE_BODY_BYTES_MAX + 512 * KIB;
  * frame, which must not keep others waiting; who would get a larger one gets the receipt.
  */
 export const RECEIPT_ANSWER_BYTES_MAX = 256 * KIB;
+/** A parcel up to this size is pushed to an orchestrator whose customer waits, instead of being asked for: a round trip. */
+export const PARCEL_PUSH_BYTES_MAX = 12 * KIB;
+/** A pushed parcel is as good as one that was asked for, for so long; and so many bytes of them wait at most. */
+export const PARCEL_PUSH_MS = 5_000;
+export const PARCELS_PUSHED_BYTES_MAX = 4 * MIB;
 /** A stored request is delivered for this long, unless its route says otherwise. */
 export const DELIVERY_AGE_MS = 72 * 60 * 60 * 1000;
 /** What was stored is kept this long behind its end, to be searched and delivered again, … */

@@ -1,4 +1,5 @@
 import {
+  CALL_DEADLINE_MS,
   DELIVERY_AGE_MS,
   digestOf,
   edgeCodec,
@@ -34,6 +35,8 @@ export interface IntakeParts {
   readonly random: RandomBytes;
   /** Is there somebody to deliver? */
   readonly isReachable: () => boolean;
+  /** Before its entry leaves, to somebody who can be reached. */
+  readonly pushParcel: (receiptId: string, parcel: Uint8Array) => void;
   /** Something is in the log: send it. */
   readonly onStored: () => void;
 }
@@ -58,13 +61,15 @@ export class Intake {
 
   /** @param body read whole, at most `QUEUE_BODY_BYTES_MAX` */
   async take(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<RelayReply> {
-    const { id, fresh } = await this.#held(body?.length ?? 0, () => this.#store(call, siteId, route, body));
-    const { receipts, waiting, onStored, isReachable } = this.#parts;
-    if (!fresh) return ticket(id, receipts, route);
-    const waits = route.respond !== 'accepted' && isReachable();
-    const ms = Math.max(1, Math.min(route.timeoutMs ?? call.deadlineMs, call.deadlineMs - MARGIN_MS));
+    const stored = await this.#held(body?.length ?? 0, () => this.#store(call, siteId, route, body));
+    const { id } = stored;
+    const { receipts, waiting, onStored, pushParcel } = this.#parts;
+    if (stored.is === 'known') return ticket(id, receipts, route);
+    const timeoutMs = route.timeoutMs ?? CALL_DEADLINE_MS;
+    const ms = Math.max(1, Math.min(timeoutMs, call.deadlineMs - MARGIN_MS));
     // Who waits is known before the entry leaves.
-    const answer = waits ? waiting.wait(id, call.requestId, ms) : undefined;
+    const answer = stored.awaited ? waiting.wait(id, call.requestId, ms) : undefined;
+    if (stored.awaited) pushParcel(id, stored.parcel);
     onStored();
     const reply = await answer;
     return reply === undefined ? ticket(id, receipts, route) : withReceipt(id, reply);
@@ -125,33 +130,42 @@ export class Intake {
     }
   }
 
-  async #store(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null) {
-    const { sql, receipts, parcels, orchestratorId, now, random } = this.#parts;
+  async #store(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<Stored> {
+    const { sql, receipts, parcels, orchestratorId, now, random, isReachable } = this.#parts;
     const key = await keyOf(call, siteId, route, body);
     const before = receipts.byKey(key);
-    if (before !== undefined) return { id: before, fresh: false };
+    if (before !== undefined) return { is: 'known', id: before };
     const id = `rcpt_${orchestratorId}_${orderedId(now(), random)}`;
     const bytes = encodeParcel(call, body);
     const parcel = { sha256: await sha256(bytes), bytes: bytes.length };
     const sealed = await parcels.seal(id, bytes);
-    return sql.transaction(() => {
+    const awaited = route.respond !== 'accepted' && isReachable();
+    return sql.transaction((): Stored => {
       // A repeat may have come in while this one was encrypted.
       const other = receipts.byKey(key);
-      if (other !== undefined) return { id: other, fresh: false };
+      if (other !== undefined) return { is: 'known', id: other };
       const receivedAt = now();
       const expiresAt = receivedAt + (route.maxAgeMs ?? DELIVERY_AGE_MS);
-      const seq = this.#announce({ receiptId: id, siteId, route: route.path, parcel, receivedAt, expiresAt });
-      receipts.insert({ id, siteId, route: route.path, seq, expiresAt, parcel, key }, sealed);
-      return { id, fresh: true };
+      const receipt = { siteId, route: route.path, parcel, receivedAt, expiresAt };
+      const seq = this.#announce({ receiptId: id, ...receipt, ...(awaited ? { awaited } : {}) });
+      receipts.insert({ id, ...receipt, seq, key }, sealed);
+      return { is: 'fresh', id, awaited, parcel: bytes };
     });
   }
 
   /** In the caller's transaction. Throws `Failure('log_full')`. @returns the entry's position */
-  #announce({ receiptId, siteId, route, parcel, receivedAt, expiresAt }: Omit<Webhook, 'type'>): number {
-    const entry = { type: 'webhook', receiptId, siteId, route, parcel, receivedAt, expiresAt } as const;
+  #announce(webhook: Omit<Webhook, 'type'>): number {
+    const { receiptId, siteId, route, parcel, receivedAt, expiresAt, awaited } = webhook;
+    const known = { receiptId, siteId, route, parcel, receivedAt, expiresAt };
+    const entry = { type: 'webhook', ...known, ...(awaited ? { awaited } : {}) } as const;
     return this.#parts.outbox.append(edgeCodec.encodeEntry(entry));
   }
 }
+
+type Stored =
+  /** The same request was stored before. */
+  | { readonly is: 'known'; readonly id: string }
+  | { readonly is: 'fresh'; readonly id: string; readonly awaited: boolean; readonly parcel: Uint8Array };
 
 /** The customer's own key makes a repeat of the very same request the same receipt, and no other. */
 async function keyOf(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null) {

@@ -6,6 +6,7 @@ import {
   type Hello,
   type LogName,
   matchRoute,
+  PARCEL_PUSH_BYTES_MAX,
   type Presence,
   type RandomBytes,
   type ReceiptAnswer,
@@ -62,14 +63,16 @@ export interface LaneParts {
   readonly onNews: (news: News) => void;
 }
 
-/** Entries of the queue log that may go at a time: more than one acknowledgement covers. */
-const COMPACT_ROWS = 2 * BATCH_ENTRIES_MAX;
+/** Entries of the queue log that may go at a time: more than the acknowledgements between usually cover. */
+const COMPACT_ROWS = 4 * BATCH_ENTRIES_MAX;
+const COMPACT_EVERY = 64;
 /** A heartbeat may be late by a slow network's hiccup before its socket is given up. */
 const HEARTBEAT_SLACK_MS = 10_000;
 
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
   readonly #parts: LaneParts;
+  #queueAcks = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
@@ -93,6 +96,11 @@ export class Lane implements LanePort {
   getStatus(call: StatusCall): Promise<StatusReport> {
     this.#parts.configs.site(call.siteId);
     return this.#reachable().getStatus(call);
+  }
+
+  /** A customer waits for what this leads to: it goes with its entry, if it is small. */
+  pushParcel(receiptId: string, parcel: Uint8Array): void {
+    if (parcel.length <= PARCEL_PUSH_BYTES_MAX) this.#current()?.pushParcel(receiptId, parcel);
   }
 
   /** Is somebody there to take new work? */
@@ -234,7 +242,8 @@ export class Lane implements LanePort {
     sql.transaction(() => {
       logs.queue.outbox.acknowledge(applied);
       receipts.acknowledged(applied);
-      logs.queue.outbox.compact(COMPACT_ROWS);
+      // Looking for what may go costs more than the rest: not with each of a customer's requests.
+      if (++this.#queueAcks % COMPACT_EVERY === 0) logs.queue.outbox.compact(COMPACT_ROWS);
     });
   }
 

@@ -87,6 +87,7 @@ export function openParts({ ctx, db, cipher, sessions, publish }: PartsOptions) 
     outbox: logs.queue.outbox,
     waiting,
     isReachable: () => lane.isReachable,
+    pushParcel: (receiptId, parcel) => lane.pushParcel(receiptId, parcel),
     onStored: () => {
       lane.pump();
       telling.note('logs');

@@ -132,6 +132,12 @@ export class Session {
     }
   }
 
+  /** Spares the orchestrator to ask for a small parcel whose entry follows. */
+  pushParcel(receiptId: string, parcel: Uint8Array): void {
+    if (this.#flow.isFull) return;
+    this.#sender.push({ type: 'parcel', receiptId, data: btoa(String.fromCharCode(...parcel)) });
+  }
+
   /** Sends what the log holds, as far as the window allows. */
   pump(): void {
     if (this.#state.state !== 'open') return;

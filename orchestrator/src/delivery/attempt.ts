@@ -31,7 +31,7 @@ export type Told = Omit<ReceiptAnswer, 'type' | 'id'>;
 export interface AttemptPorts {
   readonly clock: Clock;
   /** What the customer sent. Throws `Failure('not_found')` when the edge says that there is nothing to deliver. */
-  readonly pull: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly pull: (ref: BlobRef & { readonly receiptId: string }, signal: AbortSignal) => Promise<Uint8Array>;
   /** By the site's route, as any relayed request; throws `Failure` when there was no answer. */
   readonly send: (call: DeliveryCall) => Promise<DeliveryReply>;
   /** How long the route gives its upstream. */
@@ -61,8 +61,7 @@ export async function attempt(
   turn.pass();
   const tried = await sent;
   signal.throwIfAborted();
-  // Only a customer of a first attempt may still wait.
-  if (tried.verdict.is !== 'refused' || tried.answer === undefined || delivery.attempts > 0) return tried;
+  if (tried.verdict.is !== 'refused' || tried.answer === undefined || !delivery.awaited) return tried;
   const { receiptId, attempts } = delivery;
   const told = { receiptId, attempts: attempts + 1, answer: tried.answer };
   // The upstream's own "no" is an answer like any other, if there is somebody to hear it.
@@ -94,7 +93,8 @@ async function send(
       send({ head: requestOf(delivery, head, ms), body, signal: scope }),
     );
     const verdict = verdictOf(reply.status, reply.headers, clock.now());
-    return { is: 'tried', verdict, answer: verdict.is === 'failed' ? undefined : answerOf(reply) };
+    const hasAnswer = delivery.awaited && verdict.is !== 'failed';
+    return { is: 'tried', verdict, answer: hasAnswer ? answerOf(reply) : undefined };
   } catch (error) {
     return { is: 'tried', verdict: verdictOfError(error), answer: undefined };
   }

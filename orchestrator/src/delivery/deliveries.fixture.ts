@@ -81,8 +81,8 @@ export class Bench {
   );
 
   /** Entries of the edge, all in one transaction. @returns their receipts */
-  accept(count: number, { route = '/hooks/*', ageMs = 1_000_000 } = {}): string[] {
-    const made = Array.from({ length: count }, () => this.webhook(route, ageMs));
+  accept(count: number, { route = '/hooks/*', ageMs = 1_000_000, awaited = true } = {}): string[] {
+    const made = Array.from({ length: count }, () => this.webhook(route, ageMs, awaited));
     this.sql.transaction(() => {
       for (const webhook of made) this.deliveries.accept(webhook);
     });
@@ -90,7 +90,7 @@ export class Bench {
     return made.map(({ receiptId }) => receiptId);
   }
 
-  webhook(route: string, ageMs: number): Webhook {
+  webhook(route: string, ageMs: number, awaited: boolean): Webhook {
     const at = this.clock.now();
     return {
       type: 'webhook',
@@ -100,6 +100,7 @@ export class Bench {
       parcel: { sha256: sha256Of(this.parcel), bytes: this.parcel.length },
       receivedAt: at,
       expiresAt: at + ageMs,
+      ...(awaited ? { awaited } : {}),
     };
   }
 

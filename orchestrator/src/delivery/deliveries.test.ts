@@ -31,6 +31,14 @@ describe('a stored request', () => {
     expect(bench.left).toBe(0);
   });
 
+  it('for which nobody waits is not told of', async () => {
+    bench.accept(1, { awaited: false });
+    await bench.answerAll(200);
+    bench.accept(1, { awaited: false });
+    await bench.answerAll(404);
+    expect([bench.told, bench.reports().map(({ state }) => state)]).toEqual([[], ['delivered', 'retrying']]);
+  });
+
   it.each([408, 425, 429, 500, 503])(
     'that is answered %i is tried again until it is through',
     async (status) => {

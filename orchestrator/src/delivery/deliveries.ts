@@ -55,6 +55,8 @@ export class Deliveries {
   #isFlushDue = false;
   #inFlight = 0;
   #inFlightBytes = 0;
+  /** A route waits for memory that others use. */
+  #isShort = false;
   #stopped = false;
   #onIdle: () => void = () => {};
 
@@ -86,8 +88,8 @@ export class Deliveries {
     const lines = new Set(accepted.map(({ siteId, route }) => this.#lineOf(siteId, route)));
     for (const line of lines) this.#pump(line);
     const behind = new Set([...lines].filter((line) => line.isBacklog));
-    for (const { receiptId, siteId, route } of accepted) {
-      if (behind.has(this.#lineOf(siteId, route))) this.#tell({ receiptId, attempts: 0 });
+    for (const { receiptId, siteId, route, awaited } of accepted) {
+      if (awaited && behind.has(this.#lineOf(siteId, route))) this.#tell({ receiptId, attempts: 0 });
     }
   }
 
@@ -121,6 +123,7 @@ export class Deliveries {
   }
 
   #pumpAll(): void {
+    this.#isShort = false;
     for (const line of this.#lines.values()) this.#pump(line);
   }
 
@@ -133,7 +136,10 @@ export class Deliveries {
       return;
     }
     for (const delivery of next.start) {
-      if (!this.#hasRoomFor(delivery)) return;
+      if (!this.#hasRoomFor(delivery)) {
+        this.#isShort = true;
+        return;
+      }
       this.#begin(line, delivery);
     }
   }
@@ -186,15 +192,14 @@ export class Deliveries {
       const told = this.#options.sql.transaction(() => ended.flatMap((one) => this.#write(one)));
       this.#ended = this.#ended.slice(ended.length);
       for (const one of told) this.#tell(one);
-      if (told.length > 0) this.#options.onReport();
+      this.#options.onReport();
     } catch (error) {
       this.#cannotWrite(error);
       return;
     }
     for (const { line, delivery, attempted } of ended) line.ended(delivery, throughOf(attempted));
     this.#tellHeldBack(ended);
-    if (ended.some(({ attempted }) => attempted.is === 'undone')) this.#pumpLater();
-    else this.#pumpAll();
+    this.#goOn(ended);
     this.#onIdle();
   }
 
@@ -204,7 +209,9 @@ export class Deliveries {
       ({ delivery, attempted }) => delivery.attempts === 0 && throughOf(attempted) === false,
     );
     for (const line of new Set(failed.map(({ line }) => line))) {
-      for (const { receiptId } of line.heldBack()) this.#tell({ receiptId, attempts: 0 });
+      for (const { receiptId, awaited } of line.heldBack()) {
+        if (awaited) this.#tell({ receiptId, attempts: 0 });
+      }
     }
   }
 
@@ -220,8 +227,11 @@ export class Deliveries {
     clock.after(STORAGE_RETRY_MS, () => !this.#stopping.signal.aborted && this.#flush());
   }
 
-  #pumpLater(): void {
-    this.#options.clock.after(PULL_RETRY_MS, () => this.#pumpAll());
+  #goOn(ended: readonly Ended[]): void {
+    if (ended.some(({ attempted }) => attempted.is === 'undone')) {
+      this.#options.clock.after(PULL_RETRY_MS, () => this.#pumpAll());
+    } else if (this.#isShort) this.#pumpAll();
+    else for (const line of new Set(ended.map(({ line }) => line))) this.#pump(line);
   }
 
   /** In the transaction. @returns what a customer who waits is told behind it */
@@ -237,9 +247,10 @@ export class Deliveries {
       case 'expired':
         this.#table.end(n);
         this.#report(delivery, { state: 'expired', attempts: delivery.attempts, error: 'its time was up' });
-        return [{ receiptId, attempts: delivery.attempts }];
+        return delivery.awaited ? [{ receiptId, attempts: delivery.attempts }] : [];
       case 'tried': {
         const answer = this.#settle(delivery, attempted, attempts);
+        if (!delivery.awaited) return [];
         return [{ receiptId, attempts, ...(answer === undefined ? {} : { answer }) }];
       }
     }

@@ -37,6 +37,7 @@ export class Line {
   }
 
   next(now: number): Next {
+    if (this.#running.size >= FIRST_ATTEMPTS_MAX) return { start: [] };
     const failed = this.#table.failed(this.key);
     if (failed === undefined) return { start: this.#first() };
     if (this.#running.size > 0) return { start: [] };
@@ -44,7 +45,6 @@ export class Line {
   }
 
   #first(): Delivery[] {
-    if (this.#running.size >= FIRST_ATTEMPTS_MAX) return [];
     return this.#table.untried(this.key, FIRST_ATTEMPTS_MAX).filter(({ n }) => !this.#running.has(n));
   }
 

@@ -20,6 +20,8 @@ export interface Delivery extends LineKey {
   /** Of those, the ones that the upstream has answered with a status that a repeat hardly changes. */
   readonly refusals: number;
   readonly nextAt: number;
+  /** Its customer may still wait: nothing has been said of it yet. */
+  readonly awaited: boolean;
 }
 
 /** The `deliveries` table. What it writes belongs to the caller's transaction. */
@@ -31,16 +33,18 @@ export class DeliveryTable {
   }
 
   /** One that is there already is begun anew, behind all others: the edge asks for it once more. */
-  insert({ receiptId, siteId, route, parcel, expiresAt }: Webhook): void {
+  insert({ receiptId, siteId, route, parcel, expiresAt, awaited }: Webhook): void {
     this.remove(receiptId);
     this.#sql.run(
-      `INSERT INTO deliveries (receipt_id, site_id, route, sha256, bytes, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deliveries (receipt_id, site_id, route, sha256, bytes, expires_at, awaited)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
       receiptId,
       siteId,
       route,
       parcel.sha256,
       parcel.bytes,
       expiresAt,
+      awaited ? 1 : 0,
     );
   }
 
@@ -108,4 +112,6 @@ const deliveryOf = (row: SqlRow): Delivery => ({
   attempts: int(row, 'attempts'),
   refusals: int(row, 'refusals'),
   nextAt: int(row, 'next_at'),
+  // Of a failed attempt it was told.
+  awaited: int(row, 'awaited') === 1 && int(row, 'attempts') === 0,
 });

@@ -11,6 +11,7 @@ import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
 import type { DurableLogs } from './logs.ts';
+import { PushedParcels } from './pushed.ts';
 import type { Resync } from './resync.ts';
 import { Session, type SessionEvents } from './session.ts';
 import type { Dial, Socket } from './socket.ts';
@@ -43,6 +44,7 @@ export class Link {
   readonly state: Observable<LinkState>;
   readonly #options: LinkOptions;
   readonly #stopping = new AbortController();
+  readonly #pushed: PushedParcels;
   /** All that have not ended, each with what cancels its timer (none: a no-op). */
   readonly #live = new Map<Session, () => void>();
   /** The newest that was welcomed. Older ones in `#live` are drained: they only finish what is open. */
@@ -56,6 +58,7 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#pushed = new PushedParcels(options.clock.now);
     this.state = new Observable<LinkState>({ kind: 'stopped', since: options.clock.now() });
   }
 
@@ -124,6 +127,11 @@ export class Link {
     });
   }
 
+  /** What the customer of a stored request has sent, asked for unless it has just come by itself. Throws `Failure`. */
+  async parcel(ref: BlobRef & { readonly receiptId: string }, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#pushed.take(ref.receiptId) ?? this.blob(ref, signal);
+  }
+
   /**
    * Tells a customer of a stored request, if one waits. @returns whether one did; rejects with a `Failure` when that is
    * not known. Without a session nobody waits: the edge has answered them.
@@ -182,6 +190,7 @@ export class Link {
     const greeted = Promise.withResolvers<Connected | Verdict>();
     const over = Promise.withResolvers<Verdict>();
     const events: SessionEvents = {
+      pushed: (receiptId, parcel) => this.#pushed.put(receiptId, parcel),
       opened: (welcome) => {
         this.#adopt(session, welcome);
         greeted.resolve({ over: over.promise });

@@ -43,6 +43,8 @@ export interface SessionOptions {
 
 /** Called from within the session's own calls, one at a time. */
 export interface SessionEvents {
+  /** The edge has sent a parcel without being asked. */
+  pushed(receiptId: string, parcel: Uint8Array): void;
   opened(welcome: Welcome): void;
   /** The edge sends nothing new here, and asks to be dialled again after `retryAfterMs`. */
   draining(reason: string, retryAfterMs: number): void;
@@ -213,6 +215,9 @@ export class Session {
         return;
       case 'entry':
         this.#open()?.streams.take(frame);
+        return;
+      case 'parcel':
+        this.#options.events.pushed(frame.receiptId, Buffer.from(frame.data, 'base64'));
         return;
       case 'ack':
         this.#open()?.streams.acknowledged(frame);

@@ -28,7 +28,7 @@ const DELIVERY_TABLES = [
   // order; with `attempts` it is one that has failed, and `next_at` says when it is due again.
   `CREATE TABLE deliveries (
      n INTEGER PRIMARY KEY AUTOINCREMENT, receipt_id TEXT NOT NULL UNIQUE, site_id TEXT NOT NULL, route TEXT NOT NULL,
-     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, expires_at INTEGER NOT NULL, awaited INTEGER NOT NULL,
      attempts INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0)`,
   `CREATE INDEX deliveries_new ON deliveries (site_id, route, n) WHERE attempts = 0`,
   `CREATE INDEX deliveries_failed ON deliveries (site_id, route, n) WHERE attempts > 0`,

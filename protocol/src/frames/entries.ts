@@ -102,6 +102,8 @@ export const webhook = z.object({
   /** The path of the route that took it: deliveries of one route are ordered, and wait for each other. */
   route: z.string().min(1).max(256),
   parcel: z.object({ sha256: sha256Hex, bytes: z.int().min(1) }),
+  /** When it was stored its customer waited for the upstream's own answer. */
+  awaited: z.literal(true).optional(),
   /** Both by the edge's clock. */
   receivedAt: timeMs,
   expiresAt: timeMs,

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
-import { receiptAnswer } from './receipts.ts';
+import { parcelPush, receiptAnswer } from './receipts.ts';
 import { ack, drain, error, hello, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
 
@@ -37,6 +37,7 @@ export const FRAMES_TO_ORCHESTRATOR = {
   cancel,
   credit,
   get_status: getStatus,
+  parcel: parcelPush,
 } as const;
 
 export const FRAMES = { edge: FRAMES_TO_EDGE, orchestrator: FRAMES_TO_ORCHESTRATOR } as const;
