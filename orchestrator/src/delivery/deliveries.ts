@@ -187,6 +187,7 @@ export class Deliveries {
 
   #flush(): void {
     this.#isFlushDue = false;
+    if (this.#stopping.signal.aborted) return;
     const ended = this.#ended;
     try {
       const told = this.#options.sql.transaction(() => ended.flatMap((one) => this.#write(one)));
@@ -224,7 +225,7 @@ export class Deliveries {
     const { log, clock } = this.#options;
     if (!isStorageFault(error)) log.warn('deliveries wait: they cannot be written down yet', { error });
     this.#isFlushDue = true;
-    clock.after(STORAGE_RETRY_MS, () => !this.#stopping.signal.aborted && this.#flush());
+    clock.after(STORAGE_RETRY_MS, () => this.#flush());
   }
 
   #goOn(ended: readonly Ended[]): void {
