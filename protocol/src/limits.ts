@@ -76,6 +76,8 @@ export const DELIVERY_AGE_MS = 72 * 60 * 60 * 1000;
 export const PARCEL_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 /** … and its receipt this long. */
 export const RECEIPT_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+/** A site may have it kept shorter, or this long. */
+export const PARCEL_KEPT_MS_MAX = 30 * 24 * 60 * 60 * 1000;
 /**
  * Receipts that one object keeps, and bytes of what was stored: less than half of the 10 GB that an object has.
  * Beyond them what has ended goes before its time; when that is not enough new requests are refused.

@@ -1,4 +1,12 @@
-import { Failure, QUEUE_BODY_BYTES_MAX, RELAY_BODY_BYTES_MAX, type Route } from '@clawdbot/protocol';
+import {
+  CALL_DEADLINE_MS,
+  Failure,
+  QUEUE_BODY_BYTES_MAX,
+  RELAY_BODY_BYTES_MAX,
+  type Route,
+} from '@clawdbot/protocol';
+import { wholeOf } from '../body.ts';
+import { within } from '../deadline.ts';
 import type { Configs } from './configs.ts';
 import { preflightFor, preflightReply, withCors } from './cors.ts';
 import type { Intake } from './intake.ts';
@@ -59,7 +67,7 @@ export class Door {
   }
 
   async #queue(call: SiteCall, route: Route): Promise<RelayReply> {
-    const body = await this.#whole(call, QUEUE_BODY_BYTES_MAX);
+    const body = await whole(call);
     return this.#parts.intake.take(call, call.siteId, route, body);
   }
 
@@ -76,16 +84,17 @@ export class Door {
   async #verified(call: SiteCall, route: Route): Promise<SiteCall> {
     const { signature } = this.#parts;
     if (signature === undefined || route.verify === undefined) return call;
-    const body = await this.#whole(call, QUEUE_BODY_BYTES_MAX);
+    const body = await whole(call);
     await signature.verify(call, route, body);
     return { ...call, body };
   }
-
-  /** Throws `Failure('too_large')`. */
-  async #whole({ body }: SiteCall, bytesMax: number): Promise<Uint8Array | null> {
-    if (body !== null && body.length > bytesMax) throw tooLarge();
-    return body;
-  }
 }
+
+/** Throws `Failure('too_large')`. */
+const whole = ({ body }: SiteCall): Promise<Uint8Array | null> =>
+  within(CALL_DEADLINE_MS, wholeOf(body, QUEUE_BODY_BYTES_MAX), slow);
+
+const slow = () =>
+  new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });
 
 const tooLarge = () => new Failure('too_large', 'the body is larger than is taken here');

@@ -1,3 +1,4 @@
+import { PARCEL_KEPT_MS } from '@clawdbot/protocol';
 import { hexOf, randomBytes } from '../bytes.ts';
 import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
@@ -51,11 +52,15 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     remoteLetters,
     letters,
     parcels,
-    receipts: new Receipts({ sql, meta, parcels, now }),
+    receipts: new Receipts({ sql, meta, parcels, now, keepMs: (siteId) => keepMsOf(configs, siteId) }),
     receiptSearch: new ReceiptSearch({ sql, parcels }),
     state: new State({ orchestratorId, meta, logs, letters, events: projection, presence }),
   };
 }
+
+/** By the desired config: an admin's word counts, whatever the VPS has made of it. */
+const keepMsOf = (configs: Configs, siteId: string): number =>
+  configs.find(siteId)?.config.receipts?.keepMs ?? PARCEL_KEPT_MS;
 
 /** `<orchestrator>/<lane>`; kept, because an object woken by an alarm may not be told its name. */
 function nameOf(id: DurableObjectId, meta: Meta): { orchestratorId: string; lane: number } {

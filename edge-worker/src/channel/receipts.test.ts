@@ -11,9 +11,10 @@ const idOf = (n: number) => `rcpt_vps_${String(n).padStart(16, '0')}`;
 function build({ sql, meta, clock }: OwnParts, bounds: { rowsMax?: number; bytesMax?: number } = {}) {
   const kept = new Set<string>();
   const parcels = { put: (id: string) => void kept.add(id), drop: (id: string) => void kept.delete(id) };
-  const receipts = new Receipts({ sql, meta, parcels, now: () => clock.now, ...bounds });
-  const take = (n: number, key?: string) => {
-    const asked = { id: idOf(n), siteId: 'shop', route: '/hooks/*', seq: n, parcel, key };
+  const keepMs = (siteId: string) => (siteId === 'brief' ? 5_000 : PARCEL_KEPT_MS);
+  const receipts = new Receipts({ sql, meta, parcels, now: () => clock.now, keepMs, ...bounds });
+  const take = (n: number, key?: string, siteId = 'shop') => {
+    const asked = { id: idOf(n), siteId, route: '/hooks/*', seq: n, parcel, key };
     receipts.insert({ ...asked, expiresAt: clock.now + HOUR_MS }, []);
     return idOf(n);
   };
@@ -102,6 +103,17 @@ describe('the sweep', () => {
       receipts.sweep();
       expect(receipts.find(id)).toBeUndefined();
       expect([parts.meta.number('receipts'), parts.meta.number('parcels_bytes')]).toEqual([0, 0]);
+    }));
+
+  it('lets go of what was sent as soon as the site says', () =>
+    withObject((parts) => {
+      const { receipts, take, report, kept, clock } = build(parts);
+      const id = take(1, undefined, 'brief');
+      report(id, 'delivered');
+      expect(receipts.get(id).receipt.keptUntil).toBe(clock.now + 5_000);
+      clock.now += 5_000;
+      receipts.sweep();
+      expect([kept.has(id), receipts.state(id)]).toEqual([false, 'delivered']);
     }));
 
   it('is asked for once, at most every minute, and again when something is due before', () =>

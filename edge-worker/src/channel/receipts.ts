@@ -31,6 +31,8 @@ export interface ReceiptsParts {
   readonly meta: Meta;
   readonly parcels: Pick<Parcels, 'put' | 'drop'>;
   readonly now: () => number;
+  /** How long a site has what its customers sent kept behind its end. */
+  readonly keepMs: (siteId: string) => number;
   /** Bounds of the store; those of the product unless a test says otherwise. */
   readonly rowsMax?: number;
   readonly bytesMax?: number;
@@ -127,12 +129,13 @@ export class Receipts {
 
   /** In the caller's transaction. */
   end(id: string, state: 'delivered' | 'dead' | 'expired', { attempts, status, error }: End): void {
-    const { sql, now } = this.#parts;
+    const { sql, now, keepMs } = this.#parts;
     const at = now();
+    const due = at + keepMs(this.get(id).receipt.siteId);
     sql.run(
       `UPDATE receipts SET state = ?1, history = ${NOTE}, ended_at = ?2, due = ?4, attempts = COALESCE(?5, attempts),
          status = COALESCE(?6, status), last_error = COALESCE(?3, last_error) WHERE id = ?7`,
-      ...[state, at, error ?? null, at + PARCEL_KEPT_MS, attempts ?? null, status ?? null, id],
+      ...[state, at, error ?? null, due, attempts ?? null, status ?? null, id],
     );
   }
 
