@@ -14,6 +14,19 @@ interface Message {
 export async function readBody({ headers, body }: Message, bytesMax: number): Promise<Uint8Array | null> {
   if (body === null) return null;
   if (Number(headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  return wholeOf(body, bytesMax);
+}
+
+/** A body as one run of bytes, read if it still streams. Throws `too_large`. @returns null for none, or an empty one */
+export async function wholeOf(
+  body: Uint8Array | ReadableStream<Uint8Array> | null,
+  bytesMax: number,
+): Promise<Uint8Array | null> {
+  if (body === null) return null;
+  if (body instanceof Uint8Array) {
+    if (body.length > bytesMax) throw tooLarge(bytesMax);
+    return body.length === 0 ? null : body;
+  }
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {

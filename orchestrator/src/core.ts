@@ -4,13 +4,16 @@ import {
   CONTROL_LANE,
   type Hello,
   type LogName,
+  matchRoute,
   PROTOCOL_VERSIONS,
   type RandomBytes,
+  RECEIPT_ANSWER_BYTES_MAX,
   type Status,
 } from '@clawdbot/protocol';
 import type { Services } from './calls/index.ts';
 import type { Clock } from './clock.ts';
 import { type Handlers, Runner } from './commands/index.ts';
+import { Deliveries, gather } from './delivery/index.ts';
 import { dispatch } from './dispatch.ts';
 import type { Ground } from './ground.ts';
 import { DeadLetters, InboxLoop } from './inbox/index.ts';
@@ -64,6 +67,7 @@ export class Core {
   readonly link: Link;
   readonly runner: Runner;
   readonly letters: DeadLetters;
+  readonly #deliveries: Deliveries;
   readonly #options: CoreOptions;
   readonly #logs: DurableLogs;
   readonly #entries: InboxLoop;
@@ -75,6 +79,7 @@ export class Core {
     this.link = this.lanes.control;
     this.runner = this.#createRunner();
     this.letters = this.#createLetters();
+    this.#deliveries = this.#createDeliveries();
     this.#entries = this.#createInboxLoop();
     this.link.state.subscribe((state) => state.kind === 'refused' && this.halt(new Error(state.reason)));
   }
@@ -82,6 +87,7 @@ export class Core {
   /** Takes up what an earlier process left, and keeps the channel up. @returns when all lanes are over */
   run(): Promise<void> {
     this.runner.start();
+    this.#deliveries.start();
     this.#entries.wake();
     return this.lanes.runUntilStopped();
   }
@@ -111,7 +117,11 @@ export class Core {
   /** Lets what runs come to its end, for as long as each is given. */
   async stop({ commandsMs, callsMs }: { commandsMs: number; callsMs: number }): Promise<void> {
     this.#entries.stop();
-    await Promise.all([this.runner.stop(commandsMs), this.lanes.stop(callsMs)]);
+    await Promise.all([
+      this.runner.stop(commandsMs),
+      this.#deliveries.stop(commandsMs),
+      this.lanes.stop(callsMs),
+    ]);
   }
 
   /** A newer process has taken over, or the edge has refused this one: it does nothing more. */
@@ -120,6 +130,7 @@ export class Core {
     this.#options.onHalt();
     this.runner.halt(error);
     this.lanes.refuse(error.message);
+    this.#deliveries.halt();
   };
 
   /** Those that found the log full. */
@@ -242,11 +253,33 @@ export class Core {
     return new DeadLetters({ sql, inboxes, outbox: outboxes.control, now: clock.now, log, onChange });
   }
 
+  #createDeliveries(): Deliveries {
+    const { ground, services, clock, jitter, log } = this.#options;
+    const { sql, outboxes, settings } = ground;
+    return new Deliveries({
+      ...{ sql, clock, jitter, log },
+      outbox: outboxes.queue,
+      edgeNow: () => this.link.edgeNow,
+      pull: (ref, signal) => this.link.parcel(ref, signal),
+      send: async (call) => {
+        const { body, ...reply } = await services.request(call);
+        return { ...reply, body: await gather(body, RECEIPT_ANSWER_BYTES_MAX) };
+      },
+      timeoutMs: (siteId, method, url) =>
+        matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url)?.timeoutMs,
+      tell: (told, signal) => this.link.answerReceipt(told, signal),
+      onReport: () => this.#logs.wake(),
+      onLeaseLost: this.halt,
+    });
+  }
+
   #createInboxLoop(): InboxLoop {
     const { ground, clock, log } = this.#options;
     const { sql, inboxes, settings, shared } = ground;
     const publishStatus = () => this.link.publishStatus();
-    const rooms = { commands: this.runner, settings, shared, letters: this.letters, publishStatus };
+    const { runner: commands, letters } = this;
+    const deliveries = this.#deliveries;
+    const rooms = { commands, settings, shared, letters, deliveries, publishStatus };
     return new InboxLoop({
       sql,
       inboxes,
@@ -254,7 +287,10 @@ export class Core {
       dispatch: (entry, item) => dispatch(entry, item, rooms),
       clock,
       log,
-      onDispatched: () => this.runner.wake(),
+      onDispatched: () => {
+        this.runner.wake();
+        deliveries.wake();
+      },
       onLeaseLost: this.halt,
     });
   }

@@ -1,5 +1,6 @@
-import { type EntryToOrchestrator, Failure, type InboxItem } from '@clawdbot/protocol';
+import type { EntryToOrchestrator, InboxItem } from '@clawdbot/protocol';
 import type { Runner } from './commands/index.ts';
+import type { Deliveries } from './delivery/index.ts';
 import type { DeadLetters } from './inbox/index.ts';
 import type { Settings } from './settings/index.ts';
 import type { SharedTables } from './sync/index.ts';
@@ -10,6 +11,7 @@ export interface Rooms {
   readonly settings: Pick<Settings, 'remove'>;
   readonly shared: Pick<SharedTables, 'apply'>;
   readonly letters: Pick<DeadLetters, 'act'>;
+  readonly deliveries: Pick<Deliveries, 'accept' | 'removeSite'>;
   /** The status has changed. Called inside the transaction: it acts a turn later. */
   readonly publishStatus: () => void;
 }
@@ -31,6 +33,7 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       // A config that waits or runs must not bring back what is deleted here.
       rooms.commands.cancelSite(entry.siteId, 'the site was deleted');
       rooms.settings.remove(entry.siteId);
+      rooms.deliveries.removeSite(entry.siteId);
       rooms.publishStatus();
       return;
     case 'row_changed':
@@ -42,7 +45,8 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
     case 'withdrawn':
       return; // It only holds the place of an entry that was never sent.
     case 'webhook':
-      throw new Failure('not_configured', 'this version of the orchestrator does not deliver webhooks yet');
+      rooms.deliveries.accept(entry);
+      return;
     default:
       entry satisfies never;
   }

@@ -15,6 +15,11 @@ export const commandId = z
   .string()
   .regex(/^cmd_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a command id, "cmd_<orchestrator>_<random>"');
 
+/** A receipt's id names the object that took the request: `rcpt_<orchestrator>_<time-ordered random>`. */
+export const receiptId = z
+  .string()
+  .regex(/^rcpt_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a receipt id, "rcpt_<orchestrator>_<random>"');
+
 /** Of an event, given by whoever saw it: time-ordered, unique for good. */
 export const eventId = z
   .string()
@@ -50,6 +55,11 @@ export const callLane = lane.min(1);
 /** The orchestrator that a command id names, or undefined when the text is no command id. */
 export function orchestratorOfCommand(id: string): string | undefined {
   return commandId.safeParse(id).success ? id.split('_')[1] : undefined;
+}
+
+/** The orchestrator that a receipt id names, or undefined when the text is no receipt id. */
+export function orchestratorOfReceipt(id: string): string | undefined {
+  return receiptId.safeParse(id).success ? id.split('_')[1] : undefined;
 }
 
 /** Randomness as an argument: a function that fills and returns `length` random bytes. */

@@ -93,6 +93,36 @@ export const CONFIG_BYTES_MAX = 48 * KIB;
 export const SECRET_BYTES_MAX = 64 * KIB;
 /** Secrets of one site: its signatures and its Workers' secrets. All of them are listed at once. */
 export const SECRETS_PER_SITE_MAX = 200;
+/** Largest body of a request that is stored (`offline: 'queue'`); above it 413. */
+export const QUEUE_BODY_BYTES_MAX = 10 * MIB;
+/** A stored request as one blob, head and body: its URL and headers may take up to this much beside the body. */
+export const PARCEL_BYTES_MAX = QUEUE_BODY_BYTES_MAX + 512 * KIB;
+/**
+ * Largest answer of an upstream to a stored request that is handed on to a customer who waits. It travels in one
+ * frame, which must not keep others waiting; who would get a larger one gets the receipt.
+ */
+export const RECEIPT_ANSWER_BYTES_MAX = 256 * KIB;
+/** A parcel up to this size is pushed to an orchestrator whose customer waits, instead of being asked for: a round trip. */
+export const PARCEL_PUSH_BYTES_MAX = 12 * KIB;
+/** A pushed parcel is as good as one that was asked for, for so long; and so many bytes of them wait at most. */
+export const PARCEL_PUSH_MS = 5_000;
+export const PARCELS_PUSHED_BYTES_MAX = 4 * MIB;
+/** A stored request is delivered for this long, unless its route says otherwise. */
+export const DELIVERY_AGE_MS = 72 * 60 * 60 * 1000;
+/** What was stored is kept this long behind its end, to be searched and delivered again, … */
+export const PARCEL_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+/** … and its receipt this long. */
+export const RECEIPT_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+/** A site may have it kept shorter, or this long. */
+export const PARCEL_KEPT_MS_MAX = 30 * 24 * 60 * 60 * 1000;
+/**
+ * Receipts that one object keeps, and bytes of what was stored: less than half of the 10 GB that an object has.
+ * Beyond them what has ended goes before its time; when that is not enough new requests are refused.
+ */
+export const RECEIPTS_MAX = 1_000_000;
+export const PARCELS_BYTES_MAX = 4 * 1024 * MIB;
+/** A customer's own `Idempotency-Key` names the same receipt for this long. */
+export const RECEIPT_KEY_MS = 24 * 60 * 60 * 1000;
 
 /** The orchestrator sends `ping` this often; the object's runtime answers `pong` without waking it. */
 export const HEARTBEAT_MS = 25_000;

@@ -28,6 +28,10 @@ test('an edge that was killed is found again within 5 s of its return, without a
 
 test('a request in flight when the orchestrator dies is answered 502 within 5 s, and not repeated', async () => {
   await system().works();
+  // Its path is one that the upstream logs; its route keeps nothing.
+  const { routes } = (await system().config()).config;
+  const route = { ...routes[0], path: '/webhooks/slow/*', offline: 'unavailable' };
+  expect((await system().configure({ routes: [route, ...routes] })).state).toBe('succeeded');
   const asked = system().relay('/webhooks/slow/20000', { method: 'POST', body: 'once' });
   const log = async () => (await fetch(`${system().file.upstreamUrl}/_log`)).json() as Promise<object[]>;
   await eventually('it has reached the upstream', log, (entries) => entries.length === 1);

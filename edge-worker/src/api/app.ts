@@ -8,6 +8,7 @@ import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
+import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
 import { toItself } from './self.ts';
 import { createSession, deleteSession, getSession } from './session.ts';
@@ -44,6 +45,13 @@ export function apiApp(): ApiApp {
   api.openapi(routes.getDeadLetterRoute, deadLetters.getDeadLetter);
   api.openapi(routes.replayDeadLetterRoute, deadLetters.replayDeadLetter);
   api.openapi(routes.dropDeadLetterRoute, deadLetters.dropDeadLetter);
+
+  api.openapi(routes.listReceiptsRoute, receipts.listReceipts);
+  // Before what has an id in this place.
+  api.openapi(routes.eraseReceiptsRoute, receipts.eraseReceipts);
+  api.openapi(routes.getReceiptRoute, receipts.getReceipt);
+  api.openapi(routes.redeliverReceiptRoute, receipts.redeliverReceipt);
+  api.openapi(routes.eraseReceiptRoute, receipts.eraseReceipt);
 
   api.openapi(routes.listEventsRoute, listEvents);
   api.openapi(routes.nudgeSyncRoute, nudgeSync);

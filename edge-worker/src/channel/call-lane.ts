@@ -171,6 +171,14 @@ export class CallLane implements LanePort {
     throw this.#foreign('a log');
   }
   resynced(): void {}
+  parcelPart(): Promise<never> {
+    return Promise.reject(this.#foreign('a parcel'));
+  }
+  onReceiptAnswer(): never {
+    throw this.#foreign('receipt_answer');
+  }
+  /** No customer of a stored request waits here. */
+  readonly isAwaited = false;
   /** Without a close: a call that is refused is answered. */
   secret(): Promise<never> {
     return Promise.reject(new Failure('bad_request', 'secrets are asked for on lane 0'));

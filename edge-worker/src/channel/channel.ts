@@ -8,6 +8,8 @@ import {
   HELLO_TIMEOUT_MS,
   PING,
   PONG,
+  type Receipt,
+  type ReceiptDetail,
   type SecretSummary,
   type SiteConfigState,
   type StatusReport,
@@ -30,8 +32,11 @@ import {
   CLAIMS_HEADER,
   type ConfigSubmission,
   type DeploySubmission,
+  type Erasure,
   type Incumbency,
   type LetterPage,
+  type ReceiptPage,
+  type ReceiptQuery,
   type RelayCall,
   type RelayReply,
   type SecretSubmission,
@@ -126,6 +131,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     try {
       this.#parts.control.expire();
       this.#parts.handling.run();
+      this.#parts.receipts.sweep();
       for (const chore of Object.values(this.#parts.chores)) chore.resume();
     } catch (error) {
       console.error('the alarm failed', error);
@@ -134,7 +140,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    return answer(() => this.#lane.relay(call));
+    return answer(() => (this.#parts.callLane ?? this.#parts.door).relay(call));
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
@@ -191,6 +197,8 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   removeSite(siteId: string): Promise<Answer<null>> {
     return answer(() => {
       this.#parts.control.removeSite(siteId);
+      this.#parts.receipts.removeSite(siteId);
+      this.#parts.stale.removeSite(siteId);
       return this.#changed(null);
     });
   }
@@ -260,6 +268,40 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return answer(() => this.#changed(this.#parts.letters.drop(id, actor)));
   }
 
+  receipts(query: ReceiptQuery): Promise<Answer<ReceiptPage>> {
+    return answer(() => this.#parts.receiptSearch.list(query));
+  }
+
+  receipt(id: string): Promise<Answer<ReceiptDetail>> {
+    return answer(() => this.#parts.receiptSearch.detail(this.#parts.receipts.get(id)));
+  }
+
+  redeliver(id: string, actor: string): Promise<Answer<Receipt>> {
+    return answer(() => {
+      this.#parts.intake.redeliver(id, actor);
+      return this.#parts.receipts.get(id).receipt;
+    });
+  }
+
+  eraseReceipt(id: string, actor: string): Promise<Answer<Receipt>> {
+    return answer(() => {
+      this.#parts.receipts.get(id);
+      this.#parts.sql.transaction(() => this.#parts.receipts.erase(id, actor));
+      return this.#changed(this.#parts.receipts.get(id).receipt);
+    });
+  }
+
+  eraseReceipts(query: ReceiptQuery & { readonly site: string }, actor: string): Promise<Answer<Erasure>> {
+    return answer(async () => {
+      const { items, next } = await this.#parts.receiptSearch.list(query);
+      const left = items.filter(({ state }) => state !== 'erased');
+      this.#parts.sql.transaction(() => {
+        for (const { id } of left) this.#parts.receipts.erase(id, actor);
+      });
+      return this.#changed({ erased: left.length, next });
+    });
+  }
+
   /** What a change in the control plane brings with it: send, write behind, watch the clock. */
   async #changed<T>(value: T): Promise<T> {
     this.#parts.lane.pump();
@@ -277,9 +319,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   async #followUp(): Promise<void> {
-    const { chores, alarm, control, handling } = this.#parts;
+    const { chores, alarm, control, handling, receipts } = this.#parts;
     chores.projection.start();
-    for (const at of [control.nextExpiry(), handling.nextRetry()]) if (at !== undefined) await alarm.by(at);
+    for (const at of [control.nextExpiry(), handling.nextRetry(), receipts.nextDue()])
+      if (at !== undefined) await alarm.by(at);
   }
 
   /** Counts the times that an event found this object asleep: an idle channel must not (PROTOCOL S8). */

@@ -35,6 +35,12 @@ export class Configs {
 
   /** Throws `Failure('not_found')` for a site that is not at this orchestrator. */
   site(siteId: string): KnownSite {
+    const known = this.find(siteId);
+    if (known === undefined) throw new Failure('not_found', `no site "${siteId}" here`);
+    return known;
+  }
+
+  find(siteId: string): KnownSite | undefined {
     const cached = this.#cache.get(siteId);
     if (cached !== undefined) return cached;
     const [row] = this.#sql.run(
@@ -42,7 +48,7 @@ export class Configs {
        LEFT JOIN configs c ON c.site_id = s.site_id AND c.generation = s.generation WHERE s.site_id = ?`,
       siteId,
     );
-    if (row === undefined) throw new Failure('not_found', `no site "${siteId}" here`);
+    if (row === undefined) return undefined;
     const known: KnownSite = {
       siteId,
       paused: int(row, 'paused') === 1,

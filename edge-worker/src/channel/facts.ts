@@ -1,4 +1,6 @@
+import { PARCEL_KEPT_MS } from '@clawdbot/protocol';
 import { hexOf, randomBytes } from '../bytes.ts';
+import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
@@ -7,13 +9,16 @@ import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
 import { openLogs } from './logs.ts';
+import { Parcels } from './parcels.ts';
 import { PresenceBook } from './presence.ts';
+import { ReceiptSearch } from './receipt-search.ts';
+import { Receipts } from './receipts.ts';
 import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
 
 /** What the object's database holds, and the classes that know its tables. */
-export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>) {
+export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>, cipher: Cipher) {
   const sql = objectSql(storage);
   migrate(sql);
   const now = Date.now;
@@ -25,6 +30,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
   const presence = new PresenceBook(meta, now);
   const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
+  const parcels = new Parcels(storage.sql, cipher);
   const letters = new Letters({ logs, remote: remoteLetters, orchestratorId });
   return {
     sql,
@@ -45,9 +51,16 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     presence,
     remoteLetters,
     letters,
+    parcels,
+    receipts: new Receipts({ sql, meta, parcels, now, keepMs: (siteId) => keepMsOf(configs, siteId) }),
+    receiptSearch: new ReceiptSearch({ sql, parcels }),
     state: new State({ orchestratorId, meta, logs, letters, events: projection, presence }),
   };
 }
+
+/** By the desired config: an admin's word counts, whatever the VPS has made of it. */
+const keepMsOf = (configs: Configs, siteId: string): number =>
+  configs.find(siteId)?.config.receipts?.keepMs ?? PARCEL_KEPT_MS;
 
 /** `<orchestrator>/<lane>`; kept, because an object woken by an alarm may not be told its name. */
 function nameOf(id: DurableObjectId, meta: Meta): { orchestratorId: string; lane: number } {

@@ -18,7 +18,9 @@ import {
 import type { CommandRecall } from './command-recall.ts';
 import type { Control } from './control.ts';
 import type { EventProjection } from './event-projection.ts';
+import type { Intake } from './intake.ts';
 import { type DurableLog, LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { Receipts } from './receipts.ts';
 import type { RemoteLetters } from './remote-letters.ts';
 import type { Resync } from './resync.ts';
 import { standingOf } from './standing.ts';
@@ -31,6 +33,8 @@ export interface GreetingParts {
   readonly control: Pick<Control, 'acknowledged'>;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly letters: Pick<RemoteLetters, 'forget'>;
+  readonly receipts: Pick<Receipts, 'acknowledged'>;
+  readonly intake: Pick<Intake, 'offerAgain'>;
   readonly resync: Resync;
   readonly now: () => number;
   readonly newLogId: () => string;
@@ -102,6 +106,7 @@ export class Greeting {
     if (unrecoverable !== undefined) differences.lost += unrecoverable.to - unrecoverable.from + 1;
     const from = this.#sendFrom(log, theirs, hello, differences);
     if (name === 'control') this.#parts.control.acknowledged(from);
+    else this.#parts.receipts.acknowledged(from);
     log.outbox.resume(from);
     const position = log.outbox.position();
     const { logId, continues } = position;
@@ -159,8 +164,11 @@ export class Greeting {
     const acked = outbox.acked;
     if (acked === 0 && oldest === 1) return 0;
     differences.reasons.push(`${name}: the orchestrator's database is a new one`);
-    // A stored request says itself whether it was delivered before: the VPS gets all that are kept.
-    if (name === 'queue') return oldest - 1;
+    // Of a stored request that was delivered before, the VPS gets no parcel: it is offered all that are kept.
+    if (name === 'queue') {
+      this.#parts.intake.offerAgain(oldest);
+      return oldest - 1;
+    }
     this.#parts.resync.emptied();
     return acked;
   }
@@ -184,7 +192,10 @@ export class Greeting {
       differences.unrecoverable.push({ log: name, from: applied + 1, to: oldest - 1 });
     }
     if (name === 'control') this.#parts.resync.wentBack({ applied, oldest, running: hello.sites });
-    else this.#parts.letters.forget(name, applied);
+    else {
+      this.#parts.letters.forget(name, applied);
+      if (oldest > applied + 1) this.#parts.intake.offerAgain(oldest);
+    }
     return Math.max(applied, oldest - 1);
   }
 

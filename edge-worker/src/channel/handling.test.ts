@@ -48,6 +48,8 @@ const inObject = (work: (world: World) => void): Promise<void> =>
       commands: new Commands(sql, 'vps', now),
       blobs: { release: () => undefined },
       letters: { report: () => undefined },
+      receipts: { report: () => undefined },
+      waiting: { later: () => undefined },
       events: {
         insertAll(items) {
           world.refuse(items);

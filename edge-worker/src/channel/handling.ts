@@ -14,7 +14,9 @@ import type { Blobs } from './blobs.ts';
 import type { Commands } from './commands.ts';
 import type { Events, NewEvent } from './events.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { Receipts } from './receipts.ts';
 import type { RemoteLetters } from './remote-letters.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface HandlingParts {
   readonly sql: Sql;
@@ -23,6 +25,8 @@ export interface HandlingParts {
   readonly events: Pick<Events, 'insertAll'>;
   readonly letters: Pick<RemoteLetters, 'report'>;
   readonly blobs: Pick<Blobs, 'release'>;
+  readonly receipts: Pick<Receipts, 'report'>;
+  readonly waiting: Pick<Waiting, 'later'>;
   readonly now: () => number;
 }
 
@@ -130,7 +134,7 @@ export class Handling {
   }
 
   #apply(item: InboxItem, body: EntryToEdge): void {
-    const { commands, blobs, events, letters } = this.#parts;
+    const { commands, blobs, events, letters, receipts, waiting } = this.#parts;
     switch (body.type) {
       case 'command_progress':
         if (body.milestone === 'running') commands.begun(body.commandId, body.at);
@@ -144,6 +148,11 @@ export class Handling {
         return;
       case 'dead_letter':
         letters.report(body);
+        return;
+      case 'receipt':
+        receipts.report(body);
+        // An answer that could be handed on has come before this.
+        waiting.later(body.receiptId);
         return;
       default:
         body satisfies never;

@@ -1,4 +1,5 @@
 import {
+  BATCH_ENTRIES_MAX,
   CALL_DEADLINE_MS,
   CALL_DEADLINE_MS_MAX,
   type Entry,
@@ -6,8 +7,10 @@ import {
   type Hello,
   type LogName,
   matchRoute,
+  PARCEL_PUSH_BYTES_MAX,
   type Presence,
   type RandomBytes,
+  type ReceiptAnswer,
   type Received,
   type Sql,
   type Status,
@@ -22,14 +25,19 @@ import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
+import type { Intake } from './intake.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { Parcels } from './parcels.ts';
 import type { PresenceBook } from './presence.ts';
+import { isOpen } from './receipt-row.ts';
+import type { Receipts } from './receipts.ts';
 import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Secret, Secrets } from './secrets.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { Meta } from './store.ts';
 import type { News } from './telling.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface LaneParts {
   readonly orchestratorId: string;
@@ -43,6 +51,10 @@ export interface LaneParts {
   readonly configs: Pick<Configs, 'site'>;
   readonly blobs: Pick<Blobs, 'part'>;
   readonly secrets: Pick<Secrets, 'get'>;
+  readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
+  readonly parcels: Pick<Parcels, 'part'>;
+  readonly intake: Pick<Intake, 'answered'>;
+  readonly waiting: Waiting;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
   readonly now: () => number;
@@ -56,9 +68,14 @@ export interface LaneParts {
   readonly onNews: (news: News) => void;
 }
 
+/** Entries of the queue log that may go at a time: more than the acknowledgements between usually cover. */
+const COMPACT_ROWS = 4 * BATCH_ENTRIES_MAX;
+const COMPACT_EVERY = 64;
+
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
   readonly #parts: LaneParts;
+  #queueAcks = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
@@ -84,11 +101,22 @@ export class Lane implements LanePort {
     return this.#reachable().getStatus(call);
   }
 
+  /** A customer waits for what this leads to: it goes with its entry, if it is small. */
+  pushParcel(receiptId: string, parcel: Uint8Array): void {
+    if (parcel.length <= PARCEL_PUSH_BYTES_MAX) this.#current()?.pushParcel(receiptId, parcel);
+  }
+
+  /** Is somebody there to take new work? */
   get isReachable(): boolean {
     return this.#current() !== undefined;
   }
 
+  get isAwaited(): boolean {
+    return this.#parts.waiting.size > 0;
+  }
+
   cancelCall(requestId: string): void {
+    this.#parts.waiting.forget(requestId);
     for (const { session } of this.#parts.sessions()) session.cancelCall(requestId);
   }
 
@@ -185,7 +213,7 @@ export class Lane implements LanePort {
 
   acknowledged(log: LogName, applied: number): void {
     if (log === 'control') this.#parts.control.acknowledged(applied);
-    else this.#parts.logs[log].outbox.acknowledge(applied);
+    else this.#queueAcknowledged(applied);
     this.#parts.onNews('logs');
   }
 
@@ -205,6 +233,18 @@ export class Lane implements LanePort {
     return this.#parts.secrets.get(siteId, name);
   }
 
+  /** Asked of a receipt that is settled, it says so: the orchestrator has nothing to deliver then. */
+  async parcelPart(receiptId: string, part: number): Promise<Uint8Array> {
+    const { state } = this.#parts.receipts.get(receiptId).receipt;
+    if (!isOpen(state))
+      throw new Failure('not_found', `the request is ${state}: there is nothing to deliver`);
+    return this.#parts.parcels.part(receiptId, part);
+  }
+
+  onReceiptAnswer(answer: ReceiptAnswer): boolean {
+    return this.#parts.intake.answered(answer);
+  }
+
   isCurrent(fence: number): boolean {
     return fence === this.#parts.meta.number('fence');
   }
@@ -220,6 +260,16 @@ export class Lane implements LanePort {
 
   onUnknown(count: number): void {
     this.#parts.meta.add('unknown_frames', count);
+  }
+
+  #queueAcknowledged(applied: number): void {
+    const { sql, logs, receipts } = this.#parts;
+    sql.transaction(() => {
+      logs.queue.outbox.acknowledge(applied);
+      receipts.acknowledged(applied);
+      // Looking for what may go costs more than the rest: not with each of a customer's requests.
+      if (++this.#queueAcks % COMPACT_EVERY === 0) logs.queue.outbox.compact(COMPACT_ROWS);
+    });
   }
 
   /** The newest process has the orchestrator from here on. @returns its session's fence */
@@ -281,6 +331,8 @@ export class Lane implements LanePort {
   }
 
   #setPresence(state: Presence['state'], reason: string): void {
+    // Who is not there answers nobody; what is drained may, but a receipt now is better than that later.
+    if (state !== 'online') this.#parts.waiting.allLater();
     if (this.#parts.presence.set(state, reason)) this.#parts.onNews('presence');
   }
 }

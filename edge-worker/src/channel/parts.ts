@@ -2,26 +2,33 @@ import { CONTROL_LANE } from '@clawdbot/protocol';
 import { reach } from '../ask.ts';
 import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
+import { Signatures } from '../signature/signatures.ts';
 import { Alarm } from './alarm.ts';
 import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
 import { Control } from './control.ts';
+import { Door } from './door.ts';
 import { openFacts } from './facts.ts';
 import { Greeting } from './greeting.ts';
 import { Handling } from './handling.ts';
+import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
+import { Quota } from './quota.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
 import type { ChannelRpc } from './rpc.ts';
+import { RunningRoutes } from './running.ts';
 import { Secrets } from './secrets.ts';
 import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
+import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
+import { Waiting } from './waiting.ts';
 
 /** What the objects of one orchestrator's lanes ask of each other. */
 type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede'>;
@@ -41,11 +48,12 @@ export type Parts = ReturnType<typeof openParts>;
 
 /** Opens the object's database and puts its parts together: what the runtime gives goes in here, once. */
 export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOptions) {
-  const facts = openFacts(ctx);
+  const facts = openFacts(ctx, cipher);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
   const control = new Control({ ...facts, outbox });
-  const handling = new Handling({ ...facts, letters: remoteLetters });
+  const waiting = new Waiting(after);
+  const handling = new Handling({ ...facts, letters: remoteLetters, waiting });
   const telling = new Telling({
     ...facts,
     news: new CommandNews(sql, orchestratorId),
@@ -88,12 +96,27 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     shareAgain: () => sharedRows.restart(),
   });
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
+  const intake = new Intake({
+    ...facts,
+    outbox: logs.queue.outbox,
+    waiting,
+    isReachable: () => lane.isReachable,
+    pushParcel: (receiptId, parcel) => lane.pushParcel(receiptId, parcel),
+    onStored: () => {
+      lane.pump();
+      telling.note('logs');
+      const due = facts.receipts.nextDue();
+      if (due !== undefined) background(alarm.by(due));
+    },
+  });
   const lane = new Lane({
     ...facts,
     secrets,
     control,
     handling,
-    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, resync }),
+    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, intake, resync }),
+    intake,
+    waiting,
     events: projection,
     sessions,
     onTakenOver: (by, lanes) => {
@@ -109,10 +132,15 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
           ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
+  const stale = new Stale({ sql, storage: ctx.storage.sql, now });
+  const quota = new Quota({ now });
+  const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
+  const running = new RunningRoutes(facts.configs, state);
+  const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
   const routes = new Routes(facts);
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes },
+    ...{ lane, callLane, routes, intake, stale, door },
   };
 }
 

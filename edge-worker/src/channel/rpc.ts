@@ -7,6 +7,9 @@ import type {
   DeployPayload,
   HeaderList,
   Orchestrator,
+  Receipt,
+  ReceiptDetail,
+  ReceiptState,
   Route,
   SecretSummary,
   SiteConfigState,
@@ -43,6 +46,8 @@ export interface RelayCall {
 
 /** A message's body: bytes when it is small, and whole already; otherwise a stream of bytes. */
 export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
+/** A customer's request whose site is known. */
+export type SiteCall = RelayCall & { readonly siteId: string };
 
 export interface RelayReply {
   readonly status: number;
@@ -110,6 +115,28 @@ export interface LetterPage {
   readonly next: string | null;
 }
 
+/** Which receipts are looked for; `q` stands in what the customer sent, `path` at the beginning of its URL. */
+export interface ReceiptQuery {
+  readonly limit: number;
+  /** The id behind which, in descending order, the page begins. */
+  readonly after?: string | undefined;
+  readonly site?: string | undefined;
+  readonly state?: ReceiptState | undefined;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly path?: string | undefined;
+  readonly q?: string | undefined;
+}
+export interface ReceiptPage {
+  readonly items: Receipt[];
+  readonly next: string | null;
+}
+/** Of one step of an erasure. */
+export interface Erasure {
+  readonly erased: number;
+  readonly next: string | null;
+}
+
 /** What lane 0's object knows of its orchestrator; `lanes` and `orgId` are D1's to add. */
 export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
 
@@ -166,6 +193,14 @@ export interface ChannelRpc {
   replayDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>>;
   /** Gives it up, or asks the orchestrator to. */
   dropDeadLetter(id: string, actor: string): Promise<Answer<DeadLetter>>;
+
+  receipts(query: ReceiptQuery): Promise<Answer<ReceiptPage>>;
+  receipt(id: string): Promise<Answer<ReceiptDetail>>;
+  /** Delivers once more what was delivered, is dead or has expired. */
+  redeliver(id: string, actor: string): Promise<Answer<Receipt>>;
+  eraseReceipt(id: string, actor: string): Promise<Answer<Receipt>>;
+  /** Those of a site that are found by `q`, or all of them: one step, from `after` on. */
+  eraseReceipts(query: ReceiptQuery & { readonly site: string }, actor: string): Promise<Answer<Erasure>>;
 
   /** Lets a process with an empty database take the orchestrator over. */
   release(): Promise<ChannelState>;

@@ -5,6 +5,7 @@ import type {
   Join,
   Joined,
   RandomBytes,
+  ReceiptAnswer,
   Resync,
   Status,
   Welcome,
@@ -24,6 +25,12 @@ export interface LanePort extends LogPort {
   blobPart(sha256: string, part: number): Uint8Array;
   /** A secret of a site that is here. Rejects with `Failure`. */
   secret(siteId: string, name: string): Promise<Secret>;
+  /** One part of what a receipt's customer sent. Throws `Failure('not_found')` once it is not to be delivered. */
+  parcelPart(receiptId: string, part: number): Promise<Uint8Array>;
+  /** What a customer of a stored request may be told. @returns whether one has waited, and was */
+  onReceiptAnswer(answer: ReceiptAnswer): boolean;
+  /** Do customers of stored requests wait? Then silence means something. */
+  readonly isAwaited: boolean;
   /** Is this the newest session of the orchestrator? An older one may not write. */
   isCurrent(fence: number): boolean;
   onStatus(status: Status): void;

@@ -15,6 +15,7 @@ import {
   type Join,
   type LogName,
   ProtocolError,
+  type ReceiptAnswer,
   type StatusReport,
   type WireError,
 } from '@clawdbot/protocol';
@@ -70,7 +71,7 @@ export class Session {
     this.#liveness = new Liveness({
       now: ports.now,
       after: ports.after,
-      busy: () => this.#calls.size > 0,
+      busy: () => this.#calls.size > 0 || ports.lane.isAwaited,
       probe: (n) => this.#sender.pushNow({ type: 'probe', n }),
       dead: () => this.close('unresponsive', 'it did not answer a probe'),
     });
@@ -138,9 +139,17 @@ export class Session {
     this.#calls.forget(requestId);
   }
 
+  /** Spares the orchestrator to ask for a small parcel whose entry follows. */
+  pushParcel(receiptId: string, parcel: Uint8Array): void {
+    if (this.#flow.isFull) return;
+    this.#sender.push({ type: 'parcel', receiptId, data: btoa(String.fromCharCode(...parcel)) });
+  }
+
   /** Sends what the log holds, as far as the window allows. */
   pump(): void {
-    if (this.#state.state === 'open') this.#traffic.pump();
+    if (this.#state.state !== 'open') return;
+    this.#traffic.pump();
+    if (this.#ports.lane.isAwaited) this.#liveness.expect();
   }
 
   /** D1 has every event up to this position of the orchestrator's control log. */
@@ -228,7 +237,10 @@ export class Session {
         this.#calls.onStatus(frame.id, frame.data);
         break;
       case 'blob':
-        this.#onBlob(frame.id, frame.sha256, frame.part);
+        this.#onBlob(frame);
+        break;
+      case 'receipt_answer':
+        this.#onReceiptAnswer(frame);
         break;
       case 'get_secret':
         this.#onGetSecret(frame);
@@ -306,19 +318,48 @@ export class Session {
     this.#ports.lane.onDrain(this.#state.fence, reason);
   }
 
-  #onBlob(id: number, sha256: string, part: number): void {
+  #onBlob({ id, sha256, part, receiptId }: Blob): void {
+    if (receiptId !== undefined) {
+      // Only decrypting takes turns; what fails there in another way than a `Failure` is a mistake of ours.
+      this.#onParcel(id, receiptId, part).catch((error: unknown) => {
+        console.error('a parcel could not be sent', receiptId, error);
+        this.close('internal', 'the edge failed to send a parcel');
+      });
+      return;
+    }
     try {
       if (this.#flow.isFull) throw overloaded();
       this.#sender.pushBody(id, this.#ports.lane.blobPart(sha256, part));
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      this.#sender.push({ type: 'error', id, error: error.toWire() });
+      this.#refuse(id, error);
     }
   }
 
   #onGetSecret(frame: Extract<FrameToEdge, { type: 'get_secret' }>): void {
     const answer = secretAnswer(frame, this.#writes() ? this.#ports.lane : undefined);
     void answer.then((made) => !this.#ended && this.#sender.push(made));
+  }
+
+  async #onParcel(id: number, receiptId: string, part: number): Promise<void> {
+    try {
+      if (this.#flow.isFull) throw overloaded();
+      const bytes = await this.#ports.lane.parcelPart(receiptId, part);
+      if (!this.#ended) this.#sender.pushBody(id, bytes);
+    } catch (error) {
+      if (!this.#ended) this.#refuse(id, error);
+    }
+  }
+
+  #onReceiptAnswer(frame: ReceiptAnswer): void {
+    const { id } = frame;
+    const handedOn = this.#writes() && this.#ports.lane.onReceiptAnswer(frame);
+    if (handedOn) this.#sender.push({ type: 'end', id });
+    else this.#refuse(id, new Failure('not_found', 'nobody waits for this answer'));
+  }
+
+  #refuse(id: number, error: unknown): void {
+    if (!(error instanceof Failure)) throw error;
+    this.#sender.push({ type: 'error', id, error: error.toWire() });
   }
 
   #onChunk(message: Uint8Array): void {
@@ -346,6 +387,7 @@ function bodyOf({ body, bodyLength }: RelayCall): { body: BodyHead; stream?: Rea
     ? { body: head, stream: new Response(body).body as ReadableStream<Uint8Array> }
     : { body: head };
 }
+type Blob = Extract<FrameToEdge, { type: 'blob' }>;
 
 const overloaded = () =>
   new Failure('overloaded', 'too much waits on the socket of this orchestrator: try again', {

@@ -23,6 +23,7 @@ export interface StateParts {
 /** What this object knows of its orchestrator, as operators see it. */
 export class State {
   readonly #parts: StateParts;
+  #read: { readonly kept: string; readonly status: Omit<Status, 'type'> | undefined } | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -71,12 +72,15 @@ export class State {
     };
   }
 
-  /** The last that the orchestrator told of itself. */
+  /** The last that the orchestrator told of itself. Read once for each that it tells: customers' requests ask. */
   get status(): Omit<Status, 'type'> | undefined {
     const kept = this.#parts.meta.text('status');
-    const read =
-      kept === undefined ? undefined : statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
-    return read?.success ? read.data : undefined;
+    if (kept === undefined) return undefined;
+    if (this.#read?.kept !== kept) {
+      const read = statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
+      this.#read = { kept, status: read.success ? read.data : undefined };
+    }
+    return this.#read.status;
   }
 
   /** What the orchestrator last said of a site. */

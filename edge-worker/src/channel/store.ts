@@ -39,6 +39,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const table of SECRET_TABLES) sql.run(table);
   },
+  (sql) => {
+    for (const statement of [...RECEIPT_TABLES, ...STALE_TABLES]) sql.run(statement);
+  },
 ];
 
 /** `sealed` is the cipher's (cipher.ts): no value is ever in this database. */
@@ -46,6 +49,36 @@ const SECRET_TABLES = [
   `CREATE TABLE IF NOT EXISTS secrets (
      site_id TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, sealed BLOB NOT NULL,
      updated_at INTEGER NOT NULL, updated_by TEXT NOT NULL, PRIMARY KEY (site_id, name))`,
+];
+
+/**
+ * Stored requests. `due` is when one expires, its parcel goes, or it goes itself; `kept` says whether its parcel is
+ * there; `history` is a JSON array, so that a change of state is one row written, not two.
+ */
+const RECEIPT_TABLES = [
+  `CREATE TABLE receipts (
+     id TEXT PRIMARY KEY, site_id TEXT NOT NULL, route TEXT NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('stored', 'on_vps', 'delivered', 'dead', 'expired', 'erased')),
+     seq INTEGER NOT NULL, received_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, due INTEGER NOT NULL,
+     ended_at INTEGER, attempts INTEGER NOT NULL DEFAULT 0, status INTEGER, last_error TEXT,
+     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 1, key TEXT,
+     history TEXT NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX receipts_due ON receipts (due)`,
+  `CREATE INDEX receipts_stored ON receipts (seq) WHERE state = 'stored'`,
+  `CREATE INDEX receipts_ended ON receipts (ended_at) WHERE ended_at IS NOT NULL`,
+  `CREATE INDEX receipts_key ON receipts (key) WHERE key IS NOT NULL`,
+  `CREATE INDEX receipts_failed ON receipts (state, id) WHERE state IN ('dead', 'expired', 'erased')`,
+  `CREATE TABLE parcels (
+     receipt_id TEXT NOT NULL, part INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (receipt_id, part))`,
+];
+
+/** The last good answer to a GET, by what it varies with; `bytes` is its body's size, so that room is counted without it. */
+const STALE_TABLES = [
+  `CREATE TABLE stale_answers (
+     n INTEGER PRIMARY KEY, site_id TEXT NOT NULL, url TEXT NOT NULL, vary TEXT NOT NULL, variant TEXT NOT NULL,
+     status INTEGER NOT NULL, headers TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL,
+     UNIQUE (site_id, url, variant))`,
+  `CREATE INDEX stale_answers_at ON stale_answers (at, bytes)`,
 ];
 
 /**
@@ -158,6 +191,9 @@ type MetaKey =
   | 'emptied_behind'
   | 'shared_skipped'
   | 'secret_version'
+  /** Kept of stored requests: receipts, and bytes of what customers sent. */
+  | 'receipts'
+  | 'parcels_bytes'
   | `${ChoreName}_failures`
   | `${ChoreName}_retry_at`;
 

@@ -7,13 +7,16 @@ import {
   type FrameSender,
   type FrameToEdge,
   ProtocolError,
+  type ReceiptAnswer,
   sha256Of,
   type WireError,
 } from '@clawdbot/protocol';
 import type { Clock } from '../clock.ts';
 
-/** Bytes by digest, as a command's body names them. */
+/** Bytes by digest, as an entry names them. */
 export interface BlobRef {
+  /** The blob is this receipt's parcel. */
+  readonly receiptId?: string;
   readonly sha256: string;
   readonly bytes: number;
 }
@@ -23,7 +26,10 @@ interface OpenPull {
   readonly settle: (result: { part: Uint8Array } | { failure: Failure }) => void;
 }
 
-/** The parts of blobs asked of the edge on one socket: calls that this side opens, with odd ids. */
+/** A customer who waits is told at once, or not at all. */
+const ANSWER_DEADLINE_MS = 5_000;
+
+/** What is asked of the edge on one socket, parts of blobs for the most: calls that this side opens, with odd ids. */
 export class BlobPulls {
   readonly #sender: FrameSender<FrameToEdge>;
   readonly #clock: Clock;
@@ -42,7 +48,7 @@ export class BlobPulls {
     const bytes = Buffer.alloc(ref.bytes);
     for (let at = 0; at < ref.bytes; at += BLOB_PART_BYTES) {
       signal.throwIfAborted();
-      const part = await this.#part(ref.sha256, at / BLOB_PART_BYTES, signal);
+      const part = await this.#part(ref, at / BLOB_PART_BYTES, signal);
       if (part.length !== Math.min(BLOB_PART_BYTES, ref.bytes - at)) throw wrong(ref);
       bytes.set(part, at);
     }
@@ -72,13 +78,30 @@ export class BlobPulls {
     for (const pull of [...this.#open.values()]) pull.settle({ failure: this.#closed });
   }
 
-  #part(sha256: string, part: number, signal: AbortSignal): Promise<Uint8Array> {
+  /** @returns whether a customer was waiting, and has the answer; rejects when that is not known */
+  async answer(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#ask((id) => ({ type: 'receipt_answer', id, ...answer }), ANSWER_DEADLINE_MS, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'not_found') return false;
+      throw error;
+    }
+  }
+
+  #part({ sha256, receiptId }: BlobRef, part: number, signal: AbortSignal): Promise<Uint8Array> {
+    const whose = receiptId === undefined ? {} : { receiptId };
+    return this.#ask((id) => ({ type: 'blob', id, sha256, part, ...whose }), CALL_DEADLINE_MS, signal);
+  }
+
+  /** Sends a frame with an id of its own. @returns the bytes that it is answered with */
+  #ask(frame: (id: number) => FrameToEdge, deadlineMs: number, signal: AbortSignal): Promise<Uint8Array> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const id = this.#nextId();
     return new Promise((resolve, reject) => {
-      const abort = () => settle({ failure: new Failure('orchestrator_lost', 'the pull was given up') });
-      const cancelDeadline = this.#clock.after(CALL_DEADLINE_MS, () =>
-        settle({ failure: new Failure('deadline_exceeded', 'the edge did not send a blob in time') }),
+      const abort = () => settle({ failure: new Failure('orchestrator_lost', 'the call was given up') });
+      const cancelDeadline = this.#clock.after(deadlineMs, () =>
+        settle({ failure: new Failure('deadline_exceeded', 'the edge did not answer in time') }),
       );
       const settle: OpenPull['settle'] = (result) => {
         if (!this.#open.delete(id)) return;
@@ -89,7 +112,7 @@ export class BlobPulls {
       };
       this.#open.set(id, { body: new BodyBuffer(BLOB_PART_BYTES), settle });
       signal.addEventListener('abort', abort, { once: true });
-      this.#sender.push({ type: 'blob', id, sha256, part });
+      this.#sender.push(frame(id));
     });
   }
 }

@@ -1,4 +1,4 @@
-import type { Chunk, FrameToOrchestrator, WireError } from '@clawdbot/protocol';
+import type { Chunk, FrameToOrchestrator, ReceiptAnswer, WireError } from '@clawdbot/protocol';
 import { BlobPulls, type BlobRef } from './blobs.ts';
 import { type CallsOptions, IncomingCalls } from './incoming.ts';
 import { type Secret, SecretFetches, type SecretRef } from './secrets.ts';
@@ -77,6 +77,11 @@ export class Calls {
   /** A secret of a site that is here. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
   secret(ref: SecretRef, signal: AbortSignal): Promise<Secret> {
     return this.#secrets.fetch(ref, signal);
+  }
+
+  /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
+  answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return this.#blobs.answer(answer, signal);
   }
 
   /** From now on new calls are refused; open ones go on. */

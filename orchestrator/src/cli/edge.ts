@@ -8,6 +8,8 @@ import {
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
+  type EraseReceipts,
+  erasedReceipts,
   event,
   listOf,
   type Orchestrator,
@@ -16,6 +18,10 @@ import {
   orchestratorResponse,
   orchestratorSummary,
   problem,
+  type Receipt,
+  type ReceiptState,
+  receipt,
+  receiptDetail,
   secretSummary,
   site,
   siteConfigState,
@@ -47,6 +53,18 @@ export interface CommandQuery {
   readonly site?: string;
   readonly state?: CommandState;
   readonly type?: CommandType;
+  readonly limit: number;
+}
+
+/** Which receipts are listed; times in milliseconds since the epoch. */
+export interface ReceiptQuery {
+  readonly site?: string | undefined;
+  readonly state?: ReceiptState | undefined;
+  readonly path?: string | undefined;
+  readonly q?: string | undefined;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly after?: string | undefined;
   readonly limit: number;
 }
 
@@ -97,6 +115,14 @@ export class Edge {
     this.#call('PUT', secretPath(siteId, name), nothing, { value });
   deleteSecret = (siteId: string, name: string): Promise<unknown> =>
     this.#call('DELETE', secretPath(siteId, name), nothing);
+  receipts = (query: ReceiptQuery) => this.#get(`/receipts?${queryOf({ ...query })}`, listOf(receipt));
+  receipt = (id: string) => this.#get(`/receipts/${encodeURIComponent(id)}`, receiptDetail);
+  redeliver = (id: string): Promise<Receipt> =>
+    this.#call('POST', `/receipts/${encodeURIComponent(id)}/redeliver`, receipt, {});
+  eraseReceipt = (id: string): Promise<Receipt> =>
+    this.#call('POST', `/receipts/${encodeURIComponent(id)}/erase`, receipt, {});
+  eraseReceipts = (asked: { [name in keyof EraseReceipts]: EraseReceipts[name] | undefined }) =>
+    this.#call('POST', '/receipts/erase', erasedReceipts, asked);
 
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });

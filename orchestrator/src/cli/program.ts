@@ -1,4 +1,4 @@
-import { commandState, commandType } from '@clawdbot/protocol';
+import { commandState, commandType, receiptState } from '@clawdbot/protocol';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
@@ -10,6 +10,14 @@ import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
+import {
+  type EraseOptions,
+  eraseReceipts,
+  listReceipts,
+  type ReceiptsOptions,
+  redeliver,
+  showReceipt,
+} from './receipts.ts';
 import { restore } from './restore.ts';
 import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
@@ -72,6 +80,7 @@ export function createProgram(io: Io): Command {
   addSecrets(program, desk);
   addEvents(program, desk);
   addDeadLetters(program, desk);
+  addReceipts(program, desk);
   program
     .command('release')
     .argument('<orchestrator>')
@@ -191,6 +200,39 @@ function addDeadLetters(program: Command, desk: () => Desk): void {
     .argument('<id>')
     .description('give it up')
     .action((id: string) => settleLetter(desk(), id, 'drop'));
+}
+
+function addReceipts(program: Command, desk: () => Desk): void {
+  const receipts = program.command('receipts').description('requests that were stored to be delivered');
+  receipts
+    .command('list', { isDefault: true })
+    .option('--site <id>', 'of this site only')
+    .addOption(new Option('--state <state>', 'in this state only').choices(receiptState.options))
+    .option('--path <path>', 'whose URL begins with this')
+    .option('--find <text>', 'in which this stands: an e-mail address, an order’s number …')
+    .option('--since <date>', 'received at or after this')
+    .option('--until <date>', 'received before this')
+    .option('--limit <n>', 'how many', listLimit, 20)
+    .description('list them, newest first')
+    .action((options: ReceiptsOptions) => listReceipts(desk(), options));
+  receipts
+    .command('show')
+    .argument('<id>')
+    .description('one of them, with its history')
+    .action((id: string) => showReceipt(desk(), id));
+  receipts
+    .command('redeliver')
+    .argument('<id>')
+    .description('deliver it once more, under the same Idempotency-Key')
+    .action((id: string) => redeliver(desk(), id));
+  receipts
+    .command('erase')
+    .argument('[id]', 'one receipt')
+    .option('--site <id>', 'of this site …')
+    .option('--value <text>', '… those in which this stands')
+    .option('--all', '… all of them')
+    .description('erase what customers sent; the receipts stay as tombstones')
+    .action((id: string | undefined, options: EraseOptions) => eraseReceipts(desk(), id, options));
 }
 
 function addConfig(program: Command, desk: () => Desk): void {

@@ -138,7 +138,7 @@ export class Process {
   /** What the edge is told, as `<n> <milestone or state>`. */
   told(): string[] {
     return this.entries().map((entry) => {
-      if (entry.type === 'sync_event' || entry.type === 'dead_letter') return entry.type;
+      if (!('commandId' in entry)) return entry.type;
       const what = entry.type === 'command_progress' ? entry.milestone : entry.state;
       return `${Number(entry.commandId.slice(-4))} ${what}`;
     });

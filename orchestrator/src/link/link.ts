@@ -1,8 +1,9 @@
-import { DRAIN_MS, Failure, type Terms } from '@clawdbot/protocol';
+import { DRAIN_MS, Failure, type ReceiptAnswer, type Terms } from '@clawdbot/protocol';
 import type { BlobRef, Secret, SecretRef, Services } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
+import { PushedParcels } from './pushed.ts';
 import { type Role, Session, type SessionEvents } from './session.ts';
 import type { Dial, Socket } from './socket.ts';
 import { type LinkState, Observable } from './state.ts';
@@ -32,6 +33,7 @@ export class Link {
   readonly state: Observable<LinkState>;
   readonly #options: LinkOptions;
   readonly #stopping = new AbortController();
+  readonly #pushed: PushedParcels;
   /** All that have not ended, each with what cancels its timer (none: a no-op). */
   readonly #live = new Map<Session, () => void>();
   /** The newest that was welcomed. Older ones in `#live` are drained: they only finish what is open. */
@@ -45,6 +47,7 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#pushed = new PushedParcels(options.clock.now);
     this.state = new Observable<LinkState>({ kind: 'stopped', since: options.clock.now() });
   }
 
@@ -129,6 +132,19 @@ export class Link {
     });
   }
 
+  /** What the customer of a stored request has sent, asked for unless it has just come by itself. Throws `Failure`. */
+  async parcel(ref: BlobRef & { readonly receiptId: string }, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#pushed.take(ref.receiptId) ?? this.blob(ref, signal);
+  }
+
+  /**
+   * Tells a customer of a stored request, if one waits. @returns whether one did; rejects with a `Failure` when that is
+   * not known. Without a session nobody waits: the edge has answered them.
+   */
+  async answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return (await this.#session?.answerReceipt(answer, signal)) ?? false;
+  }
+
   /** The open session, or the next one. Rejects with the signal's reason. */
   #opened(signal: AbortSignal): Promise<Session> {
     return new Promise((resolve, reject) => {
@@ -179,6 +195,7 @@ export class Link {
     const greeted = Promise.withResolvers<Connected | Verdict>();
     const over = Promise.withResolvers<Verdict>();
     const events: SessionEvents = {
+      pushed: (receiptId, parcel) => this.#pushed.put(receiptId, parcel),
       opened: (welcome) => {
         this.#adopt(session, welcome);
         greeted.resolve({ over: over.promise });

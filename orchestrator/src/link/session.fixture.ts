@@ -128,7 +128,7 @@ const role = (): Role => ({
 export function dial(): void {
   edge = new Edge();
   relayed = [];
-  events = { opened: vi.fn(), draining: vi.fn(), idle: vi.fn(), ended: vi.fn() };
+  events = { pushed: vi.fn(), opened: vi.fn(), draining: vi.fn(), idle: vi.fn(), ended: vi.fn() };
   const { log } = recordingLogger();
   session = new Session({
     wire: edge.wire,

@@ -15,6 +15,7 @@ import {
   orchestratorCodec,
   PONG,
   ProtocolError,
+  type ReceiptAnswer,
   type Status,
   type Terms,
   type Welcome,
@@ -56,6 +57,8 @@ export type Role =
 /** Called from within the session's own calls, one at a time. */
 export interface SessionEvents {
   opened(terms: Terms): void;
+  /** The edge has sent a parcel without being asked. */
+  pushed(receiptId: string, parcel: Uint8Array): void;
   /** The edge sends nothing new here, and asks to be dialled again after `retryAfterMs`. */
   draining(reason: string, retryAfterMs: number): void;
   /** No call is open. */
@@ -188,6 +191,11 @@ export class Session {
     return this.#calls.secret(ref, signal);
   }
 
+  /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
+  answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
+    return this.#calls.answerReceipt(answer, signal);
+  }
+
   #open(): Open | undefined {
     return this.#phase.kind === 'open' || this.#phase.kind === 'draining' ? this.#phase : undefined;
   }
@@ -232,6 +240,9 @@ export class Session {
       case 'entry':
         this.#durable(frame.type);
         this.#open()?.streams?.take(frame);
+        return;
+      case 'parcel':
+        this.#options.events.pushed(frame.receiptId, Buffer.from(frame.data, 'base64'));
         return;
       case 'ack':
         this.#durable(frame.type);

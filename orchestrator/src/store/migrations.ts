@@ -18,6 +18,20 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   },
   // What holds a deployment back is looked for by its key, also with thousands of commands waiting.
   (sql) => sql.run(`CREATE INDEX commands_open_key ON commands (key, position) WHERE state <> 'done'`),
+  (sql) => {
+    for (const table of DELIVERY_TABLES) sql.run(table);
+  },
+];
+
+const DELIVERY_TABLES = [
+  // Stored requests that are not through. What the customer sent is not here: it is pulled for each attempt. `n` is the
+  // order; with `attempts` it is one that has failed, and `next_at` says when it is due again.
+  `CREATE TABLE deliveries (
+     n INTEGER PRIMARY KEY AUTOINCREMENT, receipt_id TEXT NOT NULL UNIQUE, site_id TEXT NOT NULL, route TEXT NOT NULL,
+     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, expires_at INTEGER NOT NULL, awaited INTEGER NOT NULL,
+     attempts INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0)`,
+  `CREATE INDEX deliveries_new ON deliveries (site_id, route, n) WHERE attempts = 0`,
+  `CREATE INDEX deliveries_failed ON deliveries (site_id, route, n) WHERE attempts > 0`,
 ];
 
 const FIRST_TABLES = [

@@ -3,7 +3,7 @@ import { commandError, commandState, commandType } from '../commands.ts';
 import { syncEventBody } from '../frames/entries.ts';
 import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';
-import { eventId, orchestratorId, orgId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { eventId, orchestratorId, orgId, receiptId, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { json } from '../json.ts';
 import { siteConfig } from '../site/config.ts';
 
@@ -119,6 +119,51 @@ export type DeadLetter = z.infer<typeof deadLetter>;
 /** With the entry's body as it came, when this edge still has it. */
 export const deadLetterDetail = deadLetter.extend({ body: z.string().optional() });
 export type DeadLetterDetail = z.infer<typeof deadLetterDetail>;
+
+/** `erased`: the receipt is a tombstone, and nothing of what the customer sent is left. */
+export const receiptState = z.enum(['stored', 'on_vps', 'delivered', 'dead', 'expired', 'erased']);
+export type ReceiptState = z.infer<typeof receiptState>;
+
+/** What the customer of a stored request is told. */
+export const receiptTicket = z.object({ receiptId, state: receiptState });
+
+/** `GET /api/v1/receipts/:id`. */
+export const receipt = z.object({
+  id: receiptId,
+  siteId,
+  /** The path of the route that took it. */
+  route: z.string(),
+  state: receiptState,
+  /** To deliver it, since it was stored or was last asked for again. */
+  attempts: z.int(),
+  lastError: z.string().optional(),
+  /** Of the upstream's last answer. */
+  status: z.int().optional(),
+  bytes: z.int(),
+  receivedAt: timeMs,
+  expiresAt: timeMs,
+  /** Until when what was stored is kept, to be delivered again; absent while it is not final, or when it is gone. */
+  keptUntil: timeMs.optional(),
+  history: z.array(z.object({ state: receiptState, at: timeMs, reason: z.string().optional() })),
+});
+export type Receipt = z.infer<typeof receipt>;
+/** With what the customer sent, as long as it is kept. */
+export const receiptDetail = receipt.extend({
+  request: z.object({ method: z.string(), url: z.string(), bodyBytes: z.int() }).optional(),
+});
+export type ReceiptDetail = z.infer<typeof receiptDetail>;
+
+/**
+ * `POST /api/v1/receipts/erase`: all of a site, or those in which `value` stands. As a list it goes on at `after`
+ * until `next` is null, since each is looked into.
+ */
+export const eraseReceipts = z.strictObject({
+  site: siteId,
+  value: z.string().min(3).max(500).optional(),
+  after: z.string().max(500).optional(),
+});
+export type EraseReceipts = z.infer<typeof eraseReceipts>;
+export const erasedReceipts = z.object({ erased: z.int(), next: z.string().nullable() });
 
 /** `POST /api/v1/session`: a JWT, for a cookie of the same life. */
 export const createSession = z.strictObject({ token: z.string().min(1).max(8_192) });

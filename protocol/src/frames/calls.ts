@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callId, sha256Hex, siteId } from '../ids.ts';
+import { callId, receiptId, sha256Hex, siteId } from '../ids.ts';
 import { CALL_DEADLINE_MS_MAX, INLINE_BODY_BYTES_MAX, STREAM_WINDOW_BYTES } from '../limits.ts';
 
 const deadlineMs = z.int().min(1).max(CALL_DEADLINE_MS_MAX);
@@ -73,4 +73,6 @@ export const blob = z.object({
   id: callId,
   sha256: sha256Hex,
   part: z.int().min(0),
+  /** The blob is this receipt's parcel: its own, and gone (`not_found`) once nothing is to be delivered any more. */
+  receiptId: receiptId.optional(),
 });

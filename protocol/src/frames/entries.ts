@@ -8,7 +8,7 @@ import {
   updateConfig,
   withdrawn,
 } from '../commands.ts';
-import { commandId, eventId, logId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { commandId, eventId, logId, receiptId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { json, jsonObject } from '../json.ts';
 import { logName } from './session.ts';
 
@@ -91,19 +91,38 @@ export const rowChanged = z.object({
 });
 export type RowChanged = z.infer<typeof rowChanged>;
 
-/** Edge → orchestrator: a stored customer request to deliver; its body is a blob of its own receipt. */
+/**
+ * Edge → orchestrator: a customer's request is stored, deliver it. What the customer sent is in the parcel alone, a
+ * blob of this receipt: a log is not encrypted.
+ */
 export const webhook = z.object({
   type: z.literal('webhook'),
-  receiptId: z.string().min(8).max(128),
+  receiptId,
   siteId,
-  method: z.string().max(20),
-  /** Path and query, prefix stripped. */
-  url: z.string().max(16_384),
-  headers: z.array(z.tuple([z.string(), z.string()])).max(200),
-  body: z.object({ sha256: sha256Hex, bytes: z.int().min(0) }).optional(),
+  /** The path of the route that took it: deliveries of one route are ordered, and wait for each other. */
+  route: z.string().min(1).max(256),
+  parcel: z.object({ sha256: sha256Hex, bytes: z.int().min(1) }),
+  /** When it was stored its customer waited for the upstream's own answer. */
+  awaited: z.literal(true).optional(),
+  /** Both by the edge's clock. */
   receivedAt: timeMs,
   expiresAt: timeMs,
 });
+export type Webhook = z.infer<typeof webhook>;
+
+/** Orchestrator → edge: what became of an attempt to deliver a stored request. */
+export const receiptReport = z.object({
+  type: z.literal('receipt'),
+  receiptId,
+  at: timeMs,
+  /** `retrying`: it failed, and is tried again. The others are the end. */
+  state: z.enum(['retrying', 'delivered', 'dead', 'expired']),
+  attempts: z.int().min(0),
+  /** Of the upstream's last answer, if there was one. */
+  status: z.int().optional(),
+  error: z.string().max(500).optional(),
+});
+export type ReceiptReport = z.infer<typeof receiptReport>;
 
 /** Body schemas of durable entries by their type, per receiving side. */
 export const ENTRIES_TO_ORCHESTRATOR = {
@@ -122,6 +141,7 @@ export const ENTRIES_TO_EDGE = {
   command_result: commandResult,
   sync_event: syncEvent,
   dead_letter: deadLetterReport,
+  receipt: receiptReport,
 } as const;
 
 export type EntryToOrchestrator = z.infer<

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { blob, cancel, credit, end, getStatus, request, response } from './calls.ts';
 import { entry } from './entries.ts';
+import { parcelPush, receiptAnswer } from './receipts.ts';
 import { getSecret, secret } from './secrets.ts';
 import { ack, drain, error, hello, join, joined, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
@@ -21,6 +22,7 @@ export const FRAMES_TO_EDGE = {
   get_status_result: getStatusResult,
   blob,
   get_secret: getSecret,
+  receipt_answer: receiptAnswer,
   status,
 } as const;
 
@@ -40,6 +42,7 @@ export const FRAMES_TO_ORCHESTRATOR = {
   credit,
   get_status: getStatus,
   secret,
+  parcel: parcelPush,
 } as const;
 
 export const FRAMES = { edge: FRAMES_TO_EDGE, orchestrator: FRAMES_TO_ORCHESTRATOR } as const;
@@ -53,6 +56,7 @@ export type FrameToOrchestrator = z.infer<
 
 export * from './calls.ts';
 export * from './entries.ts';
+export * from './receipts.ts';
 export * from './secrets.ts';
 export * from './session.ts';
 export * from './status.ts';

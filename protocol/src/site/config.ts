@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { secretName } from '../ids.ts';
-import { CONFIG_BYTES_MAX } from '../limits.ts';
+import { CONFIG_BYTES_MAX, PARCEL_KEPT_MS_MAX } from '../limits.ts';
 
 const pathPattern = z
   .string()
@@ -125,6 +125,8 @@ export const siteConfig = z
       .strictObject({ vars: z.record(z.string().max(200), z.string().max(5_120)).default({}) })
       .default({ vars: {} }),
     limits: limits.optional(),
+    /** Of requests that were stored: how long what customers sent is kept behind its end. 7 days unless it says so. */
+    receipts: z.strictObject({ keepMs: z.int().min(0).max(PARCEL_KEPT_MS_MAX) }).optional(),
   })
   .refine((config) => new Set(config.routes.map(routeKey)).size === config.routes.length, {
     path: ['routes'],

@@ -1,0 +1,95 @@
+import { CALL_DEADLINE_MS, Failure, QUEUE_BODY_BYTES_MAX, type Route } from '@clawdbot/protocol';
+import { wholeOf } from '../body.ts';
+import { within } from '../deadline.ts';
+import type { Signatures } from '../signature/signatures.ts';
+import type { Configs } from './configs.ts';
+import { preflightFor, preflightReply, withCors } from './cors.ts';
+import type { Intake } from './intake.ts';
+import type { Lane } from './lane.ts';
+import type { Quota } from './quota.ts';
+import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
+import type { RunningRoutes } from './running.ts';
+import type { Stale } from './stale.ts';
+
+export interface DoorParts {
+  readonly configs: Pick<Configs, 'site'>;
+  readonly routes: RunningRoutes;
+  readonly intake: Pick<Intake, 'take'>;
+  readonly stale: Pick<Stale, 'relay'>;
+  readonly lane: Pick<Lane, 'relay'>;
+  readonly quota: Pick<Quota, 'take'>;
+  readonly signatures: Pick<Signatures, 'check'>;
+}
+
+/** Where a customer's request enters the object: its route is found once, and decides what becomes of it. */
+export class Door {
+  readonly #parts: DoorParts;
+
+  constructor(parts: DoorParts) {
+    this.#parts = parts;
+  }
+
+  relay(call: RelayCall): Promise<RelayReply> {
+    const { siteId } = call;
+    return siteId === undefined ? this.#passOn(call) : this.#ofSite({ ...call, siteId });
+  }
+
+  async #ofSite(call: SiteCall): Promise<RelayReply> {
+    const { configs, quota } = this.#parts;
+    const { paused, config } = configs.site(call.siteId);
+    if (paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
+    const asked = preflightFor(call);
+    const preflighted = asked === undefined ? undefined : this.#routeOf(call, asked);
+    if (preflighted?.cors !== undefined) return preflightReply(call, preflighted);
+    quota.take(call.siteId, config.limits, call.headers);
+    const route = this.#routeOf(call, call.method);
+    // Which answer there is to a request that no route takes, the orchestrator says.
+    return route === undefined
+      ? this.#passOn(call)
+      : withCors(call, route, await this.#byRoute(await this.#verified(call, route), route));
+  }
+
+  #byRoute(call: SiteCall, route: Route): Promise<RelayReply> {
+    switch (route.offline) {
+      case 'queue':
+        return this.#queue(call, route);
+      case 'stale':
+        return this.#parts.stale.relay(call, () => this.#passOn(call));
+      case 'unavailable':
+        return this.#passOn(call);
+    }
+  }
+
+  async #queue(call: SiteCall, route: Route): Promise<RelayReply> {
+    const body = await whole(call);
+    return this.#parts.intake.take(call, call.siteId, route, body);
+  }
+
+  #passOn(call: RelayCall): Promise<RelayReply> {
+    return this.#parts.lane.relay(call);
+  }
+
+  #routeOf({ siteId, url }: SiteCall, method: string): Route | undefined {
+    return this.#parts.routes.find(siteId, method, url.split('?', 1)[0] ?? url);
+  }
+
+  /** @returns the call, whose body is read by now if that was needed */
+  async #verified(call: SiteCall, route: Route): Promise<SiteCall> {
+    if (route.verify === undefined) return call;
+    const body = await whole(call);
+    await this.#parts.signatures.check(call.siteId, route, { headers: call.headers, body });
+    return { ...call, body };
+  }
+}
+
+/** Throws `Failure('too_large')`. */
+async function whole({ body, bodyLength = 0 }: SiteCall): Promise<Uint8Array | null> {
+  // Said as soon as it is known: who waits for that does not send it.
+  if (bodyLength > QUEUE_BODY_BYTES_MAX) throw tooLarge();
+  return within(CALL_DEADLINE_MS, wholeOf(body, QUEUE_BODY_BYTES_MAX), slow);
+}
+
+const slow = () =>
+  new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });
+
+const tooLarge = () => new Failure('too_large', 'the body is larger than is taken here');
