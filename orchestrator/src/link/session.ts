@@ -104,7 +104,9 @@ export class Session {
   #unknownFrames = 0;
 
   constructor(options: SessionOptions) {
-    const { wire, clock, services, log } = options;
+    const { wire, clock, services, log, role } = options;
+    // First: it reads the database, and what it throws must leave no timer behind.
+    const greeting = role.greeting();
     this.#options = options;
     this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
     const onIdle = () => options.events.idle();
@@ -113,7 +115,7 @@ export class Session {
       this.#fail('helloTimeout', 'no welcome in time'),
     );
     this.#phase = { kind: 'greeting', cancelTimeout };
-    this.#sender.pushNow(options.role.greeting());
+    this.#sender.pushNow(greeting);
   }
 
   get callsOpen(): number {
