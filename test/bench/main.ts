@@ -1,9 +1,10 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
 import { idle } from './idle/idle.ts';
+import { lanes } from './lanes/lanes.ts';
 import { relay } from './relay/relay.ts';
 import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, idle, sync };
+const BENCHMARKS = { relay, lanes, idle, sync };
 const DEFAULT = 'relay';
 
 const usage = (): string =>
