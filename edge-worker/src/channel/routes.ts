@@ -1,5 +1,5 @@
 import type { Route, SiteConfig } from '@clawdbot/protocol';
-import type { Configs } from './configs.ts';
+import type { Configs, KnownSite } from './configs.ts';
 import type { RouteChoice, SiteRoutes } from './rpc.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
@@ -20,16 +20,18 @@ export class Routes {
 
   /** Throws `Failure('not_found')` for a site that is not at this orchestrator. */
   of(siteId: string): SiteRoutes {
+    const { meta, configs } = this.#parts;
+    const site = configs.site(siteId);
     return {
-      lanes: Math.max(1, this.#parts.meta.number('lanes')),
-      routes: this.#config(siteId).routes.map(choiceOf),
+      lanes: Math.max(1, meta.number('lanes')),
+      isPaused: site.paused,
+      routes: this.#running(site).routes.map(choiceOf),
     };
   }
 
   /** The config that runs on the VPS, if it is known here: the desired one may have been refused. */
-  #config(siteId: string): SiteConfig {
+  #running({ siteId, config }: KnownSite): SiteConfig {
     const { configs, state } = this.#parts;
-    const { config } = configs.site(siteId);
     const running = state.running(siteId);
     return running === undefined ? config : (configs.at(siteId, running.generation)?.config ?? config);
   }

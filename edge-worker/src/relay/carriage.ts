@@ -17,6 +17,8 @@ interface CarriageServices {
 interface Try {
   readonly lane: number;
   readonly deadlineMs?: number;
+  /** There is no other. */
+  readonly isOnly?: boolean;
 }
 
 /** What a call is made of, for each try. */
@@ -24,8 +26,6 @@ interface Cargo<T> {
   readonly tries: AsyncIterable<Try>;
   /** Nothing but an answer comes of it, so that it may be asked once more when a socket was lost under it. */
   readonly isSafe: boolean;
-  /** It can be sent again, as long as nobody has begun with it. */
-  readonly isKept: boolean;
   ask(channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>>;
 }
 
@@ -47,21 +47,22 @@ export class Carriage {
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
     const startedAt = this.#services.now();
-    return this.#carry({
+    const cargo: Cargo<RelayReply> = {
       tries: this.#lanesOf(call),
       isSafe: (call.method === 'GET' || call.method === 'HEAD') && call.body === null,
-      isKept: call.body === null || call.body instanceof Uint8Array,
       ask: (channel, deadlineMs = call.deadlineMs) => {
         const leftMs = Math.max(1, deadlineMs - (this.#services.now() - startedAt));
         return channel.relay({ ...call, deadlineMs: leftMs });
       },
-    });
+    };
+    const isKept = call.body === null || call.body instanceof Uint8Array;
+    return isKept ? this.#carry(cargo) : this.#carryOnce(cargo);
   }
 
   /** Over lane 0 if it is there, since that one knows whether the site is; else over another. */
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
     const ask = (channel: ChannelRpc) => channel.getStatus(call);
-    return this.#carry({ tries: this.#lanesAfterControl(), isSafe: true, isKept: true, ask });
+    return this.#carry({ tries: this.#lanesAfterControl(), isSafe: true, ask });
   }
 
   /** Nobody waits for it any more. */
@@ -91,10 +92,26 @@ export class Carriage {
     return failed;
   }
 
+  /**
+   * A body that streams is gone once it was handed over, also to an object without a socket: it goes to the first lane
+   * that has one, else to lane 0, which knows what its route does while the orchestrator is away.
+   */
+  async #carryOnce<T>(cargo: Cargo<T>): Promise<Answer<T>> {
+    const { orchestratorId } = this.#site;
+    const { lanes, channel } = this.#services;
+    for await (const { lane, deadlineMs, isOnly } of cargo.tries) {
+      this.#current = channel(orchestratorId, lane);
+      const takes = isOnly === true || (await this.#current.isReachable().catch(() => false));
+      if (this.#isCancelled) return NOT_ASKED;
+      if (takes) return this.#ask(cargo, this.#current, deadlineMs);
+      lanes.away(orchestratorId, lane);
+    }
+    this.#current = channel(orchestratorId, CONTROL_LANE);
+    return this.#ask(cargo, this.#current);
+  }
+
   async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>> {
     try {
-      // A body that streams is gone once it was handed over, also to an object that has no socket.
-      if (!cargo.isKept && !(await channel.isReachable())) return NOBODY;
       return await cargo.ask(channel, deadlineMs);
     } catch (thrown) {
       return { ok: false, error: objectFailure(thrown).toWire() };
@@ -107,7 +124,7 @@ export class Carriage {
     const table = known ?? (await this.#table());
     const passage = table === undefined ? undefined : passageOf(table, call);
     if (table === undefined || passage?.anyLane !== true) {
-      if (known !== undefined) yield { lane: CONTROL_LANE };
+      if (known !== undefined) yield { lane: CONTROL_LANE, isOnly: true };
       return;
     }
     for (const lane of this.#services.lanes.order(this.#site.orchestratorId, table.order)) {
@@ -129,12 +146,12 @@ export class Carriage {
   }
 }
 
-/** The words are lane 0's, which is tried as well. */
-const NOBODY = {
+/** Nobody reads this one. */
+const NOT_ASKED = {
   ok: false,
   error: {
-    code: 'orchestrator_away',
-    message: 'the orchestrator is away',
+    code: 'deadline_exceeded',
+    message: 'who asked has gone',
     retryable: true,
     execution: 'not_started',
   },

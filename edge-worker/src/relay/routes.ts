@@ -61,9 +61,11 @@ export type Passage = { readonly anyLane: false } | { readonly anyLane: true; re
 
 /** A request that no route takes is the orchestrator's to refuse, on whichever lane. */
 export function passageOf(
-  { routes }: SiteRoutes,
+  { isPaused, lanes, routes }: SiteRoutes,
   { method, url }: Pick<RelayCall, 'method' | 'url'>,
 ): Passage {
+  // Lane 0's object says to the customer that the site is paused.
+  if (isPaused || lanes === 1) return { anyLane: false };
   const route = matchRoute(routes, method, url.split('?', 1)[0] ?? url);
   if (route?.anyLane === false) return { anyLane: false };
   return { anyLane: true, deadlineMs: route?.timeoutMs ?? CALL_DEADLINE_MS };
