@@ -56,8 +56,13 @@ const sourceOf = ({ siteId, orchestratorId }: SiteKey, { channel, background }: 
   },
 });
 
-/** How a request may be carried: on lane 0 alone, or on any lane within the route's own deadline. */
-export type Passage = { readonly anyLane: false } | { readonly anyLane: true; readonly deadlineMs: number };
+/** On any lane, within the route's own deadline. */
+export interface FreePassage {
+  readonly anyLane: true;
+  readonly deadlineMs: number;
+}
+/** How a request may be carried: like that, or on lane 0 alone. */
+type Passage = FreePassage | { readonly anyLane: false };
 
 /** A request that no route takes is the orchestrator's to refuse, on whichever lane. */
 export function passageOf(
