@@ -80,6 +80,7 @@ class Rooms {
       queues,
       rttMs: () => this.#core.link.rttMs,
       callsOpen: () => this.#core.lanes.callsOpen,
+      lanesOpen: () => this.#core.lanes.open,
       storage: () => storage.value,
     });
     this.#core = this.#createCore();

@@ -9,6 +9,8 @@ export interface MetricsSources {
   readonly queues: () => Status['queues'];
   readonly rttMs: () => number | undefined;
   readonly callsOpen: () => number;
+  /** Lane 0 among them. */
+  readonly lanesOpen: () => number;
   readonly storage: () => StorageState;
 }
 
@@ -125,7 +127,10 @@ function watchChannel(channel: ChannelStates, registers: Registry[]): void {
   });
 }
 
-function gauges({ queues, rttMs, callsOpen, storage }: MetricsSources, registers: Registry[]): void {
+function gauges(
+  { queues, rttMs, callsOpen, lanesOpen, storage }: MetricsSources,
+  registers: Registry[],
+): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name: `clawdbot_${name}`,
@@ -142,6 +147,7 @@ function gauges({ queues, rttMs, callsOpen, storage }: MetricsSources, registers
     () => (rttMs() ?? Number.NaN) / 1_000,
   );
   gauge('calls_open', 'Calls of the edge under way', callsOpen);
+  gauge('lanes_open', 'Sockets to the edge that are open, of the LANES that were asked for', lanesOpen);
   gauge('inbox_depth', 'Entries taken from the edge and not yet handled', () => queues().inbox);
   gauge('outbox_depth', 'Entries for the edge that it has not acknowledged', () => queues().outbox);
   gauge('storage_ok', '1 while the database takes writes, else 0', () => Number(storage().state === 'ok'));

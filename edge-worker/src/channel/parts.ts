@@ -137,7 +137,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
   const running = new RunningRoutes(facts.configs, state);
   const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
-  const routes = new Routes(facts);
+  const routes = new Routes({ ...facts, running });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
     ...{ lane, callLane, routes, intake, stale, door },

@@ -55,6 +55,12 @@ describe('what the Worker is told of a site', () => {
     expect((await routes()).lanes).toBe(4);
   });
 
+  it('is whether the site is paused', async () => {
+    expect((await routes()).isPaused).toBe(false);
+    value(await channelOf(vps).putSite('shop', { paused: true, orgId: 'org-1' }));
+    expect((await routes()).isPaused).toBe(true);
+  });
+
   it('is nothing of a site that is not there', async () => {
     expect(errorOf(await channelOf(vps).routes('other')).code).toBe('not_found');
   });

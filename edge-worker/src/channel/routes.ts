@@ -1,13 +1,13 @@
-import type { Route, SiteConfig } from '@clawdbot/protocol';
+import type { Route } from '@clawdbot/protocol';
 import type { Configs } from './configs.ts';
 import type { RouteChoice, SiteRoutes } from './rpc.ts';
-import type { State } from './state.ts';
+import type { RunningRoutes } from './running.ts';
 import type { Meta } from './store.ts';
 
 interface RoutesParts {
   readonly meta: Meta;
-  readonly configs: Pick<Configs, 'site' | 'at'>;
-  readonly state: Pick<State, 'running'>;
+  readonly configs: Pick<Configs, 'site'>;
+  readonly running: RunningRoutes;
 }
 
 /** Which of a site's requests lane 0's object must see, and which may go past it. */
@@ -20,25 +20,18 @@ export class Routes {
 
   /** Throws `Failure('not_found')` for a site that is not at this orchestrator. */
   of(siteId: string): SiteRoutes {
-    return {
-      lanes: Math.max(1, this.#parts.meta.number('lanes')),
-      routes: this.#config(siteId).routes.map(choiceOf),
-    };
-  }
-
-  /** The config that runs on the VPS, if it is known here: the desired one may have been refused. */
-  #config(siteId: string): SiteConfig {
-    const { configs, state } = this.#parts;
-    const { config } = configs.site(siteId);
-    const running = state.running(siteId);
-    return running === undefined ? config : (configs.at(siteId, running.generation)?.config ?? config);
+    const { meta, configs, running } = this.#parts;
+    const { paused, config } = configs.site(siteId);
+    // What is counted is counted here, all of it.
+    const lanes = config.limits === undefined ? Math.max(1, meta.number('lanes')) : 1;
+    return { lanes, isPaused: paused, routes: running.of(siteId).map(choiceOf) };
   }
 }
 
-/** What is stored, kept or verified is this object's own: its database has the rows and the secrets. */
-const choiceOf = ({ path, methods, timeoutMs, offline, verify }: Route): RouteChoice => ({
+/** What is stored, kept, verified or answered to browsers is this object's: its door does it (door.ts). */
+const choiceOf = ({ path, methods, timeoutMs, offline, verify, cors }: Route): RouteChoice => ({
   path,
   ...(methods === undefined ? {} : { methods }),
   ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  anyLane: offline === 'unavailable' && verify === undefined,
+  anyLane: offline === 'unavailable' && verify === undefined && cors === undefined,
 });

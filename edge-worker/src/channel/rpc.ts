@@ -105,6 +105,7 @@ export interface RouteChoice extends Pick<Route, 'path' | 'methods' | 'timeoutMs
 export interface SiteRoutes {
   /** Lanes 0 to `lanes` - 1 may have a socket. */
   readonly lanes: number;
+  readonly isPaused: boolean;
   readonly routes: readonly RouteChoice[];
 }
 

@@ -19,10 +19,11 @@ export class RunningRoutes {
 
   /** @param path without query, as the customer sent it. Throws `Failure('not_found')` on a site that is not here */
   find(siteId: string, method: string, path: string): Route | undefined {
-    return matchRoute(this.#of(siteId), method, path);
+    return matchRoute(this.of(siteId), method, path);
   }
 
-  #of(siteId: string): readonly Route[] {
+  /** All of them. Throws `Failure('not_found')`. */
+  of(siteId: string): readonly Route[] {
     const desired = this.#configs.site(siteId);
     const running = this.#state.running(siteId);
     if (running === undefined || running.generation === desired.generation) return desired.config.routes;

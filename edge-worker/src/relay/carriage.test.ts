@@ -45,7 +45,7 @@ function setup(routes: RouteChoice[] = [{ path: '/*', anyLane: true }], count = 
       isReachable: async () => world.isReachable(lane),
       routes: async () => {
         world.loads++;
-        return { ok: true, value: { lanes: count, routes } };
+        return { ok: true, value: { lanes: count, isPaused: false, routes } };
       },
     };
     return channel as ChannelRpc;
@@ -238,6 +238,21 @@ it('a body that streams, which can be handed over once, goes to the first lane t
   expect(await send({ method: 'POST', body })).toBe(200);
   expect(asked).toEqual([THIRD]);
 });
+
+it.each<[string, boolean]>([
+  ['known', true],
+  ['not known yet', false],
+])(
+  'a body that streams goes to lane 0 while none can be reached: its route (%s) may store it',
+  async (_, isWarm) => {
+    const { warm, send, asked, world } = setup([{ path: '/*', anyLane: false }]);
+    if (isWarm) await warm();
+    world.isReachable = () => false;
+    const body = new ReadableStream() as unknown as Uint8Array;
+    expect(await send({ method: 'POST', body })).toBe(200);
+    expect(asked).toEqual([0]);
+  },
+);
 
 it('who no longer waits is told to the lane that has the request, and no other is asked', async () => {
   const { warm, services, asked, cancelled, answers } = setup();

@@ -3,7 +3,7 @@ import { objectFailure } from '../ask.ts';
 import type { Answer, ChannelRpc, RelayCall, RelayReply, StatusCall } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import type { Lanes } from './lanes.ts';
-import { passageOf, type RouteTables } from './routes.ts';
+import { type FreePassage, passageOf, type RouteTable, type RouteTables } from './routes.ts';
 
 interface CarriageServices {
   readonly lanes: Lanes;
@@ -19,13 +19,12 @@ interface Try {
   readonly deadlineMs?: number;
 }
 
+type Tries = Iterable<Try> | AsyncIterable<Try>;
+
 /** What a call is made of, for each try. */
 interface Cargo<T> {
-  readonly tries: AsyncIterable<Try>;
   /** Nothing but an answer comes of it, so that it may be asked once more when a socket was lost under it. */
   readonly isSafe: boolean;
-  /** It can be sent again, as long as nobody has begun with it. */
-  readonly isKept: boolean;
   ask(channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>>;
 }
 
@@ -46,22 +45,28 @@ export class Carriage {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    const startedAt = this.#services.now();
-    return this.#carry({
-      tries: this.#lanesOf(call),
+    const { now, routeTables } = this.#services;
+    const startedAt = now();
+    const cargo: Cargo<RelayReply> = {
       isSafe: (call.method === 'GET' || call.method === 'HEAD') && call.body === null,
-      isKept: call.body === null || call.body instanceof Uint8Array,
       ask: (channel, deadlineMs = call.deadlineMs) => {
-        const leftMs = Math.max(1, deadlineMs - (this.#services.now() - startedAt));
+        const leftMs = Math.max(1, deadlineMs - (now() - startedAt));
         return channel.relay({ ...call, deadlineMs: leftMs });
       },
-    });
+    };
+    const table = routeTables.known(this.#site, this.#services);
+    const passage = table === undefined ? undefined : passageOf(table, call);
+    if (passage?.anyLane === false) return this.#overControl(cargo);
+    const tries =
+      table === undefined || passage === undefined ? this.#onceKnown(call) : this.#inOrder(table, passage);
+    const isKept = call.body === null || call.body instanceof Uint8Array;
+    return isKept ? this.#carry(cargo, tries) : this.#carryOnce(cargo, tries);
   }
 
   /** Over lane 0 if it is there, since that one knows whether the site is; else over another. */
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
     const ask = (channel: ChannelRpc) => channel.getStatus(call);
-    return this.#carry({ tries: this.#lanesAfterControl(), isSafe: true, isKept: true, ask });
+    return this.#carry({ isSafe: true, ask }, this.#controlFirst());
   }
 
   /** Nobody waits for it any more. */
@@ -70,12 +75,12 @@ export class Carriage {
     await this.#current?.cancelCall(requestId);
   }
 
-  async #carry<T>(cargo: Cargo<T>): Promise<Answer<T>> {
+  async #carry<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
     const { orchestratorId } = this.#site;
     const { lanes, channel } = this.#services;
     let failed: Answer<T> | undefined;
     let isLost = false;
-    for await (const { lane, deadlineMs } of cargo.tries) {
+    for await (const { lane, deadlineMs } of tries) {
       if (failed !== undefined && this.#isCancelled) break;
       this.#current = channel(orchestratorId, lane);
       const answer = await this.#ask(cargo, this.#current, deadlineMs);
@@ -91,32 +96,51 @@ export class Carriage {
     return failed;
   }
 
+  /**
+   * A body that streams is gone once it was handed over, also to an object without a socket: it goes to the first lane
+   * that has one, else to lane 0, which knows what its route does while the orchestrator is away.
+   */
+  async #carryOnce<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
+    const { orchestratorId } = this.#site;
+    const { lanes, channel } = this.#services;
+    for await (const { lane, deadlineMs } of tries) {
+      this.#current = channel(orchestratorId, lane);
+      const takes = await this.#current.isReachable().catch(() => false);
+      if (this.#isCancelled) return NOT_ASKED;
+      if (takes) return this.#ask(cargo, this.#current, deadlineMs);
+      lanes.away(orchestratorId, lane);
+    }
+    return this.#overControl(cargo);
+  }
+
+  #overControl<T>(cargo: Cargo<T>): Promise<Answer<T>> {
+    this.#current = this.#services.channel(this.#site.orchestratorId, CONTROL_LANE);
+    return this.#ask(cargo, this.#current);
+  }
+
   async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>> {
     try {
-      // A body that streams is gone once it was handed over, also to an object that has no socket.
-      if (!cargo.isKept && !(await channel.isReachable())) return NOBODY;
       return await cargo.ask(channel, deadlineMs);
     } catch (thrown) {
       return { ok: false, error: objectFailure(thrown).toWire() };
     }
   }
 
-  async *#lanesOf(call: RelayCall): AsyncGenerator<Try> {
-    const known = this.#services.routeTables.known(this.#site, this.#services);
-    if (known === undefined) yield { lane: CONTROL_LANE };
-    const table = known ?? (await this.#table());
-    const passage = table === undefined ? undefined : passageOf(table, call);
-    if (table === undefined || passage?.anyLane !== true) {
-      if (known !== undefined) yield { lane: CONTROL_LANE };
-      return;
-    }
-    for (const lane of this.#services.lanes.order(this.#site.orchestratorId, table.order)) {
-      if (lane !== CONTROL_LANE) yield { lane, deadlineMs: passage.deadlineMs };
-      else if (known !== undefined) yield { lane };
-    }
+  #inOrder({ order }: RouteTable, { deadlineMs }: FreePassage): Try[] {
+    const lanes = this.#services.lanes.order(this.#site.orchestratorId, order);
+    return lanes.map((lane) => (lane === CONTROL_LANE ? { lane } : { lane, deadlineMs }));
   }
 
-  async *#lanesAfterControl(): AsyncGenerator<Try> {
+  /** Lane 0 needs no table; the others are tried when it has not begun, and one has been loaded. */
+  async *#onceKnown(call: RelayCall): AsyncGenerator<Try> {
+    yield { lane: CONTROL_LANE };
+    const table = await this.#table();
+    const passage = table === undefined ? undefined : passageOf(table, call);
+    if (table === undefined || passage?.anyLane !== true) return;
+    yield* this.#inOrder(table, passage).filter(({ lane }) => lane !== CONTROL_LANE);
+  }
+
+  async *#controlFirst(): AsyncGenerator<Try> {
     yield { lane: CONTROL_LANE };
     const table = await this.#table();
     const order = this.#services.lanes.order(this.#site.orchestratorId, table?.order ?? []);
@@ -129,12 +153,12 @@ export class Carriage {
   }
 }
 
-/** The words are lane 0's, which is tried as well. */
-const NOBODY = {
+/** Nobody reads this one. */
+const NOT_ASKED = {
   ok: false,
   error: {
-    code: 'orchestrator_away',
-    message: 'the orchestrator is away',
+    code: 'deadline_exceeded',
+    message: 'who asked has gone',
     retryable: true,
     execution: 'not_started',
   },

@@ -13,7 +13,7 @@ function setup() {
   const routes: ChannelRpc['routes'] = async () => {
     world.loads++;
     if (world.fails) throw new Failure('deadline_exceeded', 'in the test');
-    return { ok: true, value: { lanes: world.lanes, routes: [] } };
+    return { ok: true, value: { lanes: world.lanes, isPaused: false, routes: [] } };
   };
   const services = {
     channel: () => ({ routes }),
@@ -32,7 +32,7 @@ describe('a site’s routes', () => {
     const { known, settle, world } = setup();
     expect([known(), known()]).toEqual([undefined, undefined]);
     await settle();
-    expect(known()).toEqual({ lanes: 2, routes: [], order: preferred('shop', 2) });
+    expect(known()).toEqual({ lanes: 2, isPaused: false, routes: [], order: preferred('shop', 2) });
     expect(world.loads).toBe(1);
   });
 
@@ -78,6 +78,7 @@ describe('a site’s routes', () => {
 describe('how a request may be carried', () => {
   const table = {
     lanes: 2,
+    isPaused: false,
     routes: [
       { path: '/*', anyLane: true, timeoutMs: 900 },
       { path: '/form', methods: ['POST'], anyLane: false },
@@ -92,9 +93,15 @@ describe('how a request may be carried', () => {
   });
 
   it('one that no route takes is the orchestrator’s to refuse, on any lane', () => {
-    expect(passageOf({ lanes: 2, routes: [] }, { method: 'GET', url: '/' })).toEqual({
+    expect(passageOf({ ...table, routes: [] }, { method: 'GET', url: '/' })).toEqual({
       anyLane: true,
       deadlineMs: 30_000,
     });
+  });
+
+  it('all of a paused site, and of an orchestrator with one lane, goes over lane 0', () => {
+    for (const more of [{ isPaused: true }, { lanes: 1 }]) {
+      expect(passageOf({ ...table, ...more }, { method: 'GET', url: '/' })).toEqual({ anyLane: false });
+    }
   });
 });

@@ -56,14 +56,21 @@ const sourceOf = ({ siteId, orchestratorId }: SiteKey, { channel, background }: 
   },
 });
 
-/** How a request may be carried: on lane 0 alone, or on any lane within the route's own deadline. */
-export type Passage = { readonly anyLane: false } | { readonly anyLane: true; readonly deadlineMs: number };
+/** On any lane, within the route's own deadline. */
+export interface FreePassage {
+  readonly anyLane: true;
+  readonly deadlineMs: number;
+}
+/** How a request may be carried: like that, or on lane 0 alone. */
+type Passage = FreePassage | { readonly anyLane: false };
 
 /** A request that no route takes is the orchestrator's to refuse, on whichever lane. */
 export function passageOf(
-  { routes }: SiteRoutes,
+  { isPaused, lanes, routes }: SiteRoutes,
   { method, url }: Pick<RelayCall, 'method' | 'url'>,
 ): Passage {
+  // Lane 0's object says that the site is paused, and answers browsers that ask what they may send.
+  if (isPaused || lanes === 1 || method === 'OPTIONS') return { anyLane: false };
   const route = matchRoute(routes, method, url.split('?', 1)[0] ?? url);
   if (route?.anyLane === false) return { anyLane: false };
   return { anyLane: true, deadlineMs: route?.timeoutMs ?? CALL_DEADLINE_MS };

@@ -41,7 +41,7 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
 }
 
 function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusReport): string {
-  const { id, version, uptimeS, connectedSince, rttMs, queues, memory } = orchestrator;
+  const { id, version, uptimeS, connectedSince, rttMs, queues, memory, otherLanes = [] } = orchestrator;
   const connected =
     connectedSince === undefined ? 'not connected' : `connected for ${duration(at - connectedSince)}`;
   // An older one was mended: a newer generation runs.
@@ -49,6 +49,10 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
   const lines = [
     `orchestrator ${id} ${version}: up for ${duration(uptimeS * 1_000)}, ${connected}${rttMs === undefined ? '' : `, ${rttMs} ms away`}`,
     `  memory ${Math.round(memory.rssBytes / 1_048_576)} MB; queues: inbox ${queues.inbox}, outbox ${queues.outbox}, dead letters ${queues.deadLetters}; tunnel ${tunnel.state}`,
+    ...otherLanes.map(
+      ({ lane, state, since, reason }) =>
+        `  lane ${lane}: ${state} for ${duration(at - since)}${reason === undefined ? '' : ` (${reason})`}`,
+    ),
     `site ${siteId}: config generation ${site.generation} (${site.digest.slice(0, 12)})`,
     ...(failure === undefined
       ? []

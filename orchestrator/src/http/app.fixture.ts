@@ -55,6 +55,7 @@ export function createBench() {
       queues,
       rttMs: () => 12,
       callsOpen: () => 0,
+      lanesOpen: () => 1,
       storage: () => storage.value,
     });
     metrics.watch(state);

@@ -196,6 +196,7 @@ describe('what it tells of itself', () => {
     for (const line of [
       'clawdbot_channel_state{state="open"} 1',
       'clawdbot_channel_state{state="waiting"} 0',
+      'clawdbot_lanes_open 1',
       'clawdbot_inbox_depth 3',
       'clawdbot_channel_rtt_seconds 0.012',
       'clawdbot_call_duration_seconds_count{target="self",outcome="2xx"} 1',

@@ -137,8 +137,10 @@ describe('Lanes', () => {
   it('S12: what refuses lane 0 for good ends all, and none is dialled again', async () => {
     const [control, one, two] = await opened();
     lanes.control.state.subscribe(({ kind }) => kind === 'refused' && lanes.refuse('superseded'));
+    expect(lanes.open).toBe(3);
     control?.close(4409);
     for (const lane of [0, 1, 2]) await reached(lane, 'refused');
+    expect(lanes.open).toBe(0);
     await until('all sockets are closed', () => [one, two].every((socket) => socket?.closed !== undefined));
     expect(edge.upgrades).toBe(3);
   });

@@ -27,6 +27,11 @@ export class Lanes {
     return this.#all.reduce((sum, link) => sum + link.callsOpen, 0);
   }
 
+  /** How many take calls. */
+  get open(): number {
+    return this.#all.filter(({ state }) => state.value.kind === 'open').length;
+  }
+
   /** Where the lanes beyond 0 stand. */
   get others(): LaneStatus[] {
     return this.#calls.map(({ lane, link }) => ({ lane, ...brief(link.state.value) }));

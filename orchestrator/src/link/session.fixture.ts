@@ -16,7 +16,8 @@ import type { Call, Reply } from '../calls/index.ts';
 import { ManualClock } from '../clock.fixture.ts';
 import { recordingLogger } from '../log.fixture.ts';
 import { createTestLogs, type TestLogs } from './logs.fixture.ts';
-import { type Role, Session, type SessionEvents } from './session.ts';
+import type { Role } from './role.ts';
+import { Session, type SessionEvents } from './session.ts';
 
 export const HEARTBEAT_MS = 10_000;
 

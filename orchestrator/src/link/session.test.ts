@@ -2,6 +2,7 @@ import { encodeChunk, HELLO_TIMEOUT_MS } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   clock,
+  dial,
   edge,
   entry,
   events,
@@ -19,6 +20,13 @@ import {
 describe('PROTOCOL: opening', () => {
   it('S1: hello is the first frame, and leaves at once', () => {
     expect(edge.frames).toEqual([expect.objectContaining({ type: 'hello', generation: 1 })]);
+  });
+
+  it('a greeting that cannot be made leaves no timer behind', () => {
+    session.closed(1006, '');
+    store.db.close();
+    expect(() => dial()).toThrow('not open');
+    expect(clock.timers).toBe(0);
   });
 
   it('S2: without a welcome in time the socket is closed with 4408', () => {

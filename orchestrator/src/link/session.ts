@@ -9,14 +9,11 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   HELLO_TIMEOUT_MS,
-  type Hello,
-  type Join,
   type Joined,
   orchestratorCodec,
   PONG,
   ProtocolError,
   type ReceiptAnswer,
-  type Status,
   type Terms,
   type Welcome,
   type Wire,
@@ -27,8 +24,8 @@ import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { OlderCopy } from './log.ts';
-import type { DurableLogs, LogStreams } from './logs.ts';
-import type { Resync } from './resync.ts';
+import type { LogStreams } from './logs.ts';
+import { durableOf, type Role } from './role.ts';
 import type { LogFaults } from './stream.ts';
 import { type Verdict, verdictOfClose } from './verdict.ts';
 
@@ -40,19 +37,6 @@ export interface SessionOptions {
   readonly services: Services;
   readonly events: SessionEvents;
 }
-
-/** What lane 0 carries beside calls. */
-interface Durable {
-  readonly logs: DurableLogs;
-  readonly resync: Resync;
-  /** Asked anew whenever it is sent. */
-  readonly status: () => Status;
-}
-
-/** What a socket is for: lane 0's carries everything, those beyond it calls only. The greeting is made anew each time. */
-export type Role =
-  | ({ readonly kind: 'control'; readonly greeting: () => Hello } & Durable)
-  | { readonly kind: 'calls'; readonly greeting: () => Join };
 
 /** Called from within the session's own calls, one at a time. */
 export interface SessionEvents {
@@ -107,7 +91,9 @@ export class Session {
   #unknownFrames = 0;
 
   constructor(options: SessionOptions) {
-    const { wire, clock, services, log } = options;
+    const { wire, clock, services, log, role } = options;
+    // First: it reads the database, and what it throws must leave no timer behind.
+    const greeting = role.greeting();
     this.#options = options;
     this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
     const onIdle = () => options.events.idle();
@@ -116,7 +102,7 @@ export class Session {
       this.#fail('helloTimeout', 'no welcome in time'),
     );
     this.#phase = { kind: 'greeting', cancelTimeout };
-    this.#sender.pushNow(options.role.greeting());
+    this.#sender.pushNow(greeting);
   }
 
   get callsOpen(): number {
@@ -226,7 +212,7 @@ export class Session {
         this.#joined(frame);
         return;
       case 'probe':
-        this.#probed(() => this.#sender.pushNow(frame));
+        this.#probed(frame);
         return;
       case 'drain':
         this.#drained(frame.reason, frame.retryAfterMs ?? 0);
@@ -235,17 +221,17 @@ export class Session {
         this.#complaint(frame);
         return;
       case 'resync':
-        this.#durable(frame.type).resync.take(frame, this.#faults);
+        durableOf(this.#options.role, frame.type).resync.take(frame, this.#faults);
         return;
       case 'entry':
-        this.#durable(frame.type);
+        durableOf(this.#options.role, frame.type);
         this.#open()?.streams?.take(frame);
         return;
       case 'parcel':
         this.#options.events.pushed(frame.receiptId, Buffer.from(frame.data, 'base64'));
         return;
       case 'ack':
-        this.#durable(frame.type);
+        durableOf(this.#options.role, frame.type);
         this.#open()?.streams?.acknowledged(frame);
         return;
       case 'request':
@@ -261,21 +247,15 @@ export class Session {
     }
   }
 
-  /** What only lane 0 has: its frames are out of place on any other. */
-  #durable(frame: string): Durable {
+  #probed(probe: Extract<FrameToOrchestrator, { type: 'probe' }>): void {
     const { role } = this.#options;
-    if (role.kind === 'control') return role;
-    throw new ProtocolError('malformed', `${frame} on a lane that carries calls only`);
-  }
-
-  #probed(echo: () => void): void {
-    const { role } = this.#options;
+    const echo = () => this.#sender.pushNow(probe);
     if (role.kind === 'control') role.resync.probed(echo);
     else echo();
   }
 
   #welcome(welcome: Welcome): void {
-    const { logs } = this.#durable(welcome.type);
+    const { logs } = durableOf(this.#options.role, welcome.type);
     const streams = this.#begin(welcome, () => logs.attach(this.#sender, welcome.logs, this.#faults));
     streams.pump();
     this.publishStatus();

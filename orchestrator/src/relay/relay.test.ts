@@ -398,7 +398,7 @@ describe('an upstream that is a name', () => {
   it('is called where the operator says that it is, at those of its addresses alone', async () => {
     const { relay, leadsTo } = await named('shop.example:*=127.0.0.1');
     leadsTo.addresses = ['169.254.169.254', '127.0.0.1'];
-    expect(text((await relay.handle(call())).body)).toBe('inside');
+    expect(await text((await relay.handle(call())).body)).toBe('inside');
   });
 });
 
