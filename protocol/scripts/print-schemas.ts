@@ -2,8 +2,11 @@
 import { z } from 'zod';
 import { ENTRIES_TO_EDGE, ENTRIES_TO_ORCHESTRATOR, FRAMES } from '../src/frames/index.ts';
 
+// What is checked by a function says by its `meta` what it is.
 const schemasOf = (table: Readonly<Record<string, z.ZodType>>) =>
-  Object.fromEntries(Object.entries(table).map(([type, schema]) => [type, z.toJSONSchema(schema)]));
+  Object.fromEntries(
+    Object.entries(table).map(([type, schema]) => [type, z.toJSONSchema(schema, { unrepresentable: 'any' })]),
+  );
 
 console.log(
   JSON.stringify(

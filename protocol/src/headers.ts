@@ -14,14 +14,17 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Names that `Connection` declares to be of this connection too. */
-const declared = (headers: HeaderList): Set<string> =>
-  new Set(
-    headers
-      .filter(([name]) => name.toLowerCase() === 'connection')
-      .flatMap(([, value]) => value.split(','))
-      .map((name) => name.trim().toLowerCase()),
-  );
+/** Names that `Connection` declares to be of this connection too; most messages declare none. */
+function declared(headers: HeaderList): ReadonlySet<string> {
+  let names: Set<string> | undefined;
+  for (const [name, value] of headers) {
+    if (name.length !== 'connection'.length || name.toLowerCase() !== 'connection') continue;
+    names ??= new Set();
+    for (const each of value.split(',')) names.add(each.trim().toLowerCase());
+  }
+  return names ?? NONE;
+}
+const NONE: ReadonlySet<string> = new Set();
 
 /** The headers that go on to the next hop, but for those that `dropped` names (in lower case). */
 export function endToEnd(headers: HeaderList, dropped: (name: string) => boolean): HeaderList {

@@ -56,6 +56,11 @@ export const SOCKET_WAITING_BYTES_MAX = 8 * MIB;
 export const STREAM_IDLE_MS = 15 * 60 * 1000;
 /** The edge's last resort for an answer to a streamed request: 100 MiB at 30 KiB/s. Each side ends idle ones itself. */
 export const UPLOAD_DEADLINE_MS = 60 * 60 * 1000;
+/**
+ * A request's body of a known length up to this is read whole, at the edge and on the VPS: a stream through RPC costs
+ * more than its bytes. It is what a stream may send without credit (STREAM_OPENING_BYTES), so it waits for none.
+ */
+export const WHOLE_BODY_BYTES_MAX = 64 * KIB;
 /** Largest set of headers in either direction, names and values together (Cloudflare's own limit is 128 KB). */
 export const HEADER_BYTES_MAX = 128 * KIB;
 

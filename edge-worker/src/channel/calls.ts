@@ -1,4 +1,5 @@
 import {
+  type BodySource,
   bytesOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
@@ -8,6 +9,7 @@ import {
   OutgoingBodies,
   type OutgoingPorts,
   type ResponseHead,
+  STREAM_OPENING_BYTES,
   type StatusReport,
   Windows,
 } from '@clawdbot/protocol';
@@ -30,6 +32,9 @@ interface Relayed extends Waiting<RelayReply> {
 }
 
 type Call = Relayed | ({ readonly kind: 'status' } & Waiting<StatusReport>);
+
+/** Of a body that is there whole, and small: it has no source to be told anything. */
+const WHOLE: BodySource = { resume: () => undefined, done: () => undefined, overflow: () => undefined };
 
 export interface CallsPorts extends OutgoingPorts {
   /** A frame about an open call; it may wait for others of its turn. */
@@ -67,9 +72,19 @@ export class Calls {
   }
 
   /** Sends a request's body behind its head, as credit allows. */
-  upload(id: number, stream: ReadableStream<Uint8Array>): void {
+  upload(id: number, body: Uint8Array | ReadableStream<Uint8Array>): void {
     const call = this.#open.get(id);
-    if (call?.kind !== 'relay') return void stream.cancel().catch(() => undefined);
+    if (body instanceof Uint8Array && body.length <= STREAM_OPENING_BYTES) {
+      if (call !== undefined) this.#uploadWhole(id, body);
+      return;
+    }
+    // The cast: of a response that is given bytes, the body is a stream of them.
+    const stream =
+      body instanceof ReadableStream ? body : (new Response(body).body as ReadableStream<Uint8Array>);
+    if (call?.kind !== 'relay') {
+      stream.cancel().catch(() => undefined); // It could not be opened: nobody is left to be told.
+      return;
+    }
     call.upload = new Upload(stream, {
       open: (source) => this.#uploads.open(id, source),
       failed: (failure) => {
@@ -78,6 +93,12 @@ export class Calls {
       },
     });
     void call.upload.run(); // It never rejects.
+  }
+
+  #uploadWhole(id: number, body: Uint8Array): void {
+    const out = this.#uploads.open(id, WHOLE);
+    out.write(body);
+    out.end();
   }
 
   /** The orchestrator takes more of a request's body. */
@@ -168,8 +189,8 @@ export class Calls {
   /** What is left of its own body is of no use any more either. */
   #close(id: number, call: Call): void {
     this.#open.delete(id);
-    if (call.kind !== 'relay' || call.upload === undefined) return;
-    call.upload.stop();
+    if (call.kind !== 'relay') return;
+    call.upload?.stop();
     this.#uploads.drop(id);
   }
 

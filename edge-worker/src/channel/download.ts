@@ -1,4 +1,5 @@
 import type { IncomingBody } from '@clawdbot/protocol';
+import { release } from '../bytes.ts';
 
 /**
  * An answer's body as a stream of bytes, each piece as it comes, and read no faster than its reader takes it. It is
@@ -17,6 +18,7 @@ async function pump(body: IncomingBody, writer: WritableStreamDefaultWriter<Uint
   try {
     for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
       await writer.write(piece);
+      release(piece); // A message of the socket, which is its own buffer.
     }
     await writer.close();
   } catch (thrown) {

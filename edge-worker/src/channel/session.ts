@@ -23,7 +23,7 @@ import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
 import { Flow, nonce } from './flow.ts';
 import { Liveness } from './liveness.ts';
-import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { Body, RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import { secretAnswer } from './secret-answer.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
@@ -112,7 +112,7 @@ export class Session {
   relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
     if (this.#flow.isFull) throw overloaded();
     const { id, reply } = this.#calls.relay(call.requestId);
-    const { body, stream } = bodyOf(call);
+    const body = bodyOf(call);
     this.#open({
       type: 'request',
       id,
@@ -121,11 +121,11 @@ export class Session {
       method: call.method,
       url: call.url,
       headers: call.headers,
-      body,
+      body: body.head,
       requestId: call.requestId,
       deadlineMs,
     });
-    if (stream !== undefined) this.#calls.upload(id, stream);
+    if (body.rest !== undefined) this.#calls.upload(id, body.rest);
     return reply;
   }
 
@@ -373,19 +373,13 @@ export class Session {
   }
 }
 
-/** How a request's body crosses: in its head, or as the stream that follows. */
-function bodyOf({ body, bodyLength }: RelayCall): { body: BodyHead; stream?: ReadableStream<Uint8Array> } {
+/** How a request's body crosses: in its head, or as what follows behind it. */
+function bodyOf({ body, bodyLength: length }: RelayCall): { head: BodyHead; rest?: NonNullable<Body> } {
   if (body instanceof ReadableStream) {
-    return {
-      body: { kind: 'stream', ...(bodyLength === undefined ? {} : { length: bodyLength }) },
-      stream: body,
-    };
+    return { head: { kind: 'stream', ...(length === undefined ? {} : { length }) }, rest: body };
   }
   const head = headOfBody(body);
-  // The cast: of a response that is given bytes, the body is a stream of them.
-  return head.kind === 'stream'
-    ? { body: head, stream: new Response(body).body as ReadableStream<Uint8Array> }
-    : { body: head };
+  return head.kind === 'stream' && body !== null ? { head, rest: body } : { head };
 }
 type Blob = Extract<FrameToEdge, { type: 'blob' }>;
 

@@ -1,4 +1,5 @@
 import { type BodySource, Failure, type OutgoingBody, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
+import { release } from '../bytes.ts';
 
 export interface UploadPorts {
   /** Where its pieces go; opened for this very upload. */
@@ -26,6 +27,7 @@ export class Upload implements BodySource {
     try {
       for (let read = await this.#read(); read !== undefined; read = await this.#read()) {
         if (!this.#body.write(read)) await this.#room();
+        if (this.#body.queued === 0) release(read); // What is sent was copied.
       }
       if (!this.#stopped) this.#body.end();
     } catch (thrown) {

@@ -23,16 +23,18 @@ export async function keepDeadline<T>(call: OpenCall<T>): Promise<T> {
     call.background(call.channel.cancelCall(call.requestId).catch(() => undefined));
     reject(failure);
   };
-  const left = () => giveUp(gone());
+  let answered = false;
+  const left = () => answered || giveUp(gone());
   const timer = setTimeout(() => giveUp(late(call.deadlineMs)), call.deadlineMs);
+  // Not taken back afterwards: the signal ends with its request, and each call into the runtime costs.
   call.signal.addEventListener('abort', left, { once: true });
   try {
     return unwrap(await Promise.race([call.open(), ended]));
   } catch (thrown) {
     throw objectFailure(thrown);
   } finally {
+    answered = true;
     clearTimeout(timer);
-    call.signal.removeEventListener('abort', left);
   }
 }
 

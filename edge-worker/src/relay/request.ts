@@ -4,9 +4,9 @@ import {
   Failure,
   HEADER_BYTES_MAX,
   type HeaderList,
-  INLINE_BODY_BYTES_MAX,
   RELAY_BODY_BYTES_MAX,
   UPLOAD_DEADLINE_MS,
+  WHOLE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
 import { readBody } from '../body.ts';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -76,8 +76,8 @@ async function bodyOf(request: Request): Promise<Pick<RelayCall, 'body' | 'bodyL
   if (announced === null) return { body, deadlineMs: UPLOAD_DEADLINE_MS };
   const bodyLength = Number(announced);
   if (bodyLength > RELAY_BODY_BYTES_MAX) throw tooLarge();
-  if (bodyLength > INLINE_BODY_BYTES_MAX) return { body, bodyLength, deadlineMs: UPLOAD_DEADLINE_MS };
-  const whole = await within(CALL_DEADLINE_MS, readBody(request, INLINE_BODY_BYTES_MAX), slowBody);
+  if (bodyLength > WHOLE_BODY_BYTES_MAX) return { body, bodyLength, deadlineMs: UPLOAD_DEADLINE_MS };
+  const whole = await within(CALL_DEADLINE_MS, readBody(request, WHOLE_BODY_BYTES_MAX), slowBody);
   return { body: whole, deadlineMs: CALL_DEADLINE_MS_MAX };
 }
 

@@ -14,6 +14,7 @@ import {
   type RequestHead,
   STREAM_IDLE_MS,
   type StatusReport,
+  WHOLE_BODY_BYTES_MAX,
   Windows,
 } from '@clawdbot/protocol';
 import { ZodError } from 'zod';
@@ -92,8 +93,21 @@ export class IncomingCalls {
     const body = head.body.kind === 'stream' ? this.#incoming(head.id) : undefined;
     const call = this.#admit(head.id, head.deadlineMs, body);
     if (call === undefined) return;
-    const bytes = head.body.kind === 'stream' ? null : bytesOfHead(head.body);
-    this.#relay(head, body === undefined ? bytes : this.#moving(call, body), call);
+    if (head.body.kind !== 'stream') this.#relay(head, bytesOfHead(head.body), call);
+    else if (body !== undefined) this.#relayStream(head, body, call);
+  }
+
+  /** A small body is waited for: given whole, it goes out in one write, and the connection can be used again. */
+  #relayStream(head: RequestHead, body: IncomingBody, call: OpenCall): void {
+    const { length } = head.body.kind === 'stream' ? head.body : {};
+    if (length === undefined || length > WHOLE_BODY_BYTES_MAX) {
+      this.#relay(head, this.#moving(call, body), call);
+      return;
+    }
+    body.whole().then(
+      (bytes) => this.#open.get(head.id) === call && this.#relay(head, bytes, call),
+      () => undefined, // The call is over: whoever ended it has said so.
+    );
   }
 
   getStatus({ id, siteId, deadlineMs }: GetStatus): void {
@@ -279,7 +293,7 @@ export class IncomingCalls {
     if (call === undefined) return;
     this.#open.delete(id);
     call.cancelTimer();
-    call.body?.fail(new Failure('orchestrator_lost', 'the call is over'));
+    call.body?.fail(OVER);
     this.#answers.drop(id);
     if (this.#open.size === 0) this.#options.clock.defer(() => this.#idle());
   }
@@ -297,6 +311,9 @@ export class IncomingCalls {
     });
   }
 }
+
+/** Made once: it tells an upstream that its request breaks off here, and nobody where. */
+const OVER = new Failure('orchestrator_lost', 'the call is over');
 
 interface Answer {
   readonly frame: FrameToEdge;

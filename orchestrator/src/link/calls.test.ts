@@ -114,6 +114,16 @@ describe('PROTOCOL: calls from the edge', () => {
     expect((await body).length).toBe(STREAM_OPENING_BYTES + 9);
   });
 
+  it('C6: a small streamed body of known length is handed on whole', async () => {
+    send(request(2, { body: { kind: 'stream', length: 6 } }));
+    session.receiveBytes(encodeChunk({ id: 2, last: false, bytes: Buffer.from('abc') }));
+    await settle();
+    expect(relayed).toEqual([]);
+    session.receiveBytes(encodeChunk({ id: 2, last: true, bytes: Buffer.from('def') }));
+    await settle();
+    expect(relayed[0]?.body).toEqual(new Uint8Array(Buffer.from('abcdef')));
+  });
+
   it('C8: a body beyond its credit ends the socket', () => {
     send(request(2, { body: { kind: 'stream' } }));
     for (const chunk of chunksOf(2, Buffer.alloc(STREAM_OPENING_BYTES + 1)))

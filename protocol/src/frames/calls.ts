@@ -1,10 +1,36 @@
 import { z } from 'zod';
+import type { HeaderList } from '../headers.ts';
 import { callId, receiptId, sha256Hex, siteId } from '../ids.ts';
 import { CALL_DEADLINE_MS_MAX, INLINE_BODY_BYTES_MAX, STREAM_WINDOW_BYTES } from '../limits.ts';
 
 const deadlineMs = z.int().min(1).max(CALL_DEADLINE_MS_MAX);
-/** Names and values in the order they came, repeated ones apart. */
-const headers = z.array(z.tuple([z.string().min(1), z.string()])).max(500);
+const HEADERS_MAX = 500;
+/**
+ * Names and values in the order they came, repeated ones apart. One function instead of a schema for each of the
+ * strings: those were half the cost of checking a frame.
+ */
+const headers = z
+  .custom<HeaderList>(isHeaderList, `expected at most ${HEADERS_MAX} pairs of name and value`)
+  .meta({
+    type: 'array',
+    maxItems: HEADERS_MAX,
+    items: {
+      type: 'array',
+      prefixItems: [{ type: 'string', minLength: 1 }, { type: 'string' }],
+      items: false,
+    },
+  });
+
+function isHeaderList(given: unknown): given is HeaderList {
+  return Array.isArray(given) && given.length <= HEADERS_MAX && given.every(isHeader);
+}
+
+const isHeader = (given: unknown): boolean =>
+  Array.isArray(given) &&
+  given.length === 2 &&
+  typeof given[0] === 'string' &&
+  given[0] !== '' &&
+  typeof given[1] === 'string';
 
 /**
  * Where a message's body is: in the head as text (valid UTF-8) or base64, in binary messages that follow

@@ -73,6 +73,16 @@ export class IncomingBody {
     }
   }
 
+  /** All of it, once it is there. Rejects as `next` does. */
+  async whole(): Promise<Uint8Array> {
+    const first = await this.next();
+    const second = await this.next();
+    if (first === undefined || second === undefined) return first ?? new Uint8Array(0);
+    const pieces = [first, second];
+    for (let piece = await this.next(); piece !== undefined; piece = await this.next()) pieces.push(piece);
+    return joined(pieces);
+  }
+
   /** Nobody reads it any more. */
   abandon(): void {
     this.#drop();
@@ -114,4 +124,14 @@ export class IncomingBody {
     this.#pieces.length = 0;
     this.#held = 0;
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
