@@ -1,1 +1,2 @@
 export * from './deliveries.ts';
+export * from './table.ts';
