@@ -36,8 +36,7 @@ export class Door {
   }
 
   relay(call: RelayCall): Promise<RelayReply> {
-    const { siteId } = call;
-    return siteId === undefined ? this.#passOn(call) : this.#ofSite({ ...call, siteId });
+    return isOfSite(call) ? this.#ofSite(call) : this.#passOn(call);
   }
 
   async #ofSite(call: SiteCall): Promise<RelayReply> {
@@ -89,6 +88,8 @@ export class Door {
     return { ...call, body };
   }
 }
+
+const isOfSite = (call: RelayCall): call is SiteCall => call.siteId !== undefined;
 
 /** Throws `Failure('too_large')`. */
 const whole = ({ body }: SiteCall): Promise<Uint8Array | null> =>

@@ -8,7 +8,7 @@ beforeEach(() => {
   bench = new Bench();
 });
 
-describe('a stored request', () => {
+describe('R3, R4, R5: a stored request', () => {
   it('is sent as the customer sent it, under the receipt’s key in place of the customer’s own', async () => {
     const [id] = bench.accept(1);
     await bench.settle();
@@ -142,7 +142,7 @@ describe('a stored request', () => {
   });
 });
 
-describe('a route', () => {
+describe('R4: a route', () => {
   it('sends up to 16 at once, in order', async () => {
     const ids = bench.accept(40);
     await bench.settle();
@@ -206,7 +206,7 @@ describe('a route', () => {
   });
 });
 
-it('whatever happens, each is through once, first attempts in order, and nothing is left', async () => {
+it('R4: whatever happens, each is through once, first attempts in order, and nothing is left', async () => {
   const step = fc.oneof(
     {
       weight: 3,
