@@ -231,6 +231,27 @@ describe('while the orchestrator is there', () => {
     });
     expect((await second.next('error')).error.code).toBe('not_found');
   });
+
+  it('R9: a database that is new is offered anew what is open and no longer in the log', async () => {
+    const { vps, call, connect, channel } = await build({ respond: 'accepted' });
+    const first = await connect();
+    const { receiptId } = ticketOf(value(await call()));
+    const hook = await webhook(first);
+    first.send({ type: 'ack', log: 'queue', applied: hook.seq });
+    await expect.poll(async () => value(await channel.receipt(receiptId)).state).toBe('on_vps');
+    await runInDurableObject(stubOf(vps), (_, { storage: { sql } }) => {
+      sql.exec(`DELETE FROM log_outbox WHERE log = 'queue'`);
+    });
+    await channel.release();
+    const logs = {
+      control: { logId: 'another-log', oldest: 1, last: 0, applied: 0 },
+      queue: { logId: 'another-queue', oldest: 1, last: 0, applied: 0 },
+    };
+    const second = await connect({ instanceId: 'process-b', logs });
+    const again = await webhook(second);
+    expect([again.receiptId, again.seq]).toEqual([receiptId, hook.seq + 1]);
+    expect((await pull(second, again)).length).toBe(hook.parcel.bytes);
+  });
 });
 
 describe('the door', () => {

@@ -17,7 +17,7 @@ export interface DeliveriesOptions extends AttemptPorts, Pick<BookOptions, 'outb
 }
 
 /** Of what customers sent, in memory at once, whatever the number of routes. */
-const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
 /** Before the edge is asked again for what it could not send. */
 const PULL_RETRY_MS = 2_000;
 
