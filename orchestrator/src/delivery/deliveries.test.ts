@@ -113,6 +113,19 @@ describe('R3, R4, R5: a stored request', () => {
     expect([bench.states(id).at(-1), bench.left, bench.attempts.length]).toEqual(['expired', 0, 2]);
   });
 
+  it('that the edge cannot read is dead in the end, and not sent', async () => {
+    const { receiptId: id } = bench.webhook('/hooks/*', 1_000_000, true);
+    const next = id.replace(/1$/, '2');
+    bench.unreadable.add(next);
+    expect(bench.accept(1)).toEqual([next]);
+    for (let n = 0; n < 5; n++) {
+      await bench.settle();
+      bench.clock.pass(60_000);
+    }
+    await bench.settle();
+    expect([bench.states(next).at(-1), bench.attempts, bench.left]).toEqual(['dead', [], 0]);
+  });
+
   it('that the edge has settled or erased is dropped without a word', async () => {
     const [id = ''] = bench.accept(1);
     await bench.answerAll(500);
