@@ -1,5 +1,6 @@
 import { Inbox, type LogName, Outbox, type RandomBytes, type Status } from '@clawdbot/protocol';
 import type { Clock } from './clock.ts';
+import { DeliveryTable } from './delivery/index.ts';
 import { Losses } from './link/index.ts';
 import type { Logger } from './log.ts';
 import type { UpstreamAllow } from './relay/allow.ts';
@@ -28,6 +29,7 @@ export function layGround({ store, clock, random, log, allow, newLogId }: Ground
     new Outbox({ sql, log: name, now, newLogId, lazyPositions: true, gather: true });
   const outboxes = { control: outboxOf('control'), queue: outboxOf('queue') };
   const inboxes = { control: new Inbox(sql, 'control'), queue: new Inbox(sql, 'queue') };
+  const deliveries = new DeliveryTable(sql);
   const events = new Events({ sql, outbox: outboxes.control, now, random });
   return {
     store,
@@ -35,7 +37,7 @@ export function layGround({ store, clock, random, log, allow, newLogId }: Ground
     outboxes,
     inboxes,
     events,
-    queues: (): Status['queues'] => depthsOf(inboxes, outboxes),
+    queues: (): Status['queues'] => depthsOf(inboxes, outboxes, deliveries),
     losses: new Losses(sql, now, log),
     settings: createSettings({ sql, now, allow, events }),
     shared: new SharedTables(sql),
@@ -44,10 +46,11 @@ export function layGround({ store, clock, random, log, allow, newLogId }: Ground
 
 type Both<T> = Readonly<Record<LogName, T>>;
 
-function depthsOf(inboxes: Both<Inbox>, outboxes: Both<Outbox>): Status['queues'] {
+function depthsOf(inboxes: Both<Inbox>, outboxes: Both<Outbox>, deliveries: DeliveryTable): Status['queues'] {
   const [control, queue] = [inboxes.control.depth(), inboxes.queue.depth()];
   return {
-    inbox: control.pending + queue.pending,
+    // A stored request is handled when it has come to its upstream.
+    inbox: control.pending + queue.pending + deliveries.count,
     outbox: outboxes.control.depth + outboxes.queue.depth,
     deadLetters: control.dead + queue.dead,
   };

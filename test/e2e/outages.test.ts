@@ -96,3 +96,16 @@ test('S9: a channel that is open and silent is found within 4 s of a call, and h
   cable.mend();
   await system().works();
 });
+
+test('S9: a customer of a stored request gets the receipt when the channel is silent, and it is delivered later', async () => {
+  const cable = await throughCable();
+  await system().works();
+  cable.swallow();
+  const asked = system().relay('/webhooks/lead', { method: 'POST', body: 'kept' });
+  const took = await timed(async () => expect((await asked).status).toBe(202));
+  expect(took).toBeLessThan(5_000);
+  cable.mend();
+  const id = (await asked).json.receiptId;
+  const ask = async () => (await system().api(`/api/v1/receipts/${id}`)).json.state;
+  await eventually('it is delivered', ask, (state) => state === 'delivered');
+});

@@ -65,7 +65,7 @@ async function pull(peer: Peer, { receiptId, parcel }: Webhook): Promise<Uint8Ar
 }
 
 describe('while the orchestrator is away', () => {
-  it('a request is stored, and answered with its receipt at once', async () => {
+  it('R2: a request is stored, and answered with its receipt at once', async () => {
     const { call, channel } = await build();
     const reply = value(await call());
     const { receiptId, state } = ticketOf(reply);
@@ -77,7 +77,7 @@ describe('while the orchestrator is away', () => {
     });
   });
 
-  it('nothing of what the customer sent can be read in the database', async () => {
+  it('R1: nothing of what the customer sent can be read in the database', async () => {
     const { call, vps } = await build();
     value(await call());
     await runInDurableObject(stubOf(vps), (_, { storage: { sql } }) => {
@@ -131,7 +131,7 @@ describe('while the orchestrator is away', () => {
 });
 
 describe('while the orchestrator is there', () => {
-  it('the upstream’s own answer is handed on, and settles the receipt', async () => {
+  it('R3, R5: the upstream’s own answer is handed on, and settles the receipt', async () => {
     const { call, channel, connect } = await build();
     const peer = await connect();
     const asked = call();
@@ -159,7 +159,7 @@ describe('while the orchestrator is there', () => {
     expect((await peer.next('error')).error.code).toBe('not_found');
   });
 
-  it('an answer for which nobody waits any more settles nothing', async () => {
+  it('R5: an answer for which nobody waits any more settles nothing', async () => {
     const { call, channel, connect } = await build({ respond: 'accepted' });
     const peer = await connect();
     const { receiptId } = ticketOf(value(await call()));
@@ -182,7 +182,7 @@ describe('while the orchestrator is there', () => {
     ],
     ['the socket is lost', (peer: Peer) => peer.close(1001, 'gone')],
     ['the orchestrator drains', (peer: Peer) => peer.send({ type: 'drain', reason: 'stopping' })],
-  ])('who waits gets the receipt as soon as %s', async (_, then) => {
+  ])('R6: who waits gets the receipt as soon as %s', async (_, then) => {
     const { call, connect } = await build();
     const peer = await connect();
     const asked = call();
@@ -197,7 +197,7 @@ describe('while the orchestrator is there', () => {
     expect(value(await call()).status).toBe(202);
   });
 
-  it('a database that is new is offered all that is open, and finds the rest settled', async () => {
+  it('R9: a database that is new is offered all that is open, and finds the rest settled', async () => {
     const { call, connect, channel } = await build({ respond: 'accepted' });
     const first = await connect();
     const [one, two] = [ticketOf(value(await call())), ticketOf(value(await call()))];
@@ -231,6 +231,27 @@ describe('while the orchestrator is there', () => {
       receiptId: one.receiptId,
     });
     expect((await second.next('error')).error.code).toBe('not_found');
+  });
+
+  it('R9: a database that is new is offered anew what is open and no longer in the log', async () => {
+    const { vps, call, connect, channel } = await build({ respond: 'accepted' });
+    const first = await connect();
+    const { receiptId } = ticketOf(value(await call()));
+    const hook = await webhook(first);
+    first.send({ type: 'ack', log: 'queue', applied: hook.seq });
+    await expect.poll(async () => value(await channel.receipt(receiptId)).state).toBe('on_vps');
+    await runInDurableObject(stubOf(vps), (_, { storage: { sql } }) => {
+      sql.exec(`DELETE FROM log_outbox WHERE log = 'queue'`);
+    });
+    await channel.release();
+    const logs = {
+      control: { logId: 'another-log', oldest: 1, last: 0, applied: 0 },
+      queue: { logId: 'another-queue', oldest: 1, last: 0, applied: 0 },
+    };
+    const second = await connect({ instanceId: 'process-b', logs });
+    const again = await webhook(second);
+    expect([again.receiptId, again.seq]).toEqual([receiptId, hook.seq + 1]);
+    expect((await pull(second, again)).length).toBe(hook.parcel.bytes);
   });
 });
 
@@ -318,7 +339,7 @@ describe('a receipt', () => {
     expect(await found({ state: 'erased' })).toEqual([ids[2], ids[0]]);
   });
 
-  it('is delivered again only when it has ended and is kept', async () => {
+  it('R8: is delivered again only when it has ended and is kept', async () => {
     const { call, channel, connect } = await build({ respond: 'accepted' });
     const peer = await connect();
     const { receiptId } = ticketOf(value(await call()));

@@ -30,8 +30,7 @@ export class Door {
   }
 
   relay(call: RelayCall): Promise<RelayReply> {
-    const { siteId } = call;
-    return siteId === undefined ? this.#passOn(call) : this.#ofSite({ ...call, siteId });
+    return isOfSite(call) ? this.#ofSite(call) : this.#passOn(call);
   }
 
   async #ofSite(call: SiteCall): Promise<RelayReply> {
@@ -81,6 +80,8 @@ export class Door {
     return { ...call, body };
   }
 }
+
+const isOfSite = (call: RelayCall): call is SiteCall => call.siteId !== undefined;
 
 /** Throws `Failure('too_large')`. */
 async function whole({ body, bodyLength = 0 }: SiteCall): Promise<Uint8Array | null> {

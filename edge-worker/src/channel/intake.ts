@@ -41,8 +41,8 @@ export interface IntakeParts {
   readonly onStored: () => void;
 }
 
-/** What an outsider may keep in this object's memory of 128 MB at once: some parcels of the largest kind, each twice. */
-const IN_HAND_BYTES_MAX = 3 * QUEUE_BODY_BYTES_MAX;
+/** What outsiders may keep in this object's memory of 128 MB at once: each body is there three times, as it came, as a parcel, sealed. */
+const IN_HAND_BYTES_MAX = 2 * QUEUE_BODY_BYTES_MAX;
 /** The Worker gives a call up by its deadline: the receipt must be on its way before that. */
 const MARGIN_MS = 2_000;
 const RECEIPT_HEADER = 'x-receipt-id';
@@ -171,13 +171,13 @@ type Stored =
 async function keyOf(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null) {
   const given = call.headers.find(([name]) => name === 'idempotency-key')?.[1];
   if (given === undefined) return undefined;
-  const digest = await sha256(body ?? new Uint8Array());
+  const digest = await sha256(Uint8Array.from(body ?? []));
   return digestOf([siteId, route.path, given, call.method, call.url, digest]);
 }
 
 /** By the platform: 10 MB in script would hold this object up for a while. */
-const sha256 = async (bytes: Uint8Array): Promise<string> =>
-  hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(bytes))));
+const sha256 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
+  hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 
 const bytesOf = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 

@@ -17,12 +17,15 @@ export class Parcels {
     this.#cipher = cipher;
   }
 
-  /** One part after the other: a parcel of 10 MB must not be in memory many times over. */
+  /**
+   * One part after the other: a parcel of 10 MB must not be in memory many times over. Throws
+   * `Failure('storage_failed')` without a key: nothing is stored that could be read.
+   */
   async seal(receiptId: string, parcel: Uint8Array): Promise<SealedParts> {
     const parts: Uint8Array[] = [];
     for (let at = 0; at < parcel.length; at += BLOB_PART_BYTES) {
       const part = parcel.subarray(at, at + BLOB_PART_BYTES);
-      parts.push(await this.#cipher.seal(part, contextOf(receiptId, parts.length)));
+      parts.push(await this.#cipher.seal(part, contextOf(receiptId, parts.length)).catch(cannotSeal));
     }
     return parts;
   }
@@ -34,7 +37,7 @@ export class Parcels {
     }
   }
 
-  /** One part as it was. Throws `Failure('blob_missing')`. */
+  /** One part as it was. Throws `Failure('blob_missing')`, also when it was sealed with another key. */
   async part(receiptId: string, part: number): Promise<Uint8Array> {
     const [row] = this.#sql
       .exec<{ sealed: ArrayBuffer }>(
@@ -44,7 +47,7 @@ export class Parcels {
       )
       .toArray();
     if (row === undefined) throw new Failure('blob_missing', `the edge has no part ${part} of ${receiptId}`);
-    return this.#cipher.open(new Uint8Array(row.sealed), contextOf(receiptId, part));
+    return this.#cipher.open(new Uint8Array(row.sealed), contextOf(receiptId, part)).catch(cannotOpen);
   }
 
   /** All of it, whose size its receipt tells. */
@@ -61,6 +64,22 @@ export class Parcels {
   drop(receiptId: string): void {
     this.#sql.exec(`DELETE FROM parcels WHERE receipt_id = ?`, receiptId);
   }
+}
+
+function cannotSeal(cause: unknown): never {
+  console.error('requests cannot be stored: see SECRETS_KEY', cause);
+  throw new Failure('storage_failed', 'the edge cannot encrypt: see SECRETS_KEY', {
+    retryAfterMs: 60_000,
+    execution: 'not_started',
+    cause,
+  });
+}
+
+function cannotOpen(cause: unknown): never {
+  console.error('a stored request cannot be read: see SECRETS_KEY', cause);
+  throw new Failure('blob_missing', 'the edge cannot decrypt it: it was stored under another SECRETS_KEY', {
+    cause,
+  });
 }
 
 const contextOf = (receiptId: string, part: number): string => `${receiptId}/${part}`;

@@ -1,4 +1,4 @@
-import { decodeParcel, type Receipt, type ReceiptDetail, type Sql } from '@clawdbot/protocol';
+import { decodeParcel, Failure, type Receipt, type ReceiptDetail, type Sql } from '@clawdbot/protocol';
 import { beginsWith, contains } from './parcel-text.ts';
 import type { Parcels } from './parcels.ts';
 import { type ReceiptRow, receiptOf } from './receipt-row.ts';
@@ -30,8 +30,9 @@ export class ReceiptSearch {
 
   /** With what the customer asked for, without the headers and the body that were sent along. */
   async detail({ receipt, parcel, kept }: ReceiptRow): Promise<ReceiptDetail> {
-    if (!kept) return receipt;
-    const { head, body } = decodeParcel(await this.#parts.parcels.whole(receipt.id, parcel.bytes));
+    const whole = kept ? await this.#whole(receipt.id, parcel.bytes) : undefined;
+    if (whole === undefined) return receipt;
+    const { head, body } = decodeParcel(whole);
     const { method, url } = head;
     return { ...receipt, request: { method, url, bodyBytes: body?.length ?? 0 } };
   }
@@ -55,9 +56,19 @@ export class ReceiptSearch {
   }
 
   async #matches(id: string, bytes: number, { path, q }: ReceiptQuery): Promise<boolean> {
-    const parcel = await this.#parts.parcels.whole(id, bytes).catch(() => undefined);
-    if (parcel === undefined) return false; // Erased since, or sealed with another key.
+    const parcel = await this.#whole(id, bytes);
+    if (parcel === undefined) return false;
     return (path === undefined || beginsWith(parcel, path)) && (q === undefined || contains(parcel, q));
+  }
+
+  /** Undefined when it was erased since, or sealed with another key. */
+  async #whole(id: string, bytes: number): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#parts.parcels.whole(id, bytes);
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'blob_missing') return undefined;
+      throw error;
+    }
   }
 
   #rows({ after, site, state, from, to }: ReceiptQuery, limit: number): ReceiptRow[] {

@@ -56,7 +56,7 @@ describe('a receipt', () => {
     ['dead', 'delivered', 'delivered'],
     ['dead', 'expired', 'dead'],
     ['delivered', 'dead', 'delivered'],
-  ] as const)('that is %s and then told of as %s is %s', (first, then, is) =>
+  ] as const)('R7: that is %s and then told of as %s is %s', (first, then, is) =>
     withObject((parts) => {
       const { receipts, take, report } = build(parts);
       const id = take(1);

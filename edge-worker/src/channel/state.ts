@@ -23,7 +23,7 @@ export interface StateParts {
 /** What this object knows of its orchestrator, as operators see it. */
 export class State {
   readonly #parts: StateParts;
-  #read: { readonly kept: string; readonly status: Omit<Status, 'type'> | undefined } | undefined;
+  #read: Told | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -72,20 +72,36 @@ export class State {
     };
   }
 
-  /** The last that the orchestrator told of itself. Read once for each that it tells: customers' requests ask. */
+  /** The last that the orchestrator told of itself. */
   get status(): Omit<Status, 'type'> | undefined {
-    const kept = this.#parts.meta.text('status');
-    if (kept === undefined) return undefined;
-    if (this.#read?.kept !== kept) {
-      const read = statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
-      this.#read = { kept, status: read.success ? read.data : undefined };
-    }
-    return this.#read.status;
+    return this.#told.status;
   }
 
   /** What the orchestrator last said of a site. */
   running(siteId: string): { generation: number; digest: string } | undefined {
-    const site = this.status?.sites.find((entry) => entry.siteId === siteId);
-    return site === undefined ? undefined : { generation: site.generation, digest: site.digest };
+    return this.#told.sites.get(siteId);
   }
+
+  /** Read once for each status that it tells: every request of a customer asks. */
+  get #told(): Told {
+    const kept = this.#parts.meta.text('status');
+    if (this.#read === undefined || this.#read.kept !== kept) this.#read = readTold(kept);
+    return this.#read;
+  }
+}
+
+/** A status as it is kept, and what is in it. */
+interface Told {
+  readonly kept: string | undefined;
+  readonly status: Omit<Status, 'type'> | undefined;
+  readonly sites: ReadonlyMap<string, { generation: number; digest: string }>;
+}
+
+function readTold(kept: string | undefined): Told {
+  const read = kept === undefined ? undefined : statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
+  const status = read?.success ? read.data : undefined;
+  const sites = (status?.sites ?? []).map(
+    ({ siteId, generation, digest }) => [siteId, { generation, digest }] as const,
+  );
+  return { kept, status, sites: new Map(sites) };
 }

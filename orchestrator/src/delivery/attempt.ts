@@ -76,6 +76,8 @@ async function pull(delivery: Delivery, { pull }: AttemptPorts, signal: AbortSig
     signal.throwIfAborted();
     if (!(error instanceof Failure)) throw error;
     if (error.code === 'not_found') return { is: 'gone' } as const;
+    // It will hardly be there the next time, and must not stand in the way of others for days.
+    if (error.code === 'blob_missing') return tried(verdictOfError(error));
     return { is: 'undone', reason: error.message } as const;
   }
 }
@@ -96,9 +98,11 @@ async function send(
     const hasAnswer = delivery.awaited && verdict.is !== 'failed';
     return { is: 'tried', verdict, answer: hasAnswer ? answerOf(reply) : undefined };
   } catch (error) {
-    return { is: 'tried', verdict: verdictOfError(error), answer: undefined };
+    return tried(verdictOfError(error));
   }
 }
+
+const tried = (verdict: Verdict) => ({ is: 'tried', verdict, answer: undefined }) as const;
 
 /** As the frame of a call would bring it. Its key is ours, the same in each attempt: the customer's own ends at the edge. */
 function requestOf(

@@ -36,6 +36,8 @@ export class Bench {
   readonly told: Told[] = [];
   /** Receipts that the edge has settled. */
   readonly settled = new Set<string>();
+  /** Receipts whose parcels the edge cannot read. */
+  readonly unreadable = new Set<string>();
   /** Receipts whose customer waits. */
   readonly waiting = new Set<string>();
   room = Number.POSITIVE_INFINITY;
@@ -59,6 +61,7 @@ export class Bench {
       jitter: () => 0.999,
       log: recordingLogger().log,
       pull: async ({ receiptId = '' }) => {
+        if (this.unreadable.has(receiptId)) throw new Failure('blob_missing', 'another SECRETS_KEY');
         if (this.settled.has(receiptId)) throw new Failure('not_found', 'it is delivered');
         return this.parcel;
       },

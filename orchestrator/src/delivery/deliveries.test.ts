@@ -8,7 +8,7 @@ beforeEach(() => {
   bench = new Bench();
 });
 
-describe('a stored request', () => {
+describe('R3, R4, R5: a stored request', () => {
   it('is sent as the customer sent it, under the receipt’s key in place of the customer’s own', async () => {
     const [id] = bench.accept(1);
     await bench.settle();
@@ -113,6 +113,19 @@ describe('a stored request', () => {
     expect([bench.states(id).at(-1), bench.left, bench.attempts.length]).toEqual(['expired', 0, 2]);
   });
 
+  it('that the edge cannot read is dead in the end, and not sent', async () => {
+    const { receiptId: id } = bench.webhook('/hooks/*', 1_000_000, true);
+    const next = id.replace(/1$/, '2');
+    bench.unreadable.add(next);
+    expect(bench.accept(1)).toEqual([next]);
+    for (let n = 0; n < 5; n++) {
+      await bench.settle();
+      bench.clock.pass(60_000);
+    }
+    await bench.settle();
+    expect([bench.states(next).at(-1), bench.attempts, bench.left]).toEqual(['dead', [], 0]);
+  });
+
   it('that the edge has settled or erased is dropped without a word', async () => {
     const [id = ''] = bench.accept(1);
     await bench.answerAll(500);
@@ -142,7 +155,7 @@ describe('a stored request', () => {
   });
 });
 
-describe('a route', () => {
+describe('R4: a route', () => {
   it('sends up to 16 at once, in order', async () => {
     const ids = bench.accept(40);
     await bench.settle();
@@ -206,7 +219,7 @@ describe('a route', () => {
   });
 });
 
-it('whatever happens, each is through once, first attempts in order, and nothing is left', async () => {
+it('R4: whatever happens, each is through once, first attempts in order, and nothing is left', async () => {
   const step = fc.oneof(
     {
       weight: 3,

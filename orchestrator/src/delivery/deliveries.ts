@@ -1,43 +1,28 @@
-import {
-  Failure,
-  type Outbox,
-  orchestratorCodec,
-  type ReceiptReport,
-  type Sql,
-  type Webhook,
-} from '@clawdbot/protocol';
+import { Failure, type Sql, type Webhook } from '@clawdbot/protocol';
 import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
 import { type Attempted, type AttemptPorts, attempt, type Told } from './attempt.ts';
+import { type Attempt, type BookOptions, DeliveryBook, throughOf } from './book.ts';
 import { Line } from './line.ts';
 import { type Delivery, DeliveryTable } from './table.ts';
-import { pauseMs } from './verdict.ts';
 
-export interface DeliveriesOptions extends AttemptPorts {
+export interface DeliveriesOptions extends AttemptPorts, Pick<BookOptions, 'outbox' | 'jitter'> {
   readonly sql: Sql;
-  /** Of the queue log. */
-  readonly outbox: Pick<Outbox, 'append'>;
   /** The edge's time: by it requests expire. */
   readonly edgeNow: () => number;
-  /** From 0 up to, not including, 1: spreads the retries. */
-  readonly jitter: () => number;
   readonly log: Logger;
   /** The outbox has new entries. */
   readonly onReport: () => void;
   readonly onLeaseLost: (error: LeaseLost) => void;
 }
 
-/** Answers that a repeat hardly changes, until a request is given up. */
-const REFUSALS_MAX = 5;
 /** Of what customers sent, in memory at once, whatever the number of routes. */
-const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
 /** Before the edge is asked again for what it could not send. */
 const PULL_RETRY_MS = 2_000;
 
-interface Ended {
+interface Ended extends Attempt {
   readonly line: Line;
-  readonly delivery: Delivery;
-  readonly attempted: Attempted | { readonly is: 'expired' };
 }
 
 /**
@@ -47,6 +32,7 @@ interface Ended {
 export class Deliveries {
   readonly #options: DeliveriesOptions;
   readonly #table: DeliveryTable;
+  readonly #book: DeliveryBook;
   readonly #lines = new Map<string, Line>();
   readonly #stopping = new AbortController();
   /** Written to the database since the last round. */
@@ -63,6 +49,7 @@ export class Deliveries {
   constructor(options: DeliveriesOptions) {
     this.#options = options;
     this.#table = new DeliveryTable(options.sql);
+    this.#book = new DeliveryBook({ ...options, table: this.#table });
   }
 
   /** Takes up what an earlier process left. */
@@ -190,7 +177,7 @@ export class Deliveries {
     if (this.#stopping.signal.aborted) return;
     const ended = this.#ended;
     try {
-      const told = this.#options.sql.transaction(() => ended.flatMap((one) => this.#write(one)));
+      const told = this.#options.sql.transaction(() => ended.flatMap((one) => this.#book.write(one)));
       this.#ended = this.#ended.slice(ended.length);
       for (const one of told) this.#tell(one);
       this.#options.onReport();
@@ -235,63 +222,6 @@ export class Deliveries {
     else for (const line of new Set(ended.map(({ line }) => line))) this.#pump(line);
   }
 
-  /** In the transaction. @returns what a customer who waits is told behind it */
-  #write({ delivery, attempted }: Ended): Told[] {
-    const { receiptId, n } = delivery;
-    const attempts = delivery.attempts + 1;
-    switch (attempted.is) {
-      case 'undone':
-        return [];
-      case 'gone':
-        this.#table.end(n);
-        return [];
-      case 'expired':
-        this.#table.end(n);
-        this.#report(delivery, { state: 'expired', attempts: delivery.attempts, error: 'its time was up' });
-        return delivery.awaited ? [{ receiptId, attempts: delivery.attempts }] : [];
-      case 'tried': {
-        const answer = this.#settle(delivery, attempted, attempts);
-        if (!delivery.awaited) return [];
-        return [{ receiptId, attempts, ...(answer === undefined ? {} : { answer }) }];
-      }
-    }
-  }
-
-  #settle(
-    delivery: Delivery,
-    { verdict, answer }: Extract<Attempted, { is: 'tried' }>,
-    attempts: number,
-  ): Told['answer'] {
-    const { is, ...said } = verdict;
-    if (is === 'delivered') {
-      this.#table.end(delivery.n);
-      this.#report(delivery, { state: 'delivered', attempts, ...said });
-      return answer;
-    }
-    const refusals = delivery.refusals + (is === 'refused' ? 1 : 0);
-    const { status, error } = verdict;
-    const told = { attempts, ...(status === undefined ? {} : { status }), error: error.slice(0, 500) };
-    if (refusals >= REFUSALS_MAX) {
-      this.#table.end(delivery.n);
-      this.#report(delivery, { state: 'dead', ...told });
-      return undefined;
-    }
-    this.#table.retry(delivery.n, { attempts, refusals, nextAt: this.#nextAt(attempts, verdict) });
-    this.#report(delivery, { state: 'retrying', ...told });
-    return undefined;
-  }
-
-  #nextAt(attempts: number, verdict: { readonly is: string; readonly retryAfterMs?: number }): number {
-    const { clock, jitter } = this.#options;
-    return Math.ceil(clock.now() + Math.max(pauseMs(attempts, jitter), verdict.retryAfterMs ?? 0));
-  }
-
-  /** Throws `Failure('log_full')`. */
-  #report({ receiptId }: Delivery, said: Omit<ReceiptReport, 'type' | 'receiptId' | 'at'>): void {
-    const entry = { type: 'receipt', receiptId, at: this.#options.clock.now(), ...said } as const;
-    this.#options.outbox.append(orchestratorCodec.encodeEntry(entry));
-  }
-
   /** Best effort: who does not hear it gets the receipt. */
   #tell(told: Told): void {
     const { tell, log } = this.#options;
@@ -299,9 +229,4 @@ export class Deliveries {
       log.debug('a customer may not have been told', { receiptId: told.receiptId, error });
     });
   }
-}
-
-/** Does it tell that the upstream takes requests? */
-function throughOf(attempted: Ended['attempted']): boolean | undefined {
-  return attempted.is === 'tried' ? attempted.verdict.is === 'delivered' : undefined;
 }

@@ -1,2 +1,3 @@
 export * from './deliveries.ts';
 export * from './gather.ts';
+export * from './table.ts';

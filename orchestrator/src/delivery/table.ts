@@ -77,6 +77,11 @@ export class DeliveryTable {
       .map(deliveryOf)[0];
   }
 
+  /** Of all routes. */
+  get count(): number {
+    return int(this.#sql.run(`SELECT COUNT(*) AS n FROM deliveries`)[0], 'n');
+  }
+
   retry(n: number, { attempts, refusals, nextAt }: Pick<Delivery, 'attempts' | 'refusals' | 'nextAt'>): void {
     this.#sql.run(
       `UPDATE deliveries SET attempts = ?, refusals = ?, next_at = ? WHERE n = ?`,

@@ -28,12 +28,13 @@ export function verdictOf(status: number, headers: HeaderList, now: number): Ver
   return { is: 'failed', status, error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
+/** Too large an answer, a request that cannot be sent or that the edge cannot read: the next time is the same. */
+const SAME_AGAIN: ReadonlySet<string> = new Set(['response_too_large', 'bad_request', 'blob_missing']);
+
 /** There was no answer, or none that can be read. */
 export function verdictOfError(error: unknown): Verdict {
   if (!(error instanceof Failure)) return { is: 'failed', error: String(error) };
-  // Too large an answer, or a request that cannot be sent: the next one is the same.
-  const same = error.code === 'response_too_large' || error.code === 'bad_request';
-  return { is: same ? 'refused' : 'failed', error: error.message };
+  return { is: SAME_AGAIN.has(error.code) ? 'refused' : 'failed', error: error.message };
 }
 
 /** Seconds, or a date (RFC 9110 §10.2.3). */
