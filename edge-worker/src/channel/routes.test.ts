@@ -35,12 +35,13 @@ describe('what the Worker is told of a site', () => {
 
   it('is of the config that runs, as long as a newer one does not', async () => {
     await configure(0, { path: '/*' });
+    const { digest } = value(await channelOf(vps).config('shop'));
     const peer = await Peer.connect(vps);
     peer.send({
       ...{ type: 'status', at: 1, version: '1', uptimeS: 1, workers: [] },
       memory: { rssBytes: 1, heapUsedBytes: 1 },
       queues: { inbox: 0, outbox: 0, deadLetters: 0 },
-      sites: [{ siteId: 'shop', generation: 1, digest: 'a'.repeat(64) }],
+      sites: [{ siteId: 'shop', generation: 1, digest }],
       tunnel: { state: 'not_configured' },
     });
     await configure(1, { path: '/*', offline: 'queue' });
