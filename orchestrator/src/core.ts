@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   type Caller,
   CONTROL_LANE,
+  Failure,
   type Hello,
   type LogName,
   matchRoute,
@@ -31,6 +32,8 @@ import type { Logger } from './log.ts';
 import { awaitsResync, DATABASE_FILE, endRestore } from './store/index.ts';
 import { PRUNE_ROWS } from './sync/index.ts';
 
+/** An upstream's answer to a stored request is read so long: by its head it has taken the request. */
+const ANSWER_WITHIN_MS = 5_000;
 /** Rows of a log in one transaction: some 20 ms, in which no call is answered. */
 const COMPACT_ROWS = 5_000;
 
@@ -262,8 +265,13 @@ export class Core {
       edgeNow: () => this.link.edgeNow,
       pull: (ref, signal) => this.link.parcel(ref, signal),
       send: async (call) => {
-        const { body, ...reply } = await services.request(call);
-        return { ...reply, body: await gather(body, RECEIPT_ANSWER_BYTES_MAX) };
+        const enough = new AbortController();
+        const signal = AbortSignal.any([call.signal, enough.signal]);
+        const { body, ...reply } = await services.request({ ...call, signal });
+        const giveUp = () =>
+          enough.abort(new Failure('upstream_failed', 'its answer is not read any further'));
+        const limits = { bytesMax: RECEIPT_ANSWER_BYTES_MAX, ms: ANSWER_WITHIN_MS };
+        return { ...reply, body: await gather(body, { ...limits, clock, giveUp }) };
       },
       timeoutMs: (siteId, method, url) =>
         matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url)?.timeoutMs,

@@ -1,22 +1,43 @@
 import { BodyBuffer } from '@clawdbot/protocol';
 import type { ReplyBody } from '../calls/index.ts';
+import type { Clock } from '../clock.ts';
+
+export interface GatherOptions {
+  readonly bytesMax: number;
+  /** Behind the head; a body that takes longer is given up. */
+  readonly ms: number;
+  readonly clock: Clock;
+  /** Ends the upstream's answer: nothing more of it is of use. */
+  readonly giveUp: () => void;
+}
 
 /**
- * An answer's body, read to its end: only then it is known to be whole. Of one larger than `bytesMax` nothing is
- * kept but a length that says so: one byte more than that. Rejects with the reason when it breaks off.
+ * An answer's body, if it comes whole, soon, and is no larger than `bytesMax`. Its head has said by then what became of
+ * the request: a body that breaks off, or never ends, must not have it sent again. Such a one is returned as one byte
+ * more than `bytesMax`: too large to be handed on.
  */
-export function gather(body: ReplyBody, bytesMax: number): Promise<Uint8Array | null> {
+export function gather(body: ReplyBody, options: GatherOptions): Promise<Uint8Array | null> {
   if (body === null || body instanceof Uint8Array) return Promise.resolve(body);
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const { bytesMax, ms, clock, giveUp } = options;
+  const { promise, resolve } = Promise.withResolvers<Uint8Array>();
   const kept = new BodyBuffer(bytesMax);
-  let tooLarge = false;
+  const end = (bytes: Uint8Array) => {
+    cancel();
+    resolve(bytes);
+  };
+  const leave = () => {
+    end(new Uint8Array(bytesMax + 1));
+    giveUp();
+  };
+  const cancel = clock.after(ms, leave);
   body.start({
     write: (bytes) => {
-      tooLarge ||= !kept.add(bytes);
-      return true;
+      const fits = kept.add(bytes);
+      if (!fits) leave();
+      return fits;
     },
-    end: () => resolve(tooLarge ? new Uint8Array(bytesMax + 1) : kept.bytes()),
-    fail: reject,
+    end: () => end(kept.bytes()),
+    fail: () => end(new Uint8Array(bytesMax + 1)),
   });
   return promise;
 }
