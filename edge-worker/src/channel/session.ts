@@ -60,7 +60,8 @@ export class Session {
       state.state === 'greeting' ? [] : state.logs,
     );
     this.#calls = new Calls({
-      push: (frame) => this.#ended || this.#sender.push(frame),
+      // A turn is a timer's millisecond in workerd, and a sender without credit would wait for it.
+      push: (frame) => this.#ended || this.#sender.pushNow(frame),
       send: (chunk, sent) => this.#sender.pushChunk(chunk, sent),
       end: (id) => this.#sender.push({ type: 'end', id }),
     });
