@@ -1,5 +1,4 @@
 import {
-  type BodyHead,
   CLOSE,
   type CloseName,
   closeReason,
@@ -11,7 +10,6 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   type Hello,
-  headOfBody,
   type LogName,
   ProtocolError,
   type StatusReport,
@@ -21,9 +19,10 @@ import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
 import { Flow, nonce } from './flow.ts';
 import { Liveness } from './liveness.ts';
-import type { Body, RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
+import { bodyOf } from './upload.ts';
 
 /** A session, and when its socket last had a heartbeat answered by the runtime. */
 export interface Connected {
@@ -300,15 +299,6 @@ export class Session {
     this.#state = state;
     this.#ports.save(state);
   }
-}
-
-/** How a request's body crosses: in its head, or as what follows behind it. */
-function bodyOf({ body, bodyLength: length }: RelayCall): { head: BodyHead; rest?: NonNullable<Body> } {
-  if (body instanceof ReadableStream) {
-    return { head: { kind: 'stream', ...(length === undefined ? {} : { length }) }, rest: body };
-  }
-  const head = headOfBody(body);
-  return head.kind === 'stream' && body !== null ? { head, rest: body } : { head };
 }
 
 const overloaded = () =>

@@ -1,10 +1,13 @@
 import {
   BODY_CHUNK_BYTES_MAX,
+  type BodyHead,
   type BodySource,
   Failure,
+  headOfBody,
   type OutgoingBody,
   RELAY_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
+import type { Body, RelayCall } from './rpc.ts';
 
 export interface UploadPorts {
   /** Where its pieces go; opened for this very upload. */
@@ -91,3 +94,15 @@ const tooLarge = () =>
 
 const brokeOff = (cause: unknown) =>
   new Failure('bad_request', 'the request’s body broke off', { execution: 'may_have_executed', cause });
+
+/** How a request's body crosses: in its head, or as what follows behind it. */
+export function bodyOf({ body, bodyLength: length }: RelayCall): {
+  head: BodyHead;
+  rest?: NonNullable<Body>;
+} {
+  if (body instanceof ReadableStream) {
+    return { head: { kind: 'stream', ...(length === undefined ? {} : { length }) }, rest: body };
+  }
+  const head = headOfBody(body);
+  return head.kind === 'stream' && body !== null ? { head, rest: body } : { head };
+}

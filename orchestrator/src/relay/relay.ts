@@ -6,10 +6,9 @@ import {
   type Route,
   type SiteConfig,
 } from '@clawdbot/protocol';
-import type { CallBody } from '../calls/index.ts';
+import type { CallBody, Reply } from '../calls/index.ts';
 import type { Logger } from '../log.ts';
 import type { UpstreamAllow } from './allow.ts';
-import type { Reply } from './answering.ts';
 import { createAgent, exchange } from './exchange.ts';
 import { toUpstream } from './headers.ts';
 
