@@ -267,7 +267,7 @@ describe('HTTP as it is', () => {
 
   test.each(['up', 'down'])('large headers go %s', async (way) => {
     const value = 'v'.repeat(8 * KIB);
-    const headers = Object.fromEntries(Array.from({ length: 7 }, (_, n) => [`x-large-${n}`, value]));
+    const headers = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`x-large-${n}`, value]));
     let seen: IncomingMessage['headers'] = {};
     serve = (asked, response) => {
       seen = asked.headers;

@@ -37,7 +37,7 @@ type Call = Relayed | ({ readonly kind: 'status' } & Waiting<StatusReport>);
 const WHOLE: BodySource = { resume: () => undefined, done: () => undefined, overflow: () => undefined };
 
 export interface CallsPorts extends OutgoingPorts {
-  /** A frame about an open call; it may wait for others of its turn. */
+  /** A frame about an open call, at once. */
   readonly push: (frame: Extract<FrameToOrchestrator, { type: 'cancel' | 'credit' }>) => void;
 }
 

@@ -1,5 +1,4 @@
 import {
-  type BodyHead,
   CLOSE,
   type CloseName,
   closeReason,
@@ -11,7 +10,6 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   type Hello,
-  headOfBody,
   type Join,
   type LogName,
   ProtocolError,
@@ -23,10 +21,11 @@ import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
 import { Flow, nonce } from './flow.ts';
 import { Liveness } from './liveness.ts';
-import type { Body, RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import { secretAnswer } from './secret-answer.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
+import { bodyOf } from './upload.ts';
 
 /** A session, and when its socket last had a heartbeat answered by the runtime. */
 export interface Connected {
@@ -64,7 +63,8 @@ export class Session {
       state.state === 'greeting' ? [] : state.logs,
     );
     this.#calls = new Calls({
-      push: (frame) => this.#ended || this.#sender.push(frame),
+      // A turn is a timer's millisecond in workerd, and a sender without credit would wait for it.
+      push: (frame) => this.#ended || this.#sender.pushNow(frame),
       send: (chunk, sent) => this.#sender.pushChunk(chunk, sent),
       end: (id) => this.#sender.push({ type: 'end', id }),
     });
@@ -373,14 +373,6 @@ export class Session {
   }
 }
 
-/** How a request's body crosses: in its head, or as what follows behind it. */
-function bodyOf({ body, bodyLength: length }: RelayCall): { head: BodyHead; rest?: NonNullable<Body> } {
-  if (body instanceof ReadableStream) {
-    return { head: { kind: 'stream', ...(length === undefined ? {} : { length }) }, rest: body };
-  }
-  const head = headOfBody(body);
-  return head.kind === 'stream' && body !== null ? { head, rest: body } : { head };
-}
 type Blob = Extract<FrameToEdge, { type: 'blob' }>;
 
 const overloaded = () =>

@@ -1,5 +1,13 @@
-import { type BodySource, Failure, type OutgoingBody, RELAY_BODY_BYTES_MAX } from '@clawdbot/protocol';
-import { release } from '../bytes.ts';
+import {
+  BODY_CHUNK_BYTES_MAX,
+  type BodyHead,
+  type BodySource,
+  Failure,
+  headOfBody,
+  type OutgoingBody,
+  RELAY_BODY_BYTES_MAX,
+} from '@clawdbot/protocol';
+import type { Body, RelayCall } from './rpc.ts';
 
 export interface UploadPorts {
   /** Where its pieces go; opened for this very upload. */
@@ -9,15 +17,18 @@ export interface UploadPorts {
 
 /** A customer's request body on its way to the orchestrator: read no faster than it can be sent. */
 export class Upload implements BodySource {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  /** Into a buffer of ours: workerd's other reader gives 4 KiB at a time, whatever there is. */
+  readonly #reader: ReadableStreamBYOBReader;
   readonly #ports: UploadPorts;
   readonly #body: OutgoingBody;
   #bytes = 0;
   #stopped = false;
+  /** Used again when what was read into it has been sent, which is a copy. */
+  #buffer = newBuffer();
   #resume: (() => void) | undefined;
 
   constructor(stream: ReadableStream<Uint8Array>, ports: UploadPorts) {
-    this.#reader = stream.getReader();
+    this.#reader = stream.getReader({ mode: 'byob' });
     this.#ports = ports;
     this.#body = ports.open(this);
   }
@@ -27,7 +38,7 @@ export class Upload implements BodySource {
     try {
       for (let read = await this.#read(); read !== undefined; read = await this.#read()) {
         if (!this.#body.write(read)) await this.#room();
-        if (this.#body.queued === 0) release(read); // What is sent was copied.
+        this.#buffer = this.#body.queued === 0 ? new Uint8Array(read.buffer) : newBuffer();
       }
       if (!this.#stopped) this.#body.end();
     } catch (thrown) {
@@ -57,9 +68,9 @@ export class Upload implements BodySource {
     this.#reader.cancel('not wanted any more').catch(() => undefined);
   }
 
-  async #read(): Promise<Uint8Array | undefined> {
+  async #read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#stopped) return undefined;
-    const { done, value } = await this.#reader.read();
+    const { done, value } = await this.#reader.read(this.#buffer);
     if (done || this.#stopped) return undefined;
     this.#bytes += value.length;
     if (this.#bytes > RELAY_BODY_BYTES_MAX) throw tooLarge();
@@ -74,6 +85,8 @@ export class Upload implements BodySource {
   }
 }
 
+const newBuffer = () => new Uint8Array(BODY_CHUNK_BYTES_MAX);
+
 const tooLarge = () =>
   new Failure('too_large', `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`, {
     execution: 'may_have_executed',
@@ -81,3 +94,15 @@ const tooLarge = () =>
 
 const brokeOff = (cause: unknown) =>
   new Failure('bad_request', 'the request’s body broke off', { execution: 'may_have_executed', cause });
+
+/** How a request's body crosses: in its head, or as what follows behind it. */
+export function bodyOf({ body, bodyLength: length }: RelayCall): {
+  head: BodyHead;
+  rest?: NonNullable<Body>;
+} {
+  if (body instanceof ReadableStream) {
+    return { head: { kind: 'stream', ...(length === undefined ? {} : { length }) }, rest: body };
+  }
+  const head = headOfBody(body);
+  return head.kind === 'stream' && body !== null ? { head, rest: body } : { head };
+}

@@ -22,3 +22,9 @@ export interface BodyStream {
 /** A body: bytes when it is small, and whole already. */
 export type ReplyBody = Uint8Array | BodyStream | null;
 export type CallBody = Uint8Array | AsyncIterable<Uint8Array> | null;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: [name: string, value: string][];
+  readonly body: ReplyBody;
+}

@@ -1,5 +1,4 @@
 import {
-  type BodyHead,
   bytesOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
@@ -7,7 +6,6 @@ import {
   type FrameSender,
   type FrameToEdge,
   type FrameToOrchestrator,
-  headOfBody,
   IncomingBody,
   OutgoingBodies,
   ProtocolError,
@@ -20,19 +18,15 @@ import {
 import { ZodError } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import type { BodyStream, CallBody, ReplyBody } from './body.ts';
+import { type Answer, responseOf } from './answer.ts';
+import type { BodyStream, CallBody, Reply } from './body.ts';
+import { Patience } from './patience.ts';
 
 /** One request; `signal` is aborted when nobody waits for the answer, or for the rest of it, any more. */
 export interface Call {
   readonly head: RequestHead;
   readonly body: CallBody;
   readonly signal: AbortSignal;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: [name: string, value: string][];
-  readonly body: ReplyBody;
 }
 
 /** What the edge may ask of this orchestrator. A thrown `Failure` is the answer; anything else is a bug. */
@@ -54,11 +48,7 @@ type GetStatus = Extract<FrameToOrchestrator, { type: 'get_status' }>;
 
 interface OpenCall {
   readonly abort: AbortController;
-  /** How long it may be quiet: to the head of its answer its deadline, then what any stream may. */
-  quietMs: number;
-  /** When a piece of a body last moved (`Clock.monotonic`). */
-  movedAt: number;
-  cancelTimer: () => void;
+  readonly patience: Patience;
   /** The request's body, when it is streamed. */
   readonly body: IncomingBody | undefined;
 }
@@ -159,7 +149,7 @@ export class IncomingCalls {
   async *#moving(call: OpenCall, body: IncomingBody): AsyncGenerator<Uint8Array> {
     for await (const piece of body) {
       yield piece;
-      call.movedAt = this.#options.clock.monotonic();
+      call.patience.moved();
     }
   }
 
@@ -171,14 +161,8 @@ export class IncomingCalls {
       this.#send({ type: 'error', id, error: refusal.toWire() });
       return undefined;
     }
-    const { clock } = this.#options;
-    const call: OpenCall = {
-      abort: new AbortController(),
-      quietMs: deadlineMs,
-      movedAt: clock.monotonic(),
-      cancelTimer: clock.after(deadlineMs, () => this.#look(id)),
-      body,
-    };
+    const patience = new Patience(this.#options.clock, deadlineMs, () => this.#expire(id));
+    const call: OpenCall = { abort: new AbortController(), patience, body };
     this.#open.set(id, call);
     return call;
   }
@@ -190,21 +174,9 @@ export class IncomingCalls {
     return new Failure('overloaded', `${CALLS_OPEN_MAX} calls are open on this socket`, notStarted);
   }
 
-  /** One timer a call, set anew when it fires: pieces only note when they moved. */
-  #look(id: number): void {
-    const call = this.#open.get(id);
-    if (call === undefined) return;
-    const { clock } = this.#options;
-    const leftMs = call.quietMs - (clock.monotonic() - call.movedAt);
-    if (leftMs > 0) call.cancelTimer = clock.after(Math.ceil(leftMs), () => this.#look(id));
-    else this.#expire(id, call);
-  }
-
-  #expire(id: number, call: OpenCall): void {
+  #expire(id: number): void {
     const execution = 'may_have_executed';
-    const failure = new Failure('deadline_exceeded', 'the call was not answered in time', { execution });
-    this.#fail(id, failure);
-    call.abort.abort(failure);
+    this.#break(id, new Failure('deadline_exceeded', 'the call was not answered in time', { execution }));
   }
 
   #relay(head: RequestHead, body: CallBody, call: OpenCall): void {
@@ -242,15 +214,11 @@ export class IncomingCalls {
   #stream(id: number, body: Uint8Array | BodyStream): void {
     const call = this.#open.get(id);
     if (call === undefined) return;
-    call.quietMs = STREAM_IDLE_MS;
-    call.movedAt = this.#options.clock.monotonic();
-    const broken = (failure: Failure) => {
-      this.#fail(id, failure);
-      call.abort.abort(failure);
-    };
+    call.patience.extend(STREAM_IDLE_MS);
+    const broken = (failure: Failure) => this.#break(id, failure);
     const out = this.#answers.open(id, {
       resume: () => {
-        call.movedAt = this.#options.clock.monotonic();
+        call.patience.moved();
         if (!(body instanceof Uint8Array)) body.resume();
       },
       done: () => this.#close(id),
@@ -262,7 +230,7 @@ export class IncomingCalls {
       return;
     }
     const write = (bytes: Uint8Array): boolean => {
-      call.movedAt = this.#options.clock.monotonic();
+      call.patience.moved();
       return out.write(bytes);
     };
     body.start({ write, end: () => out.end(), fail: broken });
@@ -272,6 +240,13 @@ export class IncomingCalls {
     if (!this.#open.has(id)) return;
     this.#close(id);
     this.#send({ type: 'error', id, error: failure.toWire() });
+  }
+
+  /** Ends a call as failed, and the upstream's work with it. */
+  #break(id: number, failure: Failure): void {
+    const call = this.#open.get(id);
+    this.#fail(id, failure);
+    call?.abort.abort(failure);
   }
 
   /** Ends a call without a word. */
@@ -292,7 +267,7 @@ export class IncomingCalls {
     const call = this.#open.get(id);
     if (call === undefined) return;
     this.#open.delete(id);
-    call.cancelTimer();
+    call.patience.end();
     call.body?.fail(OVER);
     this.#answers.drop(id);
     if (this.#open.size === 0) this.#options.clock.defer(() => this.#idle());
@@ -314,20 +289,3 @@ export class IncomingCalls {
 
 /** Made once: it tells an upstream that its request breaks off here, and nobody where. */
 const OVER = new Failure('orchestrator_lost', 'the call is over');
-
-interface Answer {
-  readonly frame: FrameToEdge;
-  /** Follows the frame as binary messages. */
-  readonly body?: Uint8Array | BodyStream;
-}
-
-function responseOf(id: number, { status, headers, body }: Reply): Answer {
-  const head = body === null || body instanceof Uint8Array ? headOfBody(body) : headOfStream(body);
-  const frame = { type: 'response' as const, id, status, headers, body: head };
-  return head.kind === 'stream' && body !== null ? { frame, body } : { frame };
-}
-
-const headOfStream = ({ length }: BodyStream): BodyHead => ({
-  kind: 'stream',
-  ...(length === undefined ? {} : { length }),
-});

@@ -1,6 +1,6 @@
 import { endToEnd, Failure, type HeaderList, INLINE_BODY_BYTES_MAX } from '@clawdbot/protocol';
 import type { Dispatcher } from 'undici';
-import type { BodySink, BodyStream, CallBody, ReplyBody } from '../calls/index.ts';
+import type { BodySink, BodyStream, CallBody, Reply, ReplyBody } from '../calls/index.ts';
 import { pairs } from './headers.ts';
 
 export interface UpstreamRequest {
@@ -12,13 +12,6 @@ export interface UpstreamRequest {
   readonly body: CallBody;
   /** Up to the head of the answer, from the last byte of the request on; when the route is stricter than the call. */
   readonly timeoutMs?: number;
-}
-
-/** An upstream's answer. */
-export interface Reply {
-  readonly status: number;
-  readonly headers: HeaderList;
-  readonly body: ReplyBody;
 }
 
 export interface Outcome {

@@ -1,7 +1,8 @@
 import type { LookupFunction } from 'node:net';
 import { HEADER_BYTES_MAX } from '@clawdbot/protocol';
 import { Agent, type Dispatcher } from 'undici';
-import { Answering, type Reply, type UpstreamRequest } from './answering.ts';
+import type { Reply } from '../calls/index.ts';
+import { Answering, type UpstreamRequest } from './answering.ts';
 
 /** Connections to one upstream; more requests wait for a free one, until their deadline. */
 const CONNECTIONS_MAX = 256;

@@ -7,10 +7,9 @@ import {
   type SiteConfig,
 } from '@clawdbot/protocol';
 import type { Agent } from 'undici';
-import type { CallBody } from '../calls/index.ts';
+import type { CallBody, Reply } from '../calls/index.ts';
 import type { Logger } from '../log.ts';
 import type { UpstreamAllow } from './allow.ts';
-import type { Reply } from './answering.ts';
 import { createAgent, exchange } from './exchange.ts';
 import { toUpstream } from './headers.ts';
 import { createLookup, type Resolve } from './lookup.ts';
