@@ -22,6 +22,14 @@ export async function ask({ relayUrl, siteId }: Site, path: string): Promise<Inc
   return response;
 }
 
+/** Customers who read all that they have asked for, all at once. */
+export async function read(site: Site, count: number, bytes: number): Promise<void> {
+  const one = async () => {
+    for await (const _chunk of await ask(site, `/bytes/${bytes}`));
+  };
+  await Promise.all(Array.from({ length: count }, one));
+}
+
 /** Customers who have asked for much and do not read. */
 export class Customers {
   readonly #responses: readonly IncomingMessage[];
