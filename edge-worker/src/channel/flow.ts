@@ -1,4 +1,4 @@
-import type { RandomBytes, Wire } from '@clawdbot/protocol';
+import { Failure, type RandomBytes, type Wire } from '@clawdbot/protocol';
 
 /** Past this much that nothing proves to be read, the other end is asked … */
 const ASK_BYTES = 1024 * 1024;
@@ -69,3 +69,10 @@ export class Flow {
 
 /** A probe's number: above those that `Liveness` counts up, and no more than a double holds exactly. */
 export const nonce = (random: RandomBytes): number => random(4).reduce((sum, byte) => sum * 256 + byte, 1);
+
+/** Of a call that would wait behind too much. */
+export const overloaded = () =>
+  new Failure('overloaded', 'too much waits on the socket of this orchestrator: try again', {
+    retryAfterMs: 1_000,
+    execution: 'not_started',
+  });

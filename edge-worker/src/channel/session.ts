@@ -13,16 +13,15 @@ import {
   type Join,
   type LogName,
   ProtocolError,
-  type ReceiptAnswer,
   type StatusReport,
   type WireError,
 } from '@clawdbot/protocol';
 import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
-import { Flow, nonce } from './flow.ts';
+import { Flow, nonce, overloaded } from './flow.ts';
 import { Liveness } from './liveness.ts';
+import { Pulls } from './pulls.ts';
 import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
-import { secretAnswer } from './secret-answer.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
 import { bodyOf } from './upload.ts';
@@ -41,6 +40,7 @@ export class Session {
   readonly #ports: SessionPorts;
   readonly #sender: FrameSender<FrameToOrchestrator>;
   readonly #calls: Calls;
+  readonly #pulls: Pulls;
   readonly #liveness: Liveness;
   #cancelHello: (() => void) | undefined;
   #hasGreeted = false;
@@ -67,6 +67,14 @@ export class Session {
       push: (frame) => this.#ended || this.#sender.pushNow(frame),
       send: (chunk, sent) => this.#sender.pushChunk(chunk, sent),
       end: (id) => this.#sender.push({ type: 'end', id }),
+    });
+    this.#pulls = new Pulls({
+      sender: this.#sender,
+      flow: this.#flow,
+      lane: ports.lane,
+      writes: () => this.#writes(),
+      isOver: () => this.#ended,
+      broken: (error) => this.#broken(error),
     });
     this.#liveness = new Liveness({
       now: ports.now,
@@ -103,9 +111,13 @@ export class Session {
         this.close(error.close, error.message);
         return;
       }
-      console.error('a message could not be handled', error);
-      this.close('internal', 'the edge failed to handle a message');
+      this.#broken(error);
     }
+  }
+
+  #broken(error: unknown): void {
+    console.error('a message could not be handled', error);
+    this.close('internal', 'the edge failed to handle a message');
   }
 
   /** Throws `Failure` when the call cannot be opened; rejects with one when it fails. */
@@ -237,13 +249,9 @@ export class Session {
         this.#calls.onStatus(frame.id, frame.data);
         break;
       case 'blob':
-        this.#onBlob(frame);
-        break;
       case 'receipt_answer':
-        this.#onReceiptAnswer(frame);
-        break;
       case 'get_secret':
-        this.#onGetSecret(frame);
+        this.#pulls.on(frame);
         break;
       case 'status':
         this.#ports.lane.onStatus(frame);
@@ -318,50 +326,6 @@ export class Session {
     this.#ports.lane.onDrain(this.#state.fence, reason);
   }
 
-  #onBlob({ id, sha256, part, receiptId }: Blob): void {
-    if (receiptId !== undefined) {
-      // Only decrypting takes turns; what fails there in another way than a `Failure` is a mistake of ours.
-      this.#onParcel(id, receiptId, part).catch((error: unknown) => {
-        console.error('a parcel could not be sent', receiptId, error);
-        this.close('internal', 'the edge failed to send a parcel');
-      });
-      return;
-    }
-    try {
-      if (this.#flow.isFull) throw overloaded();
-      this.#sender.pushBody(id, this.#ports.lane.blobPart(sha256, part));
-    } catch (error) {
-      this.#refuse(id, error);
-    }
-  }
-
-  #onGetSecret(frame: Extract<FrameToEdge, { type: 'get_secret' }>): void {
-    const answer = secretAnswer(frame, this.#writes() ? this.#ports.lane : undefined);
-    void answer.then((made) => !this.#ended && this.#sender.push(made));
-  }
-
-  async #onParcel(id: number, receiptId: string, part: number): Promise<void> {
-    try {
-      if (this.#flow.isFull) throw overloaded();
-      const bytes = await this.#ports.lane.parcelPart(receiptId, part);
-      if (!this.#ended) this.#sender.pushBody(id, bytes);
-    } catch (error) {
-      if (!this.#ended) this.#refuse(id, error);
-    }
-  }
-
-  #onReceiptAnswer(frame: ReceiptAnswer): void {
-    const { id } = frame;
-    const handedOn = this.#writes() && this.#ports.lane.onReceiptAnswer(frame);
-    if (handedOn) this.#sender.push({ type: 'end', id });
-    else this.#refuse(id, new Failure('not_found', 'nobody waits for this answer'));
-  }
-
-  #refuse(id: number, error: unknown): void {
-    if (!(error instanceof Failure)) throw error;
-    this.#sender.push({ type: 'error', id, error: error.toWire() });
-  }
-
   #onChunk(message: Uint8Array): void {
     if (this.#state.state === 'greeting') throw new ProtocolError('malformed', 'bytes before hello');
     this.#calls.onChunk(decodeChunk(message));
@@ -372,11 +336,3 @@ export class Session {
     this.#ports.save(state);
   }
 }
-
-type Blob = Extract<FrameToEdge, { type: 'blob' }>;
-
-const overloaded = () =>
-  new Failure('overloaded', 'too much waits on the socket of this orchestrator: try again', {
-    retryAfterMs: 1_000,
-    execution: 'not_started',
-  });
