@@ -1,4 +1,4 @@
-import { hexOf, randomBytes } from './bytes.ts';
+import { hexOf, pooledRandomBytes } from './bytes.ts';
 import type { ChannelRpc } from './channel/rpc.ts';
 import { Directory } from './data/directory.ts';
 import { Keys } from './data/keys.ts';
@@ -64,7 +64,7 @@ function channelId(namespace: Env['CHANNEL'], name: string): DurableObjectId {
   return id;
 }
 
-const randomHex = (bytes: number): string => hexOf(randomBytes(bytes));
+const randomHex = (bytes: number): string => hexOf(pooledRandomBytes(bytes));
 
 export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): Services {
   return {

@@ -6,6 +6,9 @@ export interface Unfinished {
   readonly type: CommandType;
 }
 
+/** More than a command has changes of its state, of its reason and of its words. */
+const VERSIONS_OF_A_LIFE = 1_000;
+
 /** What has to be known of commands when the orchestrator's database is another one. */
 export class CommandRecall {
   readonly #sql: Sql;
@@ -45,6 +48,14 @@ export class CommandRecall {
         at,
       )
       .map((row) => text(row, 'id'));
+  }
+
+  /**
+   * This object was restored: what D1 shows of its commands may be of a time that is lost, under versions that are given
+   * out again. D1 is told all of them anew, under higher ones than any command reaches in its life.
+   */
+  tellAnew(): void {
+    this.#sql.run(`UPDATE commands SET version = version + ?`, VERSIONS_OF_A_LIFE);
   }
 
   /** Is a command open that brings this generation of a site's config? */

@@ -291,6 +291,21 @@ describe('an object that was restored', () => {
     expect(bodies(await take(again, 1))).toMatchObject([{ generation: 7 }]);
   });
 
+  it('tells D1 anew of its commands, over what that shows of the time that is lost', async () => {
+    await site();
+    const { peer, edgeLog } = await begin();
+    const id = await deploy(1);
+    await take(peer, 1);
+    await leave(peer);
+    const shown = () => env.DB.prepare('SELECT state FROM orc_commands WHERE id = ?').bind(id).first('state');
+    await expect.poll(shown).toBe('queued');
+    await env.DB.prepare(`UPDATE orc_commands SET state = 'running', version = 7 WHERE id = ?`)
+      .bind(id)
+      .run();
+    await Peer.connect(vps, helloFrom({ own: first(), edgeLog, applied: 9 }));
+    await expect.poll(shown).toBe('delivered');
+  });
+
   it('L11: offers what was not acknowledged to a VPS that follows a log which is not here any more', async () => {
     await site();
     const { peer, edgeLog } = await begin();

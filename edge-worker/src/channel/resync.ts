@@ -98,7 +98,8 @@ export class Resync {
    * one that the VPS would take for an older one becomes the generation above what runs.
    */
   outrun(running: Running): void {
-    const { configs, control, now } = this.#parts;
+    const { configs, control, now, recall } = this.#parts;
+    recall.tellAnew();
     const runs = new Map(running.map((site) => [site.siteId, site]));
     for (const { siteId, generation, digest } of configs.all()) {
       const has = runs.get(siteId);
