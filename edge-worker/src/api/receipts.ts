@@ -9,40 +9,44 @@ import type {
 } from '@clawdbot/protocol/routes';
 import { ask } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
-import type { ChannelRpc } from '../channel/rpc.ts';
 import type { Page } from '../data/cursor.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
 import { CONTROL_LANE, type Services } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
+import { holderOf } from './holder.ts';
 import { ownSite } from './own-site.ts';
+import { type Asked, type Place, parsePlace, placeText, whomToAsk } from './places.ts';
 
 /** Objects asked for one page, one after the other: a search may make each decrypt some MiB. */
 const ORCHESTRATORS_PER_PAGE = 20;
+const WITHIN = /^rcpt_[\w-]{1,100}$/;
 /** Erased in one step. */
 const ERASED_PER_STEP = 200;
 
 export const listReceipts: ApiHandler<typeof listReceiptsRoute> = async (c) => {
   const { after, orchestrator, ...query } = c.req.valid('query');
-  const place = after === undefined ? undefined : parsePlace(after);
-  const asked = await whomToAsk(c, place, query.site, orchestrator);
+  const place = after === undefined ? undefined : parsePlace(after, WITHIN);
+  const only = query.site === undefined ? orchestrator : (await ownSite(c, query.site)).orchestratorId;
+  const orchestrators = new Orchestrators(c.env.services.db, c.var.user.org_id);
+  const asked = await whomToAsk(orchestrators, { place, only, perPage: ORCHESTRATORS_PER_PAGE });
   return c.json(await gather(c.env.services, asked, query), 200);
 };
 
 export const getReceipt: ApiHandler<typeof getReceiptRoute> = async (c) => {
   const { id } = c.req.valid('param');
-  return c.json(await ask((await holderOf(c, id)).receipt(id)), 200);
+  return c.json(await ask((await holder(c, id)).receipt(id)), 200);
 };
 
 export const redeliverReceipt: ApiHandler<typeof redeliverReceiptRoute> = async (c) => {
   requireAdmin(c.var.user);
   const { id } = c.req.valid('param');
-  return c.json(await ask((await holderOf(c, id)).redeliver(id, c.var.user.sub)), 202);
+  return c.json(await ask((await holder(c, id)).redeliver(id, c.var.user.sub)), 202);
 };
 
 export const eraseReceipt: ApiHandler<typeof eraseReceiptRoute> = async (c) => {
   requireAdmin(c.var.user);
   const { id } = c.req.valid('param');
-  return c.json(await ask((await holderOf(c, id)).eraseReceipt(id, c.var.user.sub)), 200);
+  return c.json(await ask((await holder(c, id)).eraseReceipt(id, c.var.user.sub)), 200);
 };
 
 export const eraseReceipts: ApiHandler<typeof eraseReceiptsRoute> = async (c) => {
@@ -53,51 +57,6 @@ export const eraseReceipts: ApiHandler<typeof eraseReceiptsRoute> = async (c) =>
   const query = { site, q, after, limit: ERASED_PER_STEP };
   return c.json(await ask(channel.eraseReceipts(query, c.var.user.sub)), 200);
 };
-
-/** Where a list goes on: within an orchestrator, or behind it. */
-interface Place {
-  readonly orchestratorId: string;
-  readonly within: string | undefined;
-}
-
-const placeText = (orchestratorId: string, within: string | null): string =>
-  `${orchestratorId}:${within ?? ''}`;
-
-function parsePlace(text: string): Place {
-  const [, orchestratorId, within] = /^([a-z0-9-]{1,63}):(rcpt_[\w-]{1,100})?$/.exec(text) ?? [];
-  if (orchestratorId === undefined) {
-    throw new Failure('bad_request', 'after: expected the `next` of an earlier page');
-  }
-  return { orchestratorId, within };
-}
-
-/** Orchestrators in the order of the list, each with where to begin in it. */
-interface Asked {
-  readonly places: readonly Place[];
-  /** There are others behind these. */
-  readonly more: boolean;
-}
-
-async function whomToAsk(
-  c: ApiContext,
-  place: Place | undefined,
-  site: string | undefined,
-  orchestrator: string | undefined,
-): Promise<Asked> {
-  const only = site === undefined ? orchestrator : (await ownSite(c, site)).orchestratorId;
-  const orchestrators = new Orchestrators(c.env.services.db, c.var.user.org_id);
-  if (only !== undefined) {
-    const { id } = await orchestrators.get(only);
-    if (place?.orchestratorId === id)
-      return { places: place.within === undefined ? [] : [place], more: false };
-    return { places: [{ orchestratorId: id, within: undefined }], more: false };
-  }
-  const begun = place?.within === undefined ? [] : [place];
-  for (const { orchestratorId } of begun) await orchestrators.get(orchestratorId);
-  const { items, next } = await orchestrators.list(ORCHESTRATORS_PER_PAGE, place?.orchestratorId);
-  const rest = items.map(({ id }) => ({ orchestratorId: id, within: undefined }));
-  return { places: [...begun, ...rest], more: next !== null };
-}
 
 async function gather(
   services: Services,
@@ -123,16 +82,5 @@ function placeBefore(places: readonly Place[], orchestratorId: string): string {
   return placeText(places[at - 1]?.orchestratorId ?? '', null);
 }
 
-/** The object that holds a receipt is named by its id; that it is the caller's own is D1's to say. */
-async function holderOf(c: ApiContext, id: string): Promise<ChannelRpc> {
-  const { services } = c.env;
-  const unknown = new Failure('not_found', `no receipt "${id}" in this organisation`);
-  const orchestratorId = orchestratorOfReceipt(id);
-  if (orchestratorId === undefined) throw unknown;
-  try {
-    await new Orchestrators(services.db, c.var.user.org_id).get(orchestratorId);
-  } catch (thrown) {
-    throw thrown instanceof Failure && thrown.code === 'not_found' ? unknown : thrown;
-  }
-  return services.channel(orchestratorId, CONTROL_LANE);
-}
+const holder = (c: ApiContext, id: string) =>
+  holderOf(c, orchestratorOfReceipt(id), new Failure('not_found', `no receipt "${id}" in this organisation`));
