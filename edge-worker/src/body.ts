@@ -17,10 +17,15 @@ export async function readBody({ headers, body }: Message, bytesMax: number): Pr
   return wholeOf(body, bytesMax);
 }
 
-/** A body as one run of bytes, read if it still streams. Throws `too_large`. @returns null for none, or an empty one */
+/**
+ * A body as one run of bytes, read if it still streams. Throws `too_large`.
+ * @param came told how long each piece is that was read; it may throw, which ends the stream
+ * @returns null for none, or an empty one
+ */
 export async function wholeOf(
   body: Uint8Array | ReadableStream<Uint8Array> | null,
   bytesMax: number,
+  came: (bytes: number) => void = () => undefined,
 ): Promise<Uint8Array | null> {
   if (body === null) return null;
   if (body instanceof Uint8Array) {
@@ -32,6 +37,7 @@ export async function wholeOf(
   for await (const chunk of body) {
     length += chunk.byteLength;
     if (length > bytesMax) throw tooLarge(bytesMax); // Leaving the loop cancels the stream.
+    came(chunk.byteLength);
     chunks.push(chunk);
   }
   return length === 0 ? null : joined(chunks, length);

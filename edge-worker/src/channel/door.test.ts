@@ -315,6 +315,36 @@ describe('the door', () => {
   });
 });
 
+/** A body of which this much has come, and whose end has not. */
+function unfinished(bytes: number) {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const sent = (async () => {
+    for (let left = bytes; left > 0; left -= 65_536)
+      await writer.write(new Uint8Array(Math.min(left, 65_536)));
+  })();
+  return { readable, sent, finish: () => writer.close() };
+}
+
+it('slow senders of large bodies hold no more than 20 MiB of the object’s memory', async () => {
+  const { call } = await build({ respond: 'accepted' });
+  const slow = Array.from({ length: 2 }, () => unfinished(9_500_000));
+  const answers = slow.map(({ readable }) => call({ body: readable }));
+  await Promise.all(slow.map(({ sent }) => sent));
+  const third = unfinished(9_500_000);
+  third.sent.catch(() => undefined); // It is not read to its end.
+  expect(errorOf(await call({ body: third.readable })).code).toBe('overloaded');
+  expect(value(await call()).status).toBe(202);
+  // What has come whole is stored, and makes room.
+  await Promise.all(slow.map(({ finish }) => finish()));
+  expect((await Promise.all(answers)).map((answer) => value(answer).status)).toEqual([202, 202]);
+  const next = unfinished(9_500_000);
+  const stored = call({ body: next.readable });
+  await next.sent;
+  await next.finish();
+  expect(value(await stored).status).toBe(202);
+});
+
 describe('a receipt', () => {
   it('is found by what stands in it, and erased with it', async () => {
     const { call, channel } = await build();

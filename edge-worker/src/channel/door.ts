@@ -24,6 +24,8 @@ export interface DoorParts {
 /** Where a customer's request enters the object: its route is found once, and decides what becomes of it. */
 export class Door {
   readonly #parts: DoorParts;
+  /** Of bodies that still come. */
+  #readBytes = 0;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
@@ -45,7 +47,12 @@ export class Door {
     // Which answer there is to a request that no route takes, the orchestrator says.
     return route === undefined
       ? this.#passOn(call)
-      : withCors(call, route, await this.#byRoute(await this.#verified(call, route), route));
+      : withCors(call, route, await this.#verifiedByRoute(call, route));
+  }
+
+  /** By itself, so that what was read of the request is nobody's while its customer waits. */
+  async #verifiedByRoute(call: SiteCall, route: Route): Promise<RelayReply> {
+    return this.#byRoute(await this.#verified(call, route), route);
   }
 
   #byRoute(call: SiteCall, route: Route): Promise<RelayReply> {
@@ -60,7 +67,7 @@ export class Door {
   }
 
   async #queue(call: SiteCall, route: Route): Promise<RelayReply> {
-    const body = await whole(call);
+    const body = await this.#whole(call);
     return this.#parts.intake.take(call, call.siteId, route, body);
   }
 
@@ -75,22 +82,42 @@ export class Door {
   /** @returns the call, whose body is read by now if that was needed */
   async #verified(call: SiteCall, route: Route): Promise<SiteCall> {
     if (route.verify === undefined) return call;
-    const body = await whole(call);
+    const body = await this.#whole(call);
     await this.#parts.signatures.check(call.siteId, route, { headers: call.headers, body });
     return { ...call, body };
   }
+
+  /** Throws `Failure`: `too_large`, `overloaded`, `deadline_exceeded`. */
+  #whole({ body, bodyLength = 0 }: SiteCall): Promise<Uint8Array | null> {
+    // Said as soon as it is known: who waits for that does not send it.
+    if (bodyLength > QUEUE_BODY_BYTES_MAX) throw tooLarge();
+    let read = 0;
+    const reading = wholeOf(body, QUEUE_BODY_BYTES_MAX, (bytes) => {
+      if (this.#readBytes + bytes > READ_BYTES_MAX) throw tooMuch();
+      this.#readBytes += bytes;
+      read += bytes;
+    }).finally(() => {
+      this.#readBytes -= read;
+    });
+    return within(CALL_DEADLINE_MS, reading, slow);
+  }
 }
+
+/**
+ * What outsiders may keep in this object's memory of 128 MB by sending slowly. A body of at most 64 KiB is not among it:
+ * the Worker has read that before.
+ */
+const READ_BYTES_MAX = 2 * QUEUE_BODY_BYTES_MAX;
 
 const isOfSite = (call: RelayCall): call is SiteCall => call.siteId !== undefined;
-
-/** Throws `Failure('too_large')`. */
-async function whole({ body, bodyLength = 0 }: SiteCall): Promise<Uint8Array | null> {
-  // Said as soon as it is known: who waits for that does not send it.
-  if (bodyLength > QUEUE_BODY_BYTES_MAX) throw tooLarge();
-  return within(CALL_DEADLINE_MS, wholeOf(body, QUEUE_BODY_BYTES_MAX), slow);
-}
 
 const slow = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });
 
 const tooLarge = () => new Failure('too_large', 'the body is larger than is taken here');
+
+const tooMuch = () =>
+  new Failure('overloaded', 'too many large requests are being read at once: try again', {
+    retryAfterMs: 1_000,
+    execution: 'not_started',
+  });

@@ -60,8 +60,16 @@ export class Intake {
   }
 
   /** @param body read whole, at most `QUEUE_BODY_BYTES_MAX` */
-  async take(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<RelayReply> {
-    const stored = await this.#held(body?.length ?? 0, () => this.#store(call, siteId, route, body));
+  take(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<RelayReply> {
+    const storing = this.#held(body?.length ?? 0, () => this.#store(call, siteId, route, body));
+    return storing.then((stored) => this.#begin(stored, call, route));
+  }
+
+  /**
+   * By itself, and not behind an `await` of `take`, whose variables would be kept for as long as it waits: a customer may
+   * wait two minutes, and 10 MB, twice, are not to be in memory meanwhile.
+   */
+  #begin(stored: Stored, call: RelayCall, route: Route): RelayReply | Promise<RelayReply> {
     const { id } = stored;
     const { receipts, waiting, onStored, pushParcel } = this.#parts;
     if (stored.is === 'known') return ticket(id, receipts, route);
@@ -71,8 +79,12 @@ export class Intake {
     const answer = stored.awaited ? waiting.wait(id, call.requestId, ms) : undefined;
     if (stored.awaited) pushParcel(id, stored.parcel);
     onStored();
+    return answer === undefined ? ticket(id, receipts, route) : this.#replyOf(id, answer, route);
+  }
+
+  async #replyOf(id: string, answer: Promise<RelayReply | undefined>, route: Route): Promise<RelayReply> {
     const reply = await answer;
-    return reply === undefined ? ticket(id, receipts, route) : withReceipt(id, reply);
+    return reply === undefined ? ticket(id, this.#parts.receipts, route) : withReceipt(id, reply);
   }
 
   /**

@@ -22,7 +22,10 @@ function build({ sql, meta, clock }: OwnParts, bounds: { rowsMax?: number; bytes
     receiptId: string,
     state: 'retrying' | 'delivered' | 'dead' | 'expired',
     more: object = {},
-  ) => receipts.report({ type: 'receipt', receiptId, at: 1, attempts: 1, state, ...more });
+  ) => {
+    receipts.acknowledged(99); // By then the VPS has its entry.
+    receipts.report({ type: 'receipt', receiptId, at: 1, attempts: 1, state, ...more });
+  };
   const states = (id: string) => receipts.get(id).receipt.history.map(({ state }) => state);
   return { receipts, kept, take, report, states, clock };
 }
@@ -64,6 +67,25 @@ describe('a receipt', () => {
       report(id, then);
       expect(receipts.state(id)).toBe(is);
     }),
+  );
+
+  it.each(['expired', 'dead', 'retrying'] as const)(
+    'R7: that was asked for again does not end by what its former delivery has come to: %s',
+    (state) =>
+      withObject((parts) => {
+        const { receipts, take, clock } = build(parts);
+        const id = take(1);
+        receipts.acknowledged(1);
+        clock.now += HOUR_MS;
+        receipts.sweep();
+        receipts.again(id, { seq: 2, expiresAt: clock.now + HOUR_MS, reason: 'asked for by op' });
+        // The VPS was away all that time, and says this before it has the new entry.
+        const late = { type: 'receipt', receiptId: id, at: 1, attempts: 1 } as const;
+        receipts.report({ ...late, state });
+        expect(receipts.get(id).receipt).toMatchObject({ state: 'stored', attempts: 0 });
+        receipts.report({ ...late, state: 'delivered' });
+        expect(receipts.state(id)).toBe('delivered');
+      }),
   );
 
   it('that nobody knows changes nothing', () =>

@@ -123,6 +123,8 @@ export class Receipts {
   report({ receiptId, state, attempts, status, error }: ReceiptReport): void {
     const known = this.find(receiptId)?.receipt.state;
     if (known === undefined || known === 'erased' || known === 'delivered') return;
+    // Of a delivery before this one: the VPS acknowledges an entry before it tells what became of it.
+    if (known === 'stored' && state !== 'delivered') return;
     if (state === 'retrying') this.#failed(receiptId, attempts, status, error);
     else if (state === 'delivered' || isOpen(known)) this.end(receiptId, state, { attempts, status, error });
   }

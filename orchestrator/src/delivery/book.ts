@@ -41,7 +41,8 @@ export class DeliveryBook {
         this.#options.table.end(n);
         return [];
       case 'expired':
-        this.#options.table.end(n);
+        // Asked for once more meanwhile: the edge must not take this end for that delivery's.
+        if (!this.#options.table.end(n)) return [];
         this.#report(delivery, { state: 'expired', attempts: delivery.attempts, error: 'its time was up' });
         return delivery.awaited ? [{ receiptId, attempts: delivery.attempts }] : [];
       case 'tried': {
@@ -66,13 +67,15 @@ export class DeliveryBook {
     const refusals = delivery.refusals + (is === 'refused' ? 1 : 0);
     const { status, error } = verdict;
     const told = { attempts, ...(status === undefined ? {} : { status }), error: error.slice(0, 500) };
-    if (refusals >= REFUSALS_MAX) {
-      this.#options.table.end(delivery.n);
-      this.#report(delivery, { state: 'dead', ...told });
-      return undefined;
-    }
-    this.#options.table.retry(delivery.n, { attempts, refusals, nextAt: this.#nextAt(attempts, verdict) });
-    this.#report(delivery, { state: 'retrying', ...told });
+    const isDead = refusals >= REFUSALS_MAX;
+    const isKnown = isDead
+      ? this.#options.table.end(delivery.n)
+      : this.#options.table.retry(delivery.n, {
+          attempts,
+          refusals,
+          nextAt: this.#nextAt(attempts, verdict),
+        });
+    if (isKnown) this.#report(delivery, { state: isDead ? 'dead' : 'retrying', ...told });
     return undefined;
   }
 

@@ -31,6 +31,29 @@ describe('R3, R4, R5: a stored request', () => {
     expect(bench.left).toBe(0);
   });
 
+  it.each([500, 404])(
+    'R8: that is begun anew during an attempt does not go by its end: %i',
+    async (status) => {
+      const again = bench.webhook('/hooks/*', 1_000_000, false);
+      const begin = () => {
+        bench.sql.transaction(() => bench.deliveries.accept(again));
+        bench.deliveries.wake();
+      };
+      begin();
+      for (let refusals = 0; status === 404 && refusals < 4; refusals++) {
+        await bench.answerAll(404);
+        bench.clock.pass(20_000);
+      }
+      await bench.settle();
+      const [before] = bench.arrived.splice(0);
+      const told = bench.reports().length;
+      begin();
+      before?.answer(status);
+      await bench.answerAll(200);
+      expect(bench.states(again.receiptId).slice(told)).toEqual(['delivered']);
+    },
+  );
+
   it('for which nobody waits is not told of', async () => {
     bench.accept(1, { awaited: false });
     await bench.answerAll(200);

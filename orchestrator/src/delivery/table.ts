@@ -82,19 +82,24 @@ export class DeliveryTable {
     return int(this.#sql.run(`SELECT COUNT(*) AS n FROM deliveries`)[0], 'n');
   }
 
-  retry(n: number, { attempts, refusals, nextAt }: Pick<Delivery, 'attempts' | 'refusals' | 'nextAt'>): void {
-    this.#sql.run(
-      `UPDATE deliveries SET attempts = ?, refusals = ?, next_at = ? WHERE n = ?`,
+  /** @returns false when it is not there any more: its site is gone, or it was begun anew */
+  retry(
+    n: number,
+    { attempts, refusals, nextAt }: Pick<Delivery, 'attempts' | 'refusals' | 'nextAt'>,
+  ): boolean {
+    const changed = this.#sql.run(
+      `UPDATE deliveries SET attempts = ?, refusals = ?, next_at = ? WHERE n = ? RETURNING n`,
       attempts,
       refusals,
       nextAt,
       n,
     );
+    return changed.length > 0;
   }
 
-  /** It is through, whatever its end. */
-  end(n: number): void {
-    this.#sql.run(`DELETE FROM deliveries WHERE n = ?`, n);
+  /** It is through, whatever its end. @returns as `retry` */
+  end(n: number): boolean {
+    return this.#sql.run(`DELETE FROM deliveries WHERE n = ? RETURNING n`, n).length > 0;
   }
 
   remove(receiptId: string): void {

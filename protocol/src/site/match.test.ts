@@ -26,6 +26,34 @@ describe('routes', () => {
     expect(portOf(method, path)).toBe(port);
   });
 
+  it.each([
+    '//webhooks/shop',
+    '/webhooks//shop',
+    '/%77ebhooks/shop',
+    '/webhooks/%73%68op',
+    '/webhooks%2Fshop',
+    '/%2fwebhooks/sho%70',
+  ])('another spelling of a path has its route: %s', (path) => {
+    expect(portOf('POST', path)).toBe(3);
+  });
+
+  it.each(['/webhooks/shop%3F', '/webhooks/sh%25op', '/Webhooks/shop', '/webhooks/shop%00', '/webhooks/%7'])(
+    'what is another path has not: %s',
+    (path) => {
+      expect(portOf('POST', path)).not.toBe(3);
+    },
+  );
+
+  it('a route’s own path may be spelled so too', () => {
+    const [home] = siteConfig.parse({
+      routes: [{ path: '/%7Eann/a%20b/*', upstream: 'http://127.0.0.1:7' }],
+    }).routes;
+    expect([
+      portOf('GET', '/~ann/a%20b/x', [home as Route]),
+      portOf('GET', '/%7eann/a%20b/x', [home as Route]),
+    ]).toEqual([7, 7]);
+  });
+
   it('no route is undefined, whatever the order they were written in', () => {
     expect(matchRoute([], 'GET', '/')).toBeUndefined();
     expect(portOf('POST', '/webhooks/a', [...routes].reverse())).toBe(4);

@@ -12,6 +12,20 @@ function covers(pattern: string, path: string): boolean {
 
 const allows = (route: Matcher, method: string): boolean => route.methods?.includes(method) ?? true;
 
+/** Of a percent-encoded octet that needs no encoding (RFC 3986 §2.3), or is a slash, which nginx decodes. */
+const NEEDLESS = /%(?:2[def]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/gi;
+
+/**
+ * One spelling of a path (RFC 3986 §6.2.2.2), its slashes merged: an upstream that reads `//hooks` or `/%68ooks` as
+ * `/hooks` must not get it past the route that checks signatures there.
+ */
+function plain(path: string): string {
+  if (!path.includes('%') && !path.includes('//')) return path;
+  return path
+    .replace(NEEDLESS, (octet) => String.fromCharCode(Number.parseInt(octet.slice(1), 16)))
+    .replace(/\/{2,}/g, '/');
+}
+
 /** An exact path beats any pattern, a longer pattern a shorter one, named methods beat all methods. */
 function specificity(route: Matcher): number {
   const exact = route.path.endsWith('*') ? 0 : 1_000;
@@ -20,7 +34,7 @@ function specificity(route: Matcher): number {
 
 /**
  * The route of a request: the most specific whose path covers it and whose methods allow it.
- * `path` is the URL's path without query, as the customer sent it; edge and orchestrator both ask here.
+ * `path` is the URL's path without query, as the customer sent it, in whatever spelling; edge and orchestrator both ask here.
  */
 export function matchRoute<R extends Matcher>(
   routes: readonly R[],
@@ -28,8 +42,9 @@ export function matchRoute<R extends Matcher>(
   path: string,
 ): R | undefined {
   let best: R | undefined;
+  const asked = plain(path);
   for (const route of routes) {
-    if (!covers(route.path, path) || !allows(route, method)) continue;
+    if (!covers(plain(route.path), asked) || !allows(route, method)) continue;
     if (best === undefined || specificity(route) > specificity(best)) best = route;
   }
   return best;
