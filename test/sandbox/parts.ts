@@ -108,7 +108,8 @@ function orchestratorEnv({ dir, ports, urls, secrets, tenant, key }: Layout): Re
     KEY_FILE: key.file,
     DATA_DIR: join(dir, 'orchestrator'),
     PORT: String(ports.orchestrator),
-    LANES: '1',
+    // Who tries several lanes says so to `npm start`; the demo site's orchestrator is granted four.
+    LANES: process.env['LANES'] ?? '1',
     CLOUDFLARE_API_TOKEN: secrets.cloudflareApiToken,
     CLOUDFLARE_ACCOUNT_ID: secrets.cloudflareAccountId,
     CLOUDFLARE_BASE_URL: urls.cloudflareApi,
