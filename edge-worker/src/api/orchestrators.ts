@@ -50,7 +50,7 @@ async function describe(id: string, channel: Pick<ChannelRpc, 'describe'>): Prom
       presence: { state: 'away', reason },
       fence: 0,
       generation: 0,
-      queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 },
+      queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 },
       wakes: 0,
       unknownFrames: 0,
     };

@@ -31,6 +31,10 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const presence = new PresenceBook(meta, now);
   const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
   const parcels = new Parcels(storage.sql, cipher);
+  const receipts = new Receipts({
+    ...{ sql, meta, parcels, now },
+    keepMs: (siteId) => keepMsOf(configs, siteId),
+  });
   const letters = new Letters({ logs, remote: remoteLetters, orchestratorId });
   return {
     sql,
@@ -52,9 +56,9 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     remoteLetters,
     letters,
     parcels,
-    receipts: new Receipts({ sql, meta, parcels, now, keepMs: (siteId) => keepMsOf(configs, siteId) }),
+    receipts,
     receiptSearch: new ReceiptSearch({ sql, parcels }),
-    state: new State({ orchestratorId, meta, logs, letters, events: projection, presence }),
+    state: new State({ orchestratorId, meta, logs, letters, events: projection, presence, receipts }),
   };
 }
 

@@ -1,5 +1,6 @@
 import {
   Failure,
+  int,
   PARCEL_KEPT_MS,
   PARCELS_BYTES_MAX,
   RECEIPT_KEPT_MS,
@@ -64,6 +65,12 @@ export class Receipts {
 
   constructor(parts: ReceiptsParts) {
     this.#parts = { rowsMax: RECEIPTS_MAX, bytesMax: PARCELS_BYTES_MAX, ...parts };
+  }
+
+  /** How many were given up, and wait for an operator. */
+  get dead(): number {
+    const [row] = this.#parts.sql.run(`SELECT COUNT(*) AS n FROM receipts WHERE state = 'dead'`);
+    return int(row, 'n');
   }
 
   /**

@@ -8,6 +8,7 @@ import type { EventProjection } from './event-projection.ts';
 import type { Letters } from './letters.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
+import type { Receipts } from './receipts.ts';
 import type { ChannelState } from './rpc.ts';
 import type { Meta } from './store.ts';
 
@@ -17,6 +18,7 @@ export interface StateParts {
   readonly logs: Logs;
   readonly letters: Letters;
   readonly events: Pick<EventProjection, 'unprojected'>;
+  readonly receipts: Pick<Receipts, 'dead'>;
   readonly presence: PresenceBook;
 }
 
@@ -62,12 +64,13 @@ export class State {
   }
 
   get queues(): Orchestrator['queues'] {
-    const { logs, letters, events } = this.#parts;
+    const { logs, letters, events, receipts } = this.#parts;
     return {
       control: logs.control.outbox.depth,
       queue: logs.queue.outbox.depth,
       inbox: LOGS_IN_ORDER.reduce((sum, log) => sum + logs[log].inbox.depth().pending, 0),
       deadLetters: letters.count,
+      deadReceipts: receipts.dead,
       unprojected: events.unprojected,
     };
   }

@@ -6,7 +6,7 @@ import type { HubUpdate } from '../hub/rpc.ts';
 import { Meta, objectSql } from './store.ts';
 import { Telling } from './telling.ts';
 
-const queues = { control: 0, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 };
+const queues = { control: 0, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 };
 const summary = (id: string) => ({ id }) as CommandSummary;
 const happened = (n: number) => ({ id: `evt_${n}` }) as Event;
 

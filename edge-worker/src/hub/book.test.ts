@@ -39,7 +39,7 @@ const since = (book: Book, { stream, position }: Cursor): LiveUpdate | undefined
 describe('what dashboards are shown', () => {
   it('takes no position when it is old or unchanged', () =>
     withBook((book) => {
-      const queues = { control: 1, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 };
+      const queues = { control: 1, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 };
       expect(noted(book, 10)).toBe(true);
       expect(noted(book, 9, { presence: { state: 'away' } })).toBe(false);
       expect(noted(book, 11)).toBe(false);

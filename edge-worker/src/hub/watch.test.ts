@@ -8,7 +8,7 @@ const state = (id: string): ChannelState => ({
   presence: { state: 'online' },
   fence: 1,
   generation: 1,
-  queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 },
+  queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 },
   wakes: 0,
   unknownFrames: 0,
 });

@@ -28,7 +28,9 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
   show(desk, { orchestrators, sites }, () => {
     const rows = orchestrators.map(({ id, presence, version, queues }) => {
       const since = presence.since === undefined ? '' : duration(desk.io.now() - presence.since);
-      return [id, presence.state, since, version ?? '', String(queues.control), presence.reason ?? ''];
+      const dead = queues.deadLetters + queues.deadReceipts;
+      const counts = [String(queues.control + queues.queue), String(dead)];
+      return [id, presence.state, since, version ?? '', ...counts, presence.reason ?? ''];
     });
     const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
       id,
@@ -36,7 +38,7 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
       paused ? 'paused' : 'active',
       name,
     ]);
-    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
+    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
   });
 }
 

@@ -50,7 +50,7 @@ const orchestratorOf = (presence: object) => ({
   fence: 1,
   generation: 1,
   lanes: 1,
-  queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, unprojected: 0 },
+  queues: { control: 0, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 },
   wakes: 1,
   unknownFrames: 0,
 });

@@ -51,6 +51,8 @@ export const edgeQueues = z.object({
   queue: z.int().min(0),
   inbox: z.int().min(0),
   deadLetters: z.int().min(0),
+  /** Customers' stored requests that were given up: `GET /receipts?state=dead`. */
+  deadReceipts: z.int().min(0),
   /** Facts that D1 does not show yet. */
   unprojected: z.int().min(0),
 });

@@ -71,7 +71,12 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
             },
             { name: 'inbox', value: queues.inbox, about: 'Taken from the orchestrator and not handled yet' },
             { name: 'to D1', value: queues.unprojected, about: 'Facts that D1 does not show yet' },
-            { name: 'dead', value: queues.deadLetters, about: 'Dead letters: they wait for you', bad: true },
+            {
+              name: 'dead',
+              value: queues.deadLetters + queues.deadReceipts,
+              about: 'Dead letters and stored requests that were given up: they wait for you',
+              bad: true,
+            },
           ]
         }
       />
