@@ -91,7 +91,8 @@ export class DeliveryBook {
   }
 }
 
-/** Does it tell that the upstream takes requests? Undefined when it was not asked. */
+/** Does it tell that the upstream takes requests? Undefined when it was not asked, or does not want this one. */
 export function throughOf(attempted: Attempt['attempted']): boolean | undefined {
-  return 'verdict' in attempted ? attempted.verdict.is === 'delivered' : undefined;
+  if (!('verdict' in attempted) || attempted.verdict.is === 'refused') return undefined;
+  return attempted.verdict.is === 'delivered';
 }

@@ -211,6 +211,25 @@ describe('R4: a route', () => {
     expect(bench.arrived.map(({ id }) => id)).toEqual(ids.slice(16));
   });
 
+  it('does not wait for those that its upstream does not want, which are tried again beside the others', async () => {
+    const bad = bench.accept(20, { awaited: false });
+    const unwanted = new Set(bad);
+    const [good = ''] = bench.accept(1, { awaited: false });
+    const answer = async () => {
+      for (await bench.settle(); bench.arrived.length > 0; await bench.settle()) {
+        for (const arrived of bench.arrived.splice(0)) arrived.answer(unwanted.has(arrived.id) ? 404 : 200);
+      }
+    };
+    await answer();
+    expect(bench.states(good)).toEqual(['delivered']);
+    for (let n = 0; n < 4; n++) {
+      bench.clock.pass(20_000);
+      await answer();
+    }
+    expect(bad.map((id) => bench.states(id).at(-1))).toEqual(bad.map(() => 'dead'));
+    expect(bench.left).toBe(0);
+  });
+
   it('that is well again is drained without waiting for each one’s own pause', async () => {
     bench.accept(16);
     for (let n = 0; n < 8; n++) {

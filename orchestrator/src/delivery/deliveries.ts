@@ -117,12 +117,10 @@ export class Deliveries {
   #pump(line: Line): void {
     if (this.#stopped) return;
     const { clock } = this.#options;
-    const next = line.next(clock.now());
-    if ('waitUntil' in next) {
-      line.waits(clock.after(Math.max(0, next.waitUntil - clock.now()), () => this.#pump(line)));
-      return;
-    }
-    for (const delivery of next.start) {
+    const { start, waitUntil } = line.next(clock.now());
+    if (waitUntil !== undefined)
+      line.waits(clock.after(Math.max(0, waitUntil - clock.now()), () => this.#pump(line)));
+    for (const delivery of start) {
       if (!this.#hasRoomFor(delivery)) {
         this.#isShort = true;
         return;

@@ -5,10 +5,11 @@ const FIRST_ATTEMPTS_MAX = 16;
 /** With more than so many before it a customer waits in vain more often than not. */
 const QUEUE_WORTH_WAITING = 4 * FIRST_ATTEMPTS_MAX;
 
-export type Next =
-  | { readonly start: readonly Delivery[] }
-  /** The first that has failed is due then. */
-  | { readonly waitUntil: number };
+export interface Next {
+  readonly start: readonly Delivery[];
+  /** The next one that is to be tried again is due then. */
+  readonly waitUntil?: number;
+}
 
 /** A place in the order in which a route's requests are sent, however long each of them takes to be pulled. */
 export interface Turn {
@@ -19,7 +20,8 @@ export interface Turn {
 
 /**
  * The stored requests of one route, in their order: up to 16 first attempts at once, and from the first failure on one
- * at a time, those that have failed before all others, until none of them is left.
+ * at a time, those that have failed before all others, until none of them is left. One that
+ * was only refused is tried again beside the others: whoever may send could hold up all that comes behind otherwise.
  */
 export class Line {
   readonly key: LineKey;
@@ -39,9 +41,21 @@ export class Line {
   next(now: number): Next {
     if (this.#running.size >= FIRST_ATTEMPTS_MAX) return { start: [] };
     const failed = this.#table.failed(this.key);
-    if (failed === undefined) return { start: this.#first() };
+    if (failed === undefined) return this.#freely(now);
     if (this.#running.size > 0) return { start: [] };
-    return this.#proven || failed.nextAt <= now ? { start: [failed] } : { waitUntil: failed.nextAt };
+    return this.#proven || failed.nextAt <= now
+      ? { start: [failed] }
+      : { start: [], waitUntil: failed.nextAt };
+  }
+
+  #freely(now: number): Next {
+    const refused = this.#table
+      .refused(this.key, FIRST_ATTEMPTS_MAX)
+      .filter(({ n }) => !this.#running.has(n));
+    const due = refused.filter(({ nextAt }) => nextAt <= now);
+    const later = refused.find(({ nextAt }) => nextAt > now);
+    const start = [...this.#first(), ...due].slice(0, FIRST_ATTEMPTS_MAX - this.#running.size);
+    return { start, ...(later === undefined ? {} : { waitUntil: later.nextAt }) };
   }
 
   #first(): Delivery[] {

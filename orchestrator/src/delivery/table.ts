@@ -66,15 +66,29 @@ export class DeliveryTable {
       .map(deliveryOf);
   }
 
-  /** The first of those that have failed. */
+  /** The first of those that have failed, and were not only refused. */
   failed({ siteId, route }: LineKey): Delivery | undefined {
     return this.#sql
       .run(
-        `SELECT * FROM deliveries WHERE site_id = ? AND route = ? AND attempts > 0 ORDER BY n LIMIT 1`,
+        `SELECT * FROM deliveries WHERE site_id = ? AND route = ? AND attempts > 0 AND attempts > refusals
+         ORDER BY n LIMIT 1`,
         siteId,
         route,
       )
       .map(deliveryOf)[0];
+  }
+
+  /** Those that were refused and nothing else, the next one first. */
+  refused({ siteId, route }: LineKey, limit: number): Delivery[] {
+    return this.#sql
+      .run(
+        `SELECT * FROM deliveries WHERE site_id = ? AND route = ? AND attempts > 0 AND attempts = refusals
+         ORDER BY next_at LIMIT ?`,
+        siteId,
+        route,
+        limit,
+      )
+      .map(deliveryOf);
   }
 
   /** Of all routes. */
