@@ -259,12 +259,16 @@ export class Core {
   #createDeliveries(): Deliveries {
     const { ground, services, clock, jitter, log } = this.#options;
     const { sql, outboxes, settings } = ground;
+    const routeOf = (siteId: string, method: string, url: string) =>
+      matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url);
     return new Deliveries({
       ...{ sql, clock, jitter, log },
       outbox: outboxes.queue,
       edgeNow: () => this.link.edgeNow,
       pull: (ref, signal) => this.link.parcel(ref, signal),
       send: async (call) => {
+        // The relay's own 404 is no upstream's: the config may still be on its way, or was refused here.
+        if (routeOf(call.head.siteId ?? '', call.head.method, call.head.url) === undefined) throw noRoute();
         const enough = new AbortController();
         const signal = AbortSignal.any([call.signal, enough.signal]);
         const { body, ...reply } = await services.request({ ...call, signal });
@@ -273,8 +277,7 @@ export class Core {
         const limits = { bytesMax: RECEIPT_ANSWER_BYTES_MAX, ms: ANSWER_WITHIN_MS };
         return { ...reply, body: await gather(body, { ...limits, clock, giveUp }) };
       },
-      timeoutMs: (siteId, method, url) =>
-        matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url)?.timeoutMs,
+      timeoutMs: (siteId, method, url) => routeOf(siteId, method, url)?.timeoutMs,
       tell: (told, signal) => this.link.answerReceipt(told, signal),
       onReport: () => this.#logs.wake(),
       onLeaseLost: this.halt,
@@ -303,3 +306,8 @@ export class Core {
     });
   }
 }
+
+const noRoute = () =>
+  new Failure('upstream_failed', 'no route of the config that runs here takes it', {
+    execution: 'not_started',
+  });

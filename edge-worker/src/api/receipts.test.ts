@@ -28,8 +28,8 @@ async function store(siteId: string, body: string): Promise<string> {
   return receiptTicket.parse(await response.json()).receiptId;
 }
 
-const page = async (query = '', of = tenant) =>
-  (await of.call('GET', `/receipts${query}`, { role: 'viewer' })).json<{
+const page = async (query = '', of = tenant, role: 'viewer' | 'admin' = 'viewer') =>
+  (await of.call('GET', `/receipts${query}`, { role })).json<{
     items: Receipt[];
     next: string | null;
   }>();
@@ -57,7 +57,10 @@ describe('the list of receipts', () => {
     const [a, b] = [await store(sites[0], 'mail=zoe%40example.com'), await store(sites[1], 'mail=joe')];
     const idsOf = async (query: string) => (await page(query)).items.map(({ id }) => id);
     expect(await idsOf(`?site=${sites[1]}`)).toEqual([b]);
-    expect(await idsOf('?q=zoe%40example.com')).toEqual([a]);
+    const searched = await page('?q=zoe%40example.com', tenant, 'admin');
+    expect(searched.items.map(({ id }) => id)).toEqual([a]);
+    const oracle = await tenant.call('GET', '/receipts?q=zoe%40example.com', { role: 'viewer' });
+    expect(await code(oracle)).toEqual([403, 'forbidden']);
     expect(await idsOf('?path=/lead&state=stored')).toEqual([a, b]);
     expect(await idsOf('?state=dead')).toEqual([]);
     expect(await idsOf(`?to=1&orchestrator=${one}`)).toEqual([]);

@@ -2,7 +2,13 @@ import type { HeaderList } from '@clawdbot/protocol';
 import type { RelayCall, RelayReply } from './rpc.ts';
 
 /** Headers of a customer that make an answer theirs alone (RFC 9111 §3.5); cookies, because nothing says otherwise. */
-const PERSONAL: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization']);
+const PERSONAL: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'x-api-key',
+  'x-auth-token',
+]);
 /** A part of an answer, or an answer to a condition, is not the answer. */
 const PARTIAL: ReadonlySet<string> = new Set(['range', 'if-range']);
 
