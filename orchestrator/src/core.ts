@@ -7,6 +7,7 @@ import {
   type LogName,
   matchRoute,
   PROTOCOL_VERSIONS,
+  pathOf,
   type RandomBytes,
   RECEIPT_ANSWER_BYTES_MAX,
   type Status,
@@ -260,7 +261,7 @@ export class Core {
     const { ground, services, clock, jitter, log } = this.#options;
     const { sql, outboxes, settings } = ground;
     const routeOf = (siteId: string, method: string, url: string) =>
-      matchRoute(settings.configOf(siteId)?.routes ?? [], method, url.split('?', 1)[0] ?? url);
+      matchRoute(settings.configOf(siteId)?.routes ?? [], method, pathOf(url));
     return new Deliveries({
       ...{ sql, clock, jitter, log },
       outbox: outboxes.queue,

@@ -1,4 +1,4 @@
-import { CALL_DEADLINE_MS, Failure, QUEUE_BODY_BYTES_MAX, type Route } from '@clawdbot/protocol';
+import { CALL_DEADLINE_MS, Failure, pathOf, QUEUE_BODY_BYTES_MAX, type Route } from '@clawdbot/protocol';
 import { wholeOf } from '../body.ts';
 import { within } from '../deadline.ts';
 import type { Signatures } from '../signature/signatures.ts';
@@ -76,7 +76,7 @@ export class Door {
   }
 
   #routeOf({ siteId, url }: SiteCall, method: string): Route | undefined {
-    return this.#parts.routes.find(siteId, method, url.split('?', 1)[0] ?? url);
+    return this.#parts.routes.find(siteId, method, pathOf(url));
   }
 
   /** @returns the call, whose body is read by now if that was needed */

@@ -9,6 +9,7 @@ import {
   matchRoute,
   PARCEL_PUSH_BYTES_MAX,
   type Presence,
+  pathOf,
   type RandomBytes,
   type ReceiptAnswer,
   type Received,
@@ -300,7 +301,7 @@ export class Lane implements LanePort {
   #routeDeadline(siteId: string, call: RelayCall): number {
     const site = this.#parts.configs.site(siteId);
     if (site.paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
-    const path = call.url.split('?', 1)[0] ?? call.url;
+    const path = pathOf(call.url);
     return matchRoute(site.config.routes, call.method, path)?.timeoutMs ?? CALL_DEADLINE_MS;
   }
 

@@ -1,4 +1,4 @@
-import { CALL_DEADLINE_MS, CONTROL_LANE, matchRoute } from '@clawdbot/protocol';
+import { CALL_DEADLINE_MS, CONTROL_LANE, matchRoute, pathOf } from '@clawdbot/protocol';
 import { ask } from '../ask.ts';
 
 import type { ChannelRpc, RelayCall, SiteRoutes } from '../channel/rpc.ts';
@@ -71,7 +71,7 @@ export function passageOf(
 ): Passage {
   // Lane 0's object says that the site is paused, and answers browsers that ask what they may send.
   if (isPaused || lanes === 1 || method === 'OPTIONS') return { anyLane: false };
-  const route = matchRoute(routes, method, url.split('?', 1)[0] ?? url);
+  const route = matchRoute(routes, method, pathOf(url));
   if (route?.anyLane === false) return { anyLane: false };
   return { anyLane: true, deadlineMs: route?.timeoutMs ?? CALL_DEADLINE_MS };
 }

@@ -1,6 +1,7 @@
 import {
   Failure,
   matchRoute,
+  pathOf,
   problemOf,
   type RequestHead,
   type Route,
@@ -121,7 +122,7 @@ const DOTS = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i;
 
 /** The request's route, or the answer that there is none. */
 function routeOf(routes: readonly Route[], { method, url, requestId }: RequestHead): Route | Reply {
-  const path = url.split('?', 1)[0] ?? url;
+  const path = pathOf(url);
   if (DOTS.test(path)) {
     return refuse(
       new Failure('bad_request', 'the path has "." or ".." parts: resolve them first'),

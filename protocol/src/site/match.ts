@@ -49,3 +49,6 @@ export function matchRoute<R extends Matcher>(
   }
   return best;
 }
+
+/** A URL's path, without its query, as the customer sent it: what `matchRoute` is asked with. */
+export const pathOf = (url: string): string => url.split('?', 1)[0] ?? url;
