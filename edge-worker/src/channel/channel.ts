@@ -45,7 +45,9 @@ import {
   type Taken,
 } from './rpc.ts';
 import { Sockets } from './sockets.ts';
+import { after } from './timer.ts';
 import { useToken } from './tokens.ts';
+import { Trunks } from './trunks.ts';
 
 interface ChannelEnv {
   /** The objects of this orchestrator's other lanes. */
@@ -64,6 +66,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #parts: Parts;
   /** What the sockets here belong to: lane 0, or one that carries calls only. */
   readonly #lane: Lane | CallLane;
+  readonly #trunks: Trunks;
   #awake = false;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
@@ -80,6 +83,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       peer: (name) => env.CHANNEL.getByName(name),
     });
     this.#lane = this.#parts.callLane ?? this.#parts.lane;
+    this.#trunks = new Trunks({ relay: (call) => this.#relay(call), now: Date.now, after });
     this.#sockets.rehydrate(this.#lane);
     if (this.#lane === this.#parts.lane) this.#parts.lane.wake();
   }
@@ -140,7 +144,20 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    return answer(() => (this.#parts.callLane ?? this.#parts.door).relay(call));
+    return answer(() => this.#relay(call));
+  }
+
+  async exchange(trunk: string, calls: string): Promise<string> {
+    return JSON.stringify(await this.#trunks.exchange(trunk, JSON.parse(calls)));
+  }
+
+  async pickUp(requestId: string): Promise<Answer<RelayReply>> {
+    const picked = await answer(() => this.#trunks.pickUp(requestId));
+    return picked.ok ? picked.value : picked;
+  }
+
+  #relay(call: RelayCall): Promise<RelayReply> {
+    return (this.#parts.callLane ?? this.#parts.door).relay(call);
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {

@@ -60,9 +60,9 @@ export class Door {
       case 'queue':
         return this.#queue(call, route);
       case 'stale':
-        return this.#parts.stale.relay(call, () => this.#passOn(call));
+        return this.#parts.stale.relay(call, () => this.#passOn(call, route));
       case 'unavailable':
-        return this.#passOn(call);
+        return this.#passOn(call, route);
     }
   }
 
@@ -71,8 +71,8 @@ export class Door {
     return this.#parts.intake.take(call, call.siteId, route, body);
   }
 
-  #passOn(call: RelayCall): Promise<RelayReply> {
-    return this.#parts.lane.relay(call);
+  #passOn(call: RelayCall, route?: Route): Promise<RelayReply> {
+    return this.#parts.lane.relay(call, route?.timeoutMs);
   }
 
   #routeOf({ siteId, url }: SiteCall, method: string): Route | undefined {

@@ -1,4 +1,5 @@
 import type {
+  BodyHead,
   ChannelStanding,
   Command,
   CommandState,
@@ -55,6 +56,21 @@ export interface RelayReply {
   /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
   readonly body: Body;
 }
+
+/** A body that crosses with the head of its message. */
+type InlineBody = Exclude<BodyHead, { kind: 'stream' }>;
+
+/** A call that crosses with others: its body is small, or there is none. */
+export interface TrunkCall extends Omit<RelayCall, 'body' | 'bodyLength'> {
+  readonly body?: InlineBody;
+}
+
+/** An answer that crosses with others. `apart`: it is there, and is to be fetched by `pickUp`. */
+export type TrunkAnswer = { readonly requestId: string } & (
+  | { readonly status: number; readonly headers: HeaderList; readonly body: InlineBody }
+  | { readonly error: WireError }
+  | { readonly apart: true }
+);
 
 export interface StatusCall {
   readonly requestId: string;
@@ -147,6 +163,13 @@ export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
  */
 export interface ChannelRpc {
   relay(call: RelayCall): Promise<Answer<RelayReply>>;
+  /**
+   * Begins calls of several customers, and resolves with answers when there are any, of these or of earlier ones of the
+   * same trunk: `TrunkCall[]` and `TrunkAnswer[]` as JSON, which crosses in half of the time that objects take.
+   */
+  exchange(trunk: string, calls: string): Promise<string>;
+  /** The answer of a call that `exchange` has begun: it is large, or late. */
+  pickUp(requestId: string): Promise<Answer<RelayReply>>;
   getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
   cancelCall(requestId: string): Promise<void>;
   /** Would a call be sent now? For one whose body can be sent once only. */
