@@ -30,7 +30,10 @@ export interface Parts {
 }
 
 /** @param buffer is written over, from its beginning, when it is given; what is returned is a view of it */
-export function encodeParts({ id, last, parts }: Parts, buffer?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+export function encodeParts(
+  { id, last, parts }: Parts,
+  buffer?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   if (bytes > BODY_CHUNK_BYTES_MAX) throw new RangeError(`a chunk of ${bytes} bytes`);
   const length = HEADER_BYTES + bytes;

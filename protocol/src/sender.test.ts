@@ -49,7 +49,8 @@ describe('the sender', () => {
     sender.pushBody(2, new Uint8Array(BODY_CHUNK_BYTES_MAX + 9));
     expect(sent[0]).toBe('["head"]');
     expect(sent.slice(1).map((bytes) => decodeChunk(bytes as Uint8Array).bytes.length)).toEqual([
-      BODY_CHUNK_BYTES_MAX, 9,
+      BODY_CHUNK_BYTES_MAX,
+      9,
     ]);
   });
 
