@@ -38,16 +38,16 @@ export const RELAY_BODY_BYTES_MAX = 100 * MIB;
  */
 export const STREAM_OPENING_BYTES = 64 * KIB;
 /**
- * What a streamed body may have on its way or unread, once its reader reads: 768 KiB fill 15 MiB/s at a round trip of
+ * What a streamed body may have on its way or unread, once its reader reads: 512 KiB fill 10 MiB/s at a round trip of
  * 50 ms. A stream that has it takes nothing from others: see STREAMS_HELD_BYTES_MAX.
  */
-export const STREAM_WINDOW_BYTES = 768 * KIB;
+export const STREAM_WINDOW_BYTES = 512 * KIB;
 /**
  * Unread bytes of all streams on one socket, beyond the opening ones: windows shrink on the way there. An object has
  * 128 MB for everything (https://developers.cloudflare.com/durable-objects/platform/limits/), and several sockets
  * may end in one isolate.
  */
-export const STREAMS_HELD_BYTES_MAX = 24 * MIB;
+export const STREAMS_HELD_BYTES_MAX = 16 * MIB;
 /** Body bytes given to a socket that it has not passed on yet; control frames wait behind no more than this. */
 export const SOCKET_BODY_BYTES_MAX = 512 * KIB;
 /** What waits for a socket, of all streams; beyond it the stream that has most of it ends, never the socket. */

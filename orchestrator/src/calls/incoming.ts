@@ -22,6 +22,7 @@ import { type Answer, responseOf } from './answer.ts';
 import type { BodyStream, CallBody, Reply } from './body.ts';
 import { Gathered } from './gathered.ts';
 import { Patience } from './patience.ts';
+import { release } from './release.ts';
 
 /** One request; `signal` is aborted when nobody waits for the answer, or for the rest of it, any more. */
 export interface Call {
@@ -68,7 +69,12 @@ export class IncomingCalls {
     const { sender, clock } = options;
     this.#left = new Gathered(clock);
     this.#answers = new OutgoingBodies({
-      send: (chunk, sent) => sender.pushChunk(chunk, () => this.#left.add(sent)),
+      send: (chunk, sent) => {
+        sender.pushChunk(chunk, () => {
+          for (const part of chunk.parts) release(part);
+          this.#left.add(sent);
+        });
+      },
       end: (id) => sender.push({ type: 'end', id }),
     });
   }

@@ -138,12 +138,14 @@ describe('PROTOCOL: calls from the edge', () => {
     relayed[0]?.answer({ body: upstream.body });
     await settle();
     expect(edge.take('response')[0]).toMatchObject({ id: 2, body: { kind: 'stream' } });
-    expect(upstream.sink().write(Buffer.alloc(STREAM_OPENING_BYTES))).toBe(true);
+    expect(upstream.sink().write(Buffer.alloc(STREAM_OPENING_BYTES))).toBe(false);
     expect(upstream.sink().write(Buffer.alloc(65_536))).toBe(false);
     expect(edge.bodies.get(2)).toEqual([STREAM_OPENING_BYTES]);
     clock.pass(1);
     send({ type: 'credit', id: 2, bytes: 65_536 });
-    expect([edge.bodies.get(2)?.length, upstream.resumed()]).toEqual([2, 1]);
+    expect([edge.bodies.get(2)?.length, upstream.resumed()]).toEqual([2, 0]);
+    send({ type: 'credit', id: 2, bytes: 1 });
+    expect(upstream.resumed()).toBe(1);
     upstream.sink().end();
     clock.flush();
     expect(edge.take('end')).toEqual([{ type: 'end', id: 2 }]);

@@ -37,7 +37,7 @@ describe('PROTOCOL: bodies on their way out', () => {
   it('C8: a body sends its opening credit, and then what is granted', () => {
     const { bodies, sent, source, passOn } = rig();
     const body = bodies.open(2, source);
-    expect(body.write(new Uint8Array(100 * KIB))).toBe(true);
+    expect(body.write(new Uint8Array(100 * KIB))).toBe(false);
     expect(bytesOf(sent, 2)).toBe(STREAM_OPENING_BYTES);
     passOn();
     bodies.grant(2, 10 * KIB);
@@ -91,12 +91,16 @@ describe('PROTOCOL: bodies on their way out', () => {
   });
 
   it('a source is told to wait, and to go on', () => {
-    const { bodies, source } = rig();
+    const { bodies, sent, source, passOn } = rig();
     const body = bodies.open(2, source);
     body.write(new Uint8Array(STREAM_OPENING_BYTES));
     expect(body.write(new Uint8Array(64 * KIB))).toBe(false);
     expect(source.resume).not.toHaveBeenCalled();
     bodies.grant(2, 64 * KIB);
+    expect(source.resume).not.toHaveBeenCalled();
+    passOn();
+    expect([bytesOf(sent, 2), source.resume.mock.calls.length]).toEqual([128 * KIB, 0]);
+    bodies.grant(2, 1);
     expect(source.resume).toHaveBeenCalledTimes(1);
   });
 

@@ -24,8 +24,6 @@ export interface OutgoingPorts {
   readonly end: (id: number) => void;
 }
 
-/** A source is stopped from here on while its receiver takes nothing: it is to keep the socket busy, not to fill memory. */
-const STALLED_BYTES_MAX = STREAM_OPENING_BYTES;
 /** One that heeds this has at most the piece more that it had in hand; only a larger queue is an offence. */
 const OFFENCE_BYTES = 2 * BODY_CHUNK_BYTES_MAX;
 
@@ -168,8 +166,9 @@ export class OutgoingBody {
     return isDue && this.#credit > 0;
   }
 
+  /** As much may wait as a message takes and may be sent: where nothing may, a source's own piece is enough. */
   get #queueMax(): number {
-    return this.#credit > 0 ? BODY_CHUNK_BYTES_MAX : STALLED_BYTES_MAX;
+    return Math.min(BODY_CHUNK_BYTES_MAX, this.#credit);
   }
 
   /** @returns whether more may be written now; otherwise `resume` is called when it may */
