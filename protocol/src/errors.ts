@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { HeaderList } from './headers.ts';
 
 /**
  * Every error code that crosses the channel or the HTTP API, with its HTTP status and whether the same
@@ -63,6 +64,8 @@ export interface FailureDetails {
   readonly retryAfterMs?: number;
   readonly execution?: Execution;
   readonly cause?: unknown;
+  /** What the answer says besides, where the caller is a browser's page: never part of the error as it travels. */
+  readonly headers?: HeaderList;
 }
 
 /** The one error class that our own code throws on purpose; anything else that is thrown is a bug or a fault. */
@@ -96,11 +99,12 @@ export class Failure extends Error {
     };
   }
 
-  static fromWire(error: WireError): Failure {
+  static fromWire(error: WireError, headers?: HeaderList): Failure {
     const { retryAfterMs, execution } = error;
     return new Failure(error.code, error.message, {
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       ...(execution === undefined ? {} : { execution }),
+      ...(headers === undefined ? {} : { headers }),
     });
   }
 }

@@ -26,7 +26,7 @@ import type { ChannelClaims } from './claims.ts';
  */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: WireError };
+  | { readonly ok: false; readonly error: WireError; readonly headers?: HeaderList };
 
 /** One HTTP request on its way to a site's upstream or to the orchestrator itself. */
 export interface RelayCall {
@@ -68,7 +68,7 @@ export interface TrunkCall extends Omit<RelayCall, 'body' | 'bodyLength'> {
 /** An answer that crosses with others. `apart`: it is there, and is to be fetched by `pickUp`. */
 export type TrunkAnswer = { readonly requestId: string } & (
   | { readonly status: number; readonly headers: HeaderList; readonly body: InlineBody }
-  | { readonly error: WireError }
+  | { readonly error: WireError; readonly headers?: HeaderList }
   | { readonly apart: true }
 );
 

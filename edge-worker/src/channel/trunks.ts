@@ -154,7 +154,10 @@ export class Trunks {
 }
 
 function onTrunk(requestId: string, given: Answer<RelayReply>): TrunkAnswer {
-  if (!given.ok) return { requestId, error: given.error };
+  if (!given.ok) {
+    const { ok: _, ...failed } = given;
+    return { requestId, ...failed };
+  }
   const { status, headers, body } = given.value;
   const head = body instanceof ReadableStream ? undefined : headOfBody(body);
   if (head === undefined || head.kind === 'stream') return { requestId, apart: true };

@@ -214,7 +214,10 @@ function textOf({ body, bodyLength: _, ...call }: RelayCall): string | undefined
 }
 
 function answerOf(answer: Exclude<TrunkAnswer, { apart: true }>): Answer<RelayReply> {
-  if ('error' in answer) return { ok: false, error: answer.error };
+  if ('error' in answer) {
+    const { requestId: _, ...failed } = answer;
+    return { ok: false, ...failed };
+  }
   const { status, headers, body } = answer;
   return { ok: true, value: { status, headers, body: bytesOfHead(body) } };
 }
