@@ -1,6 +1,7 @@
 import {
   digestOf,
   EMPTY_CONFIG,
+  editedConfig,
   explain,
   Failure,
   int,
@@ -132,7 +133,7 @@ export class Configs {
       throw new Failure('stale_base', message);
     }
     const wanted = payload.patch === undefined ? payload.config : this.#patched(site.config, payload.patch);
-    const parsed = siteConfig.safeParse(wanted);
+    const parsed = editedConfig.safeParse(wanted);
     if (!parsed.success) throw new Failure('bad_request', explain(parsed.error, 'payload.config'));
     return { generation: site.generation + 1, digest: digestOf(parsed.data), config: parsed.data };
   }

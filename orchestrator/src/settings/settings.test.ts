@@ -70,7 +70,7 @@ describe('applying a config', () => {
     [
       'a config that does not match its schema',
       update(4, 'nowhere'),
-      /config\.routes\.0\.upstream: expected http/,
+      /config\.routes\[0\]\.upstream: expected http/,
     ],
   ])('refuses %s, says why, and keeps the last good one', (_what, body, why) => {
     const settings = open();
