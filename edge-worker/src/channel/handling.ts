@@ -12,11 +12,13 @@ import {
 } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
 import type { Commands } from './commands.ts';
+import type { ConfigReports } from './config-reports.ts';
 import type { Events, NewEvent } from './events.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { Receipts } from './receipts.ts';
 import type { RemoteLetters } from './remote-letters.ts';
 import type { Waiting } from './waiting.ts';
+import type { WorkerVars } from './worker-vars.ts';
 
 export interface HandlingParts {
   readonly sql: Sql;
@@ -26,6 +28,8 @@ export interface HandlingParts {
   readonly letters: Pick<RemoteLetters, 'report'>;
   readonly blobs: Pick<Blobs, 'release'>;
   readonly receipts: Pick<Receipts, 'report'>;
+  readonly reports: Pick<ConfigReports, 'ended'>;
+  readonly workerVars: Pick<WorkerVars, 'begun' | 'ended'>;
   readonly waiting: Pick<Waiting, 'later'>;
   readonly now: () => number;
 }
@@ -134,14 +138,19 @@ export class Handling {
   }
 
   #apply(item: InboxItem, body: EntryToEdge): void {
-    const { commands, blobs, events, letters, receipts, waiting } = this.#parts;
+    const { commands, blobs, events, letters, receipts, reports, waiting, workerVars } = this.#parts;
     switch (body.type) {
       case 'command_progress':
-        if (body.milestone === 'running') commands.begun(body.commandId, body.at);
-        else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
+        if (body.milestone === 'running') {
+          commands.begun(body.commandId, body.at);
+          workerVars.begun(body.commandId);
+        } else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
         return;
       case 'command_result':
-        if (commands.end(body)) blobs.release(body.commandId);
+        if (!commands.end(body)) return;
+        blobs.release(body.commandId);
+        reports.ended(body);
+        workerVars.ended(body);
         return;
       case 'sync_event':
         events.insertAll([eventOf(item, body)]);
