@@ -318,7 +318,7 @@ describe('config that is refused', () => {
     const readStdin = async () => '{"routes":[]}';
     const failed = await clawctl(['config', 'set', 'site-1'], edge, { readStdin });
     expect(String(failed.error)).toMatch(
-      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, or put the whole in with --replace$/,
+      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, put the whole in with --replace, or go back with "clawctl config rollback site-1 <generation>"$/,
     );
   });
 });
@@ -346,7 +346,10 @@ describe('status of a site', () => {
   });
   const shown = async (failed: number): Promise<string> => {
     const answer = () => ({ success: true, data: report(failed), timestamp: '2026-01-01T00:00:00Z' });
-    const { out, error } = await clawctl(['status', 'site-1'], { 'POST /api/v1/orchestrator': [answer] });
+    const { out, error } = await clawctl(['status', 'site-1'], {
+      'POST /api/v1/orchestrator': [answer],
+      'GET /api/v1/sites/site-1/config': [() => configState()],
+    });
     expect(error).toBeUndefined();
     return out;
   };

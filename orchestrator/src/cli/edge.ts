@@ -5,6 +5,8 @@ import {
   command,
   commandSummary,
   commandTaken,
+  configGeneration,
+  configGenerationDetail,
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
@@ -96,6 +98,13 @@ export class Edge {
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
   sites = () => this.#get('/sites?limit=200', listOf(site));
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
+  configHistory = (siteId: string, query: { readonly limit: number; readonly after?: string }) =>
+    this.#get(
+      `/sites/${encodeURIComponent(siteId)}/config/history?${queryOf({ ...query })}`,
+      listOf(configGeneration),
+    );
+  configGeneration = (siteId: string, generation: number) =>
+    this.#get(`/sites/${encodeURIComponent(siteId)}/config/history/${generation}`, configGenerationDetail);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
