@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import * as config from './config.ts';
 import type { Desk } from './desk.ts';
+import { applyFleet, exportFleet, type FleetOptions } from './fleet.ts';
 import { listLimit } from './limit.ts';
 
 /** `clawctl config …`. */
@@ -40,6 +41,19 @@ export function addConfig(program: Command, desk: () => Desk): void {
     .action((site: string, to: number, options: config.ApplyOptions) =>
       config.rollbackConfig(desk(), site, to, options),
     );
+  commands
+    .command('export')
+    .argument('[file]', 'where to; else standard output')
+    .description('write every site with its config as one YAML file, without any secret’s value')
+    .action((file?: string) => exportFleet(desk(), file));
+  commands
+    .command('apply')
+    .argument('<file>', 'what "clawctl config export" has written; "-" is standard input')
+    .option('--note <text>', 'why: it stands in the history of each config')
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'only show the plan')
+    .description('create and change sites until they are as the file says; others are left alone')
+    .action((file: string, options: FleetOptions) => applyFleet(desk(), file, options));
 }
 
 const applying = (command: Command): Command =>
