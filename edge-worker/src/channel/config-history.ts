@@ -69,6 +69,7 @@ export class ConfigHistory {
 
   /** Forgets the oldest, in the caller's transaction; never what runs, nor what ran last. */
   prune(siteId: string, newest: number): void {
+    if (newest <= CONFIG_HISTORY_MAX) return;
     const { sql, reports } = this.#parts;
     sql.run(
       `DELETE FROM configs WHERE site_id = ? AND generation <= ? AND generation NOT IN (?, ?)`,

@@ -9,6 +9,7 @@ import {
   text,
   updateConfigResult,
 } from '@clawdbot/protocol';
+import type { EndedCommand } from './commands.ts';
 
 /** What a site runs, by the last word of its orchestrator. */
 export type Running = NonNullable<SiteConfigState['running']>;
@@ -47,17 +48,11 @@ export class ConfigReports {
   }
 
   /** The command that brings a generation has ended, in the caller's transaction. */
-  ended({ commandId, state, result, error }: CommandResult): void {
-    const [command] = this.#sql.run(
-      `SELECT site_id, generation FROM commands WHERE id = ? AND type = 'update_config'`,
-      commandId,
-    );
-    if (command === undefined) return;
-    const siteId = text(command, 'site_id');
+  ended({ siteId, generation = 0 }: EndedCommand, { state, result, error }: CommandResult): void {
     // What runs may be a newer generation than the one that was asked for.
     const ran = updateConfigResult.safeParse(result).data;
     if (state === 'succeeded' && ran !== undefined) this.#applied(siteId, ran);
-    else if (state === 'failed') this.#refused(siteId, int(command, 'generation'), error?.message ?? state);
+    else if (state === 'failed') this.#refused(siteId, generation, error?.message ?? state);
   }
 
   /** Refused so often that it is not sent again. */
@@ -111,7 +106,8 @@ export class ConfigReports {
     const failure = this.lastFailure(siteId);
     const success = this.#attempt(siteId, 'applied_at');
     if (success === undefined || (failure !== undefined && failure.at > success.at)) return failure;
-    return { generation: success.generation, at: success.at, failures: success.failures };
+    const { generation, at, failures } = success;
+    return { generation, at, failures };
   }
 
   #attempt(siteId: string, column: 'applied_at' | 'failed_at'): ConfigAttempt | undefined {

@@ -1,5 +1,6 @@
 import {
   BATCH_ENTRIES_MAX,
+  type CommandResult,
   type Entry,
   type EntryToEdge,
   edgeCodec,
@@ -137,8 +138,17 @@ export class Handling {
     inbox.failed(item, `the edge failed to handle it: ${String(error)}`, now());
   }
 
+  #ended(result: CommandResult): void {
+    const { commands, blobs, reports, workerVars } = this.#parts;
+    const command = commands.end(result);
+    if (command === undefined) return;
+    blobs.release(result.commandId);
+    if (command.type === 'update_config') reports.ended(command, result);
+    else workerVars.ended(result);
+  }
+
   #apply(item: InboxItem, body: EntryToEdge): void {
-    const { commands, blobs, events, letters, receipts, reports, waiting, workerVars } = this.#parts;
+    const { commands, events, letters, receipts, waiting, workerVars } = this.#parts;
     switch (body.type) {
       case 'command_progress':
         if (body.milestone === 'running') {
@@ -147,10 +157,7 @@ export class Handling {
         } else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
         return;
       case 'command_result':
-        if (!commands.end(body)) return;
-        blobs.release(body.commandId);
-        reports.ended(body);
-        workerVars.ended(body);
+        this.#ended(body);
         return;
       case 'sync_event':
         events.insertAll([eventOf(item, body)]);

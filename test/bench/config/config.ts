@@ -111,10 +111,10 @@ const editRows = (edits: readonly Edit[]): string[][] => [
 ];
 
 const pushRows = (pushes: readonly FleetPush[]): string[][] => [
-  ['round', 'taken', 'applied', 'on /live', 'CPU ms a site: edge', 'orchestrator'],
-  ...pushes.map(({ taken, applied, live, cpu }, n) => [
+  ['round', 'taken', 'applied and on /live', 'CPU ms a site: edge', 'orchestrator'],
+  ...pushes.map(({ taken, applied, cpu }, n) => [
     String(n + 1),
-    ...[taken, applied, live].map((ms) => ms.toFixed(0)),
+    ...[taken, applied].map((ms) => ms.toFixed(0)),
     ...[cpu.edge, cpu.orchestrator].map((ms) => ms.toFixed(1)),
   ]),
 ];

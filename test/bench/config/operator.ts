@@ -1,8 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type CommandTaken, commandTaken, orchestratorResponse, siteConfigState } from '@clawdbot/protocol';
 import type { SandboxFile } from '../../sandbox/sandbox-file.ts';
 
 /** A push is over by then, or something is broken. */
 export const WITHIN_MS = 10_000;
+
+/** Asking without a pause would take the edge's time from what is waited for. */
+const LOOK_EVERY_MS = 5;
 
 /** An operator's program: it pushes configs, and looks until they are applied. */
 export class Operator {
@@ -28,6 +32,7 @@ export class Operator {
       const { applied } = siteConfigState.parse(await this.#ask(`/api/v1/sites/${siteId}/config`));
       if (applied.relay.state === 'applied' && applied.edge.state === 'applied') return;
       if (applied.relay.state !== 'pending') throw new Error(`${siteId}: ${applied.relay.why}`);
+      await pause(LOOK_EVERY_MS);
     }
     throw new Error(`the config of ${siteId} is not applied after ${WITHIN_MS} ms`);
   }
