@@ -147,7 +147,8 @@ export class Commands {
       command.expiresAt ?? null,
     );
     this.#history.state(command.id, 'queued', now, `by ${command.actor}`);
-    return taken(this.#row(command.id));
+    const { id, generation } = command;
+    return { commandId: id, state: 'queued', ...(generation === undefined ? {} : { generation }) };
   }
 
   /**
@@ -218,17 +219,15 @@ export class Commands {
     for (const row of rows) this.move(text(row, 'id'), 'delivered', at);
   }
 
-  /** Queued commands of a site (of one type) behind position `offered`. */
-  queued(siteId: string, offered: number, type?: CommandType): { id: string; seq: number }[] {
+  /** Queued commands of a site behind position `offered`, in their order. */
+  queued(siteId: string, offered: number): { id: string; seq: number; type: CommandType }[] {
     return this.#sql
       .run(
-        `SELECT id, seq FROM commands
-         WHERE site_id = ?1 AND state = 'queued' AND seq > ?2 AND (?3 IS NULL OR type = ?3)`,
+        `SELECT id, seq, type FROM commands WHERE site_id = ? AND state = 'queued' AND seq > ? ORDER BY seq`,
         siteId,
         offered,
-        type ?? null,
       )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
   }
 
   /** The command's entry is another one now. */
@@ -322,8 +321,8 @@ export class Commands {
 
 const jsonOrNull = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
 
-const taken = (row: SqlRow | undefined): Taken => ({
+const taken = (row: SqlRow): Taken => ({
   commandId: text(row, 'id'),
-  state: commandState.parse(row?.['state']),
-  ...(row?.['generation'] == null ? {} : { generation: int(row, 'generation') }),
+  state: commandState.parse(row['state']),
+  ...(row['generation'] == null ? {} : { generation: int(row, 'generation') }),
 });

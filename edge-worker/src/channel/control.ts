@@ -194,10 +194,12 @@ export class Control {
   /** A newer generation makes older ones that never left pointless, but for those that a deployment waits for. */
   #supersede(siteId: string): void {
     const { commands, outbox } = this.#parts;
-    const deployments = commands.queued(siteId, outbox.offered, 'deploy_worker');
-    const behind = Math.max(outbox.offered, ...deployments.map(({ seq }) => seq));
-    for (const queued of commands.queued(siteId, behind, 'update_config')) {
-      this.#withdraw(queued, 'cancelled', 'superseded');
+    const queued = commands.queued(siteId, outbox.offered);
+    const deployments = queued.filter(({ type }) => type === 'deploy_worker');
+    const behind = Math.max(0, ...deployments.map(({ seq }) => seq));
+    for (const command of queued) {
+      if (command.type === 'update_config' && command.seq > behind)
+        this.#withdraw(command, 'cancelled', 'superseded');
     }
   }
 
