@@ -67,7 +67,7 @@ async function refuse(peer: Peer): Promise<number> {
 const queued = async () => (await channelOf(vps).describe()).queues.control;
 
 describe('a generation that the VPS takes', () => {
-  it('is applied from then on, and the routes here switch with the fact', async () => {
+  it('L15: is applied from then on, and the routes here switch with the fact', async () => {
     const first = await edit(0);
     const peer = await dial(1);
     const { digest } = await state();
@@ -122,7 +122,7 @@ describe('a generation that the VPS refuses', () => {
     expect(await paths()).toEqual(['/1']);
   });
 
-  it('is sent again to each process that comes after, thrice at the most, and not before it is edited', async () => {
+  it('L15: is sent again to each process that comes after, thrice at the most, and not before it is edited', async () => {
     await edit(0);
     for (let process = 1; process <= CONFIG_FAILURES_MAX; process++) {
       expect((await state()).applied.relay.state).toBe(process === 1 ? 'pending' : 'refused');
@@ -161,7 +161,7 @@ describe('a generation that the VPS refuses', () => {
 const NEW_LOG = { logId: 'log-of-the-new-one', oldest: 1, last: 0, applied: 0 };
 
 describe('a new process on the same database', () => {
-  it('is sent only what differs from what it runs, by digest', async () => {
+  it('L15: is sent only what differs from what it runs, by digest', async () => {
     value(await channelOf(vps).putSite('other', { paused: false, orgId: 'org-1' }));
     await edit(0);
     const { digest } = await state();

@@ -113,7 +113,7 @@ export class Resync {
   }
 
   /**
-   * Another process runs on the same database: its UPSTREAM_ALLOW, or its version, may be another too. What the one
+   * L15: another process runs on the same database: its UPSTREAM_ALLOW, or its version, may be another too. What the one
    * before it refused is sent again; what was withdrawn is not, and what it runs neither.
    */
   restarted(running: Running): void {
