@@ -93,8 +93,11 @@ describe('a generation that the VPS takes', () => {
   });
 
   it('is not undone by the late result of an older one', async () => {
-    const [first, second] = [await edit(0), await edit(1)];
     const peer = await dial(1);
+    const first = await edit(0);
+    await peer.next('entry');
+    const second = await edit(1);
+    await peer.next('entry');
     const { digest } = await state();
     await tell(peer, taken(second.commandId, 2, digest));
     await tell(peer, taken(first.commandId, 1, 'a'.repeat(64)));
