@@ -96,6 +96,10 @@ export const BLOB_PART_BYTES = 1 * MIB;
 export const DEPLOY_BYTES_MAX = 10 * MIB;
 /** A site's config as JSON: it must fit an entry, with room for the entry's own fields. */
 export const CONFIG_BYTES_MAX = 48 * KIB;
+/** Generations of a site's config that are kept, beside the one that runs and the last good one: some 5 MB at the worst. */
+export const CONFIG_HISTORY_MAX = 100;
+/** A generation that its orchestrator has refused this often is not sent again before it is edited. */
+export const CONFIG_FAILURES_MAX = 3;
 
 /** A secret's value in UTF-8: a key with its certificates fits. Escaped six-fold, it still fits a text message. */
 export const SECRET_BYTES_MAX = 64 * KIB;

@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { VERSION } from '../version.ts';
 import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
+import * as configs from './configs.ts';
 import * as deadLetters from './deadletters.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
@@ -63,7 +64,10 @@ export function apiApp(): ApiApp {
   api.openapi(routes.pauseSiteRoute, sites.pauseSite);
   api.openapi(routes.resumeSiteRoute, sites.resumeSite);
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
-  api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
+
+  api.openapi(routes.getSiteConfigRoute, configs.getSiteConfig);
+  api.openapi(routes.listConfigHistoryRoute, configs.listConfigHistory);
+  api.openapi(routes.getConfigGenerationRoute, configs.getConfigGeneration);
 
   api.openapi(routes.putSecretRoute, putSecret);
   api.openapi(routes.listSecretsRoute, listSecrets);

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import {
   type ChannelStanding,
   type Command,
+  type ConfigGenerationDetail,
   type DeadLetter,
   type DeadLetterDetail,
   Failure,
@@ -33,6 +34,7 @@ import {
   type ConfigSubmission,
   type DeploySubmission,
   type Erasure,
+  type GenerationPage,
   type Incumbency,
   type LetterPage,
   type ReceiptPage,
@@ -192,7 +194,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
-    return answer(() => this.#changed(this.#parts.control.updateConfig(submission)));
+    return answer(() => {
+      const taken = this.#parts.control.updateConfig(submission);
+      return this.#changed({ ...taken, warnings: this.#parts.configStates.warnings(submission.siteId) });
+    });
   }
 
   command(commandId: string): Promise<Answer<Command>> {
@@ -221,10 +226,15 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {
-    return answer(() => {
-      const running = this.#parts.state.running(siteId);
-      return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
-    });
+    return answer(() => this.#parts.configStates.of(siteId));
+  }
+
+  configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>> {
+    return answer(() => this.#parts.history.list(siteId, limit, after));
+  }
+
+  configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>> {
+    return answer(() => this.#parts.history.get(siteId, generation));
   }
 
   putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {

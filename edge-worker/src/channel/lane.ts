@@ -18,6 +18,7 @@ import {
 import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
 import type { Blobs } from './blobs.ts';
+import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
 import { currentOf } from './current.ts';
@@ -48,6 +49,7 @@ export interface LaneParts {
   readonly handling: Handling;
   readonly greeting: Greeting;
   readonly configs: Pick<Configs, 'site'>;
+  readonly reports: Pick<ConfigReports, 'told'>;
   readonly blobs: Pick<Blobs, 'part'>;
   readonly secrets: Pick<Secrets, 'get'>;
   readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
@@ -249,7 +251,11 @@ export class Lane implements LanePort {
   }
 
   onStatus(status: Status): void {
-    this.#parts.meta.set('status', JSON.stringify(status));
+    const { sql, meta, reports } = this.#parts;
+    sql.transaction(() => {
+      meta.set('status', JSON.stringify(status));
+      reports.told(status.sites);
+    });
     this.#parts.onNews('status');
   }
 

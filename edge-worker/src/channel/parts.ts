@@ -8,6 +8,7 @@ import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
+import { ConfigStates } from './config-state.ts';
 import { Control } from './control.ts';
 import { Door } from './door.ts';
 import { openFacts } from './facts.ts';
@@ -92,7 +93,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...facts,
     control,
     letters: remoteLetters,
-    ran: (siteId) => state.running(siteId)?.generation,
     shareAgain: () => sharedRows.restart(),
   });
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
@@ -135,12 +135,18 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const stale = new Stale({ sql, storage: ctx.storage.sql, now });
   const quota = new Quota({ now });
   const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
-  const running = new RunningRoutes(facts.configs, state);
+  const running = new RunningRoutes(facts.configs, facts.reports);
   const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
   const routes = new Routes({ ...facts, running });
+  const configStates = new ConfigStates({
+    ...facts,
+    running,
+    secrets,
+    workers: () => state.status?.workers ?? [],
+  });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, intake, stale, door },
+    ...{ lane, callLane, routes, configStates, intake, stale, door },
   };
 }
 

@@ -3,6 +3,8 @@ import type {
   ChannelStanding,
   Command,
   CommandState,
+  ConfigGeneration,
+  ConfigGenerationDetail,
   DeadLetter,
   DeadLetterDetail,
   DeployPayload,
@@ -101,6 +103,15 @@ export interface Taken {
   readonly state: CommandState;
   /** Of `update_config`: the generation this command makes. */
   readonly generation?: number;
+  /** Of `update_config`: what will not work as the config stands. */
+  readonly warnings?: string[];
+}
+
+/** One page of the history of a site's config. */
+export interface GenerationPage {
+  readonly items: ConfigGeneration[];
+  /** Where the list goes on; null at its end. */
+  readonly next: string | null;
 }
 
 /** The newest process of an orchestrator, as lane 0's object knows it. */
@@ -192,6 +203,9 @@ export interface ChannelRpc {
   /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
+  /** Newest first, behind the `next` of an earlier page. */
+  configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>>;
+  configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

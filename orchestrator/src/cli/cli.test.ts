@@ -7,7 +7,7 @@ import type { Command } from '@clawdbot/protocol';
 import { digestOf, EMPTY_CONFIG } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
 import { loadIdentity, verifyLocalToken } from '../identity.ts';
-import { type Answer, clawctl, folder, passing, problem } from './clawctl.fixture.ts';
+import { type Answer, clawctl, configState, folder, passing, problem } from './clawctl.fixture.ts';
 import { CliError, type Io } from './io.ts';
 
 const ID = 'cmd_vps-1_0000000000000000000001';
@@ -254,7 +254,7 @@ describe('deploy', () => {
 });
 
 describe('config', () => {
-  const state = { siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG };
+  const state = configState();
   const edge = {
     'GET /api/v1/sites/site-1/config': [() => state],
     'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
@@ -311,16 +311,14 @@ describe('config that is refused', () => {
   it('is said to stay desired, with the way out', async () => {
     const error = { code: 'config_refused' as const, message: 'an upstream outside the list' };
     const edge = {
-      'GET /api/v1/sites/site-1/config': [
-        () => ({ siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG }),
-      ],
+      'GET /api/v1/sites/site-1/config': [() => configState()],
       'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
       [`GET /api/v1/commands/${ID}`]: [() => command({ type: 'update_config', state: 'failed', error })],
     };
     const readStdin = async () => '{"routes":[]}';
     const failed = await clawctl(['config', 'set', 'site-1'], edge, { readStdin });
     expect(String(failed.error)).toMatch(
-      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, or put the whole in with --replace$/,
+      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, put the whole in with --replace, or go back with "clawctl config rollback site-1 <generation>"$/,
     );
   });
 });
@@ -348,7 +346,10 @@ describe('status of a site', () => {
   });
   const shown = async (failed: number): Promise<string> => {
     const answer = () => ({ success: true, data: report(failed), timestamp: '2026-01-01T00:00:00Z' });
-    const { out, error } = await clawctl(['status', 'site-1'], { 'POST /api/v1/orchestrator': [answer] });
+    const { out, error } = await clawctl(['status', 'site-1'], {
+      'POST /api/v1/orchestrator': [answer],
+      'GET /api/v1/sites/site-1/config': [() => configState()],
+    });
     expect(error).toBeUndefined();
     return out;
   };

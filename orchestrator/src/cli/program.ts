@@ -1,15 +1,17 @@
 import { commandState, commandType, receiptState } from '@clawdbot/protocol';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
 import { backup } from './backup.ts';
 import { listCommands, showCommand } from './commands.ts';
+import { addConfig } from './config-program.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
+import { listLimit } from './limit.ts';
 import {
   type EraseOptions,
   eraseReceipts,
@@ -151,14 +153,6 @@ function addCommands(program: Command, desk: () => Desk): void {
     .action((id: string) => actions.cancel(desk(), id));
 }
 
-const LIST_MAX = 200;
-
-function listLimit(text: string): number {
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LIST_MAX) return limit;
-  throw new InvalidArgumentError(`expected a number from 1 to ${LIST_MAX}.`);
-}
-
 function addEvents(program: Command, desk: () => Desk): void {
   program
     .command('events')
@@ -233,25 +227,6 @@ function addReceipts(program: Command, desk: () => Desk): void {
     .option('--all', '… all of them')
     .description('erase what customers sent; the receipts stay as tombstones')
     .action((id: string | undefined, options: EraseOptions) => eraseReceipts(desk(), id, options));
-}
-
-function addConfig(program: Command, desk: () => Desk): void {
-  const config = program.command('config').description('a site’s config');
-  config
-    .command('get')
-    .argument('<site>')
-    .description('print the desired config')
-    .action((site: string) => actions.getConfig(desk(), site));
-  config
-    .command('set')
-    .argument('<site>')
-    .argument('[file]', 'a JSON merge patch (RFC 7396); "-" is standard input', '-')
-    .option('--replace', 'the file is the whole config')
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('change the config, and wait until it runs or is refused')
-    .action((site: string, file: string, options: actions.SetConfigOptions) =>
-      actions.setConfig(desk(), site, file, options),
-    );
 }
 
 function addSecrets(program: Command, desk: () => Desk): void {

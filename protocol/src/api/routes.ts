@@ -2,6 +2,8 @@ import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { commandState, commandType } from '../commands.ts';
 import { commandId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
+import { CONFIG_HISTORY_MAX } from '../limits.ts';
+import { configGeneration, configGenerationDetail, siteConfigState } from './configs.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
 import {
@@ -25,7 +27,6 @@ import {
   receiptState,
   session,
   site,
-  siteConfigState,
 } from './resources.ts';
 import { putSecret, secretSummary } from './secrets.ts';
 
@@ -342,6 +343,23 @@ export const getSiteConfigRoute = createRoute({
   security,
   request: { params: siteParams },
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
+});
+
+export const listConfigHistoryRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/history',
+  description: `The last ${CONFIG_HISTORY_MAX} generations; what runs is kept beyond that.`,
+  security,
+  request: { params: siteParams, query: listQuery.strict() },
+  responses: { 200: answer(listOf(configGeneration), 'Newest first'), default: refused },
+});
+
+export const getConfigGenerationRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/history/{generation}',
+  security,
+  request: { params: siteParams.extend({ generation: z.coerce.number<string>().int().min(1) }) },
+  responses: { 200: answer(configGenerationDetail, 'The generation with its config'), default: refused },
 });
 
 const secretParams = siteParams.extend({ name: secretName });
