@@ -93,6 +93,8 @@ export const BLOB_PART_BYTES = 1 * MIB;
 export const DEPLOY_BYTES_MAX = 10 * MIB;
 /** A site's config as JSON: it must fit an entry, with room for the entry's own fields. */
 export const CONFIG_BYTES_MAX = 48 * KIB;
+/** Its public part: every visitor's browser may load it. */
+export const PUBLIC_CONFIG_BYTES_MAX = 16 * KIB;
 
 /** A secret's value in UTF-8: a key with its certificates fits. Escaped six-fold, it still fits a text message. */
 export const SECRET_BYTES_MAX = 64 * KIB;

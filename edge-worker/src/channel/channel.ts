@@ -35,6 +35,7 @@ import {
   type Erasure,
   type Incumbency,
   type LetterPage,
+  type PublicPart,
   type ReceiptPage,
   type ReceiptQuery,
   type RelayCall,
@@ -208,6 +209,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       const running = this.#parts.state.running(siteId);
       return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
     });
+  }
+
+  publicConfig(siteId: string): Promise<Answer<PublicPart>> {
+    return answer(() => this.#parts.publicConfigs.of(siteId));
   }
 
   putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {

@@ -16,6 +16,7 @@ import { Handling } from './handling.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
+import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
@@ -138,9 +139,10 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const running = new RunningRoutes(facts.configs, state);
   const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
   const routes = new Routes({ ...facts, running });
+  const publicConfigs = new PublicConfigs({ ...facts, state });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, intake, stale, door },
+    ...{ lane, callLane, routes, publicConfigs, intake, stale, door },
   };
 }
 

@@ -109,6 +109,14 @@ export interface SiteRoutes {
   readonly routes: readonly RouteChoice[];
 }
 
+/** What everyone may read of a site's config. */
+export interface PublicPart {
+  /** Canonical JSON, an object. */
+  readonly body: string;
+  /** Its SHA-256, as hex. */
+  readonly digest: string;
+}
+
 /** One page of an orchestrator's dead letters. */
 export interface LetterPage {
   readonly items: DeadLetter[];
@@ -169,6 +177,7 @@ export interface ChannelRpc {
   /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
+  publicConfig(siteId: string): Promise<Answer<PublicPart>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

@@ -1,6 +1,7 @@
 import {
   type ChannelStanding,
   type Orchestrator,
+  type SiteStatus,
   type Status,
   status as statusSchema,
 } from '@clawdbot/protocol';
@@ -85,6 +86,11 @@ export class State {
     return this.#told.sites.get(siteId);
   }
 
+  /** The generation of a site's config that the orchestrator has refused last. */
+  refused(siteId: string): number | undefined {
+    return this.#told.sites.get(siteId)?.lastFailure?.generation;
+  }
+
   /** Read once for each status that it tells: every request of a customer asks. */
   get #told(): Told {
     const kept = this.#parts.meta.text('status');
@@ -97,14 +103,14 @@ export class State {
 interface Told {
   readonly kept: string | undefined;
   readonly status: Omit<Status, 'type'> | undefined;
-  readonly sites: ReadonlyMap<string, { generation: number; digest: string }>;
+  readonly sites: ReadonlyMap<string, Pick<SiteStatus, 'generation' | 'digest' | 'lastFailure'>>;
 }
 
 function readTold(kept: string | undefined): Told {
   const read = kept === undefined ? undefined : statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
   const status = read?.success ? read.data : undefined;
   const sites = (status?.sites ?? []).map(
-    ({ siteId, generation, digest }) => [siteId, { generation, digest }] as const,
+    ({ siteId, generation, digest, lastFailure }) => [siteId, { generation, digest, lastFailure }] as const,
   );
   return { kept, status, sites: new Map(sites) };
 }

@@ -2,6 +2,7 @@ import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { commandState, commandType } from '../commands.ts';
 import { commandId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
+import { publicConfig } from '../site/config.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
 import {
@@ -342,6 +343,19 @@ export const getSiteConfigRoute = createRoute({
   security,
   request: { params: siteParams },
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
+});
+
+export const getPublicConfigRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/public',
+  description:
+    'Open to everyone, from every origin: the member `public` of the desired config, or {}. An edit is seen within 4 s.',
+  request: { params: siteParams, headers: z.object({ 'if-none-match': z.string().optional() }) },
+  responses: {
+    200: answer(publicConfig, 'With a strong ETag'),
+    304: { description: 'It is as If-None-Match says' },
+    default: refused,
+  },
 });
 
 const secretParams = siteParams.extend({ name: secretName });
