@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
   type CommandTaken,
-  deployPayload,
   explain,
   type Json,
   json,
@@ -11,7 +10,6 @@ import {
 } from '@clawdbot/protocol';
 import { type Desk, show, when } from './desk.ts';
 import { asJson, CliError, duration, type Io, messageOf, table } from './io.ts';
-import { readSources } from './modules.ts';
 import { outcomeOf } from './progress.ts';
 
 /** All orchestrators and sites, or one site asked live. */
@@ -67,48 +65,13 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
   return lines.join('\n');
 }
 
-export interface DeployOptions {
-  readonly site?: string;
-  readonly name?: string;
-  readonly main?: string;
-  readonly compatDate: string;
-  readonly var: readonly string[];
-  readonly detach?: true;
-}
-
 export interface SetConfigOptions {
   readonly replace?: true;
   readonly detach?: true;
 }
 
-function varsOf(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1) throw new CliError(`--var ${pair}: expected NAME=value`);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
-}
-
-/** Deploys a folder's files, or one file, as they are, and waits for the end. */
-export async function deploy(desk: Desk, path: string, options: DeployOptions): Promise<void> {
-  const sources = readSources(path, options.main);
-  const payload = deployPayload.safeParse({
-    name: options.name ?? sources.name,
-    mainModule: sources.mainModule,
-    modules: sources.modules,
-    compatibilityDate: options.compatDate,
-    vars: varsOf(options.var),
-  });
-  if (!payload.success) throw new CliError(explain(payload.error));
-  const siteId = await desk.edge.siteOr(options.site);
-  const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload: payload.data });
-  await follow(desk, taken, options.detach === true);
-}
-
 /** Waits for a command's end, or with `detach` only says what was taken: it is done when it can be. */
-async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
+export async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
   const generation = taken.generation === undefined ? '' : `, generation ${taken.generation}`;
   const line = `${taken.commandId} ${taken.state}${generation}`;
   if (detach) return show(desk, taken, () => line);
