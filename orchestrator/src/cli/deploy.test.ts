@@ -125,7 +125,6 @@ describe('a template', () => {
         EDGE_URL: 'https://edge.example',
         RELAY_URL: 'https://relay.example',
         ORIGINS: 'https://shop.example',
-        CONSENT: 'required',
       },
     });
     expect(textOf(payload), 'with the script for browsers in it').toMatch(/_ae_outbox/);

@@ -3,17 +3,21 @@ import proxy from './index.ts';
 
 const ENV = {
   UPSTREAM_URL: 'https://origin.example',
-  TAG_URL: '/_tag/tag.js?a=1&b="',
+  TAG_URL: 'https://tag.example',
   CF_VERSION_METADATA: { id: 'v-1' },
 };
-const SCRIPT = '<script src="/_tag/tag.js?a=1&amp;b=&quot;" async></script>';
+const SCRIPT = '<script src="/_tag/tag.js" async></script>';
 afterEach(() => vi.restoreAllMocks());
 
 /** What the customer gets of a site whose server answers so, and what that server was asked. */
-async function ask(answer: () => Response, init: RequestInit<IncomingRequestCfProperties> = {}) {
+async function ask(
+  answer: () => Response,
+  init: RequestInit<IncomingRequestCfProperties> = {},
+  path = '/a/b?c=d',
+) {
   const upstream = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => answer());
   const response = await proxy.fetch(
-    new Request<unknown, IncomingRequestCfProperties>('https://shop.example/a/b?c=d', init),
+    new Request<unknown, IncomingRequestCfProperties>(`https://shop.example${path}`, init),
     ENV,
   );
   return { response, asked: upstream.mock.calls[0]?.[0] as Request };
@@ -61,4 +65,16 @@ it('answers 502 while the site’s server cannot be reached', async () => {
     throw new TypeError('connection refused');
   });
   expect([response.status, response.headers.get('worker-version')]).toEqual([502, 'v-1']);
+});
+
+it('answers below /_tag/ what the tag does, for the site’s own pages as for no page', async () => {
+  const tag = () => Response.json({}, { headers: { 'worker-version': 'tag-1' } });
+  const lead = (origin: string) =>
+    ask(tag, { method: 'POST', body: '{}', headers: { origin } }, '/_tag/lead?x=1');
+  const { response, asked } = await lead('https://shop.example');
+  expect([asked.url, asked.headers.get('origin'), response.headers.get('worker-version')]).toEqual([
+    ...['https://tag.example/lead?x=1', null, 'tag-1'],
+  ]);
+  vi.restoreAllMocks();
+  expect((await lead('https://evil.example')).asked.headers.get('origin')).toBe('https://evil.example');
 });

@@ -1,4 +1,4 @@
-import { command, isFinal, siteConfigState } from '@clawdbot/protocol';
+import { type Command, command, deployResult, isFinal, siteConfigState } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { becomes } from '../processes/polling.ts';
 import type { Tenant } from './tenants.ts';
@@ -32,24 +32,59 @@ export class Operator {
   async configure(siteId: string, base: number, config: unknown): Promise<void> {
     const body = { action: 'update_config', siteId, payload: { base, config } };
     const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body));
-    const path = `/api/v1/commands/${taken.data.commandId}`;
-    const ask = async () => command.parse(await this.#must('GET', path));
-    await becomes(async () => isFinal((await ask()).state), APPLIED_WITHIN_MS);
-    const { state, error } = await ask();
+    const { state, error } = await this.#ended(taken.data.commandId);
     if (state !== 'succeeded')
       throw new Error(`the config of ${siteId} is ${state}: ${error?.message ?? ''}`);
   }
 
-  async #must(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await this.#send(method, path, body);
+  /**
+   * Deploys a Worker and waits until it is proven. What was deployed before under this key is not deployed again, unless
+   * that failed. @returns where it answers
+   */
+  async deploy(siteId: string, payload: unknown, key: string): Promise<string> {
+    const before = await this.#deployed(siteId, payload, { 'idempotency-key': key });
+    const ended = before.state === 'succeeded' ? before : await this.#deployed(siteId, payload, {});
+    const { state, result, error } = ended;
+    if (state !== 'succeeded') throw new Error(`the deployment is ${state}: ${error?.message ?? ''}`);
+    return deployResult.parse(result).url;
+  }
+
+  async #deployed(siteId: string, payload: unknown, headers: Record<string, string>): Promise<Command> {
+    const body = { action: 'deploy_worker', siteId, payload };
+    const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body, headers));
+    return this.#ended(taken.data.commandId);
+  }
+
+  async #ended(commandId: string): Promise<Command> {
+    const ask = async () => command.parse(await this.#must('GET', `/api/v1/commands/${commandId}`));
+    await becomes(async () => isFinal((await ask()).state), APPLIED_WITHIN_MS);
+    return ask();
+  }
+
+  async #must(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<unknown> {
+    const response = await this.#send(method, path, body, headers);
     if (response.ok) return response.json();
     throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
   }
 
-  #send(method: string, path: string, body?: unknown): Promise<Response> {
+  #send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
     return fetch(this.#edgeUrl + path, {
       method,
-      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        'content-type': 'application/json',
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
