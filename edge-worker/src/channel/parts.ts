@@ -139,7 +139,11 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const running = new RunningRoutes(facts.configs, state);
   const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
   const routes = new Routes({ ...facts, running });
-  const publicConfigs = new PublicConfigs({ ...facts, state });
+  const publicConfigs = new PublicConfigs({
+    ...facts,
+    running: (siteId) => state.running(siteId)?.generation,
+    refused: (siteId) => state.refused(siteId),
+  });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
     ...{ lane, callLane, routes, publicConfigs, intake, stale, door },

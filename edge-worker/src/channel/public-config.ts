@@ -1,11 +1,12 @@
 import { canonicalJson, digestOf, type PublicConfig } from '@clawdbot/protocol';
 import type { Configs } from './configs.ts';
 import type { PublicPart } from './rpc.ts';
-import type { State } from './state.ts';
 
 interface PublicParts {
   readonly configs: Pick<Configs, 'site' | 'at'>;
-  readonly state: Pick<State, 'running' | 'refused'>;
+  /** The generation that runs on the VPS, and the one that was refused there last. */
+  readonly running: (siteId: string) => number | undefined;
+  readonly refused: (siteId: string) => number | undefined;
 }
 
 /**
@@ -27,11 +28,9 @@ export class PublicConfigs {
   }
 
   #members(siteId: string): PublicConfig {
-    const { configs, state } = this.#parts;
+    const { configs, running, refused } = this.#parts;
     const { generation, config } = configs.site(siteId);
-    if (state.refused(siteId) !== generation) return config.public ?? {};
-    const running = state.running(siteId);
-    const kept = running === undefined ? undefined : configs.at(siteId, running.generation);
-    return kept?.config.public ?? {};
+    if (refused(siteId) !== generation) return config.public ?? {};
+    return configs.at(siteId, running(siteId) ?? 0)?.config.public ?? {};
   }
 }

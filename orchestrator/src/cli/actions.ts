@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import {
-  type CommandTaken,
   explain,
   type Json,
   json,
@@ -9,8 +8,8 @@ import {
   updateConfigPayload,
 } from '@clawdbot/protocol';
 import { type Desk, show, when } from './desk.ts';
+import { follow } from './follow.ts';
 import { asJson, CliError, duration, type Io, messageOf, table } from './io.ts';
-import { outcomeOf } from './progress.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -68,16 +67,6 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
 export interface SetConfigOptions {
   readonly replace?: true;
   readonly detach?: true;
-}
-
-/** Waits for a command's end, or with `detach` only says what was taken: it is done when it can be. */
-export async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
-  const generation = taken.generation === undefined ? '' : `, generation ${taken.generation}`;
-  const line = `${taken.commandId} ${taken.state}${generation}`;
-  if (detach) return show(desk, taken, () => line);
-  desk.io.err(line);
-  const ended = await outcomeOf(taken.commandId, desk.edge, desk.io);
-  show(desk, ended, () => asJson(ended.result));
 }
 
 export async function cancel(desk: Desk, id: string): Promise<void> {

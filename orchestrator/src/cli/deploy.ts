@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { deployPayload, explain } from '@clawdbot/protocol';
-import { follow } from './actions.ts';
 import { bundle } from './bundle/bundle.ts';
 import { mainOf, type Project, readProject } from './bundle/project.ts';
 import { type TemplateName, templateFolder, templateVars } from './bundle/templates.ts';
 import type { Desk } from './desk.ts';
+import { follow } from './follow.ts';
 import { CliError, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
 

@@ -345,19 +345,6 @@ export const getSiteConfigRoute = createRoute({
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
 });
 
-export const getPublicConfigRoute = createRoute({
-  method: 'get',
-  path: '/sites/{id}/config/public',
-  description:
-    'Open to everyone, from every origin: the member `public` of the desired config, or {}. An edit is seen within 4 s.',
-  request: { params: siteParams, headers: z.object({ 'if-none-match': z.string().optional() }) },
-  responses: {
-    200: answer(publicConfig, 'With a strong ETag'),
-    304: { description: 'It is as If-None-Match says' },
-    default: refused,
-  },
-});
-
 const secretParams = siteParams.extend({ name: secretName });
 
 export const putSecretRoute = createRoute({
@@ -387,4 +374,17 @@ export const deleteSecretRoute = createRoute({
   security,
   request: { params: secretParams },
   responses: { 204: { description: 'Gone' }, default: refused },
+});
+
+export const getPublicConfigRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/public',
+  description:
+    'Open to everyone, from every origin: the member `public` of the desired config, or {}. An edit is seen within 4 s.',
+  request: { params: siteParams, headers: z.object({ 'if-none-match': z.string().optional() }) },
+  responses: {
+    200: answer(publicConfig, 'With a strong ETag'),
+    304: { description: 'It is as If-None-Match says' },
+    default: refused,
+  },
 });
