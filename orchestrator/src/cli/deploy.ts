@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { deployPayload, explain } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
-import { mainOf, type Project, readProject } from './bundle/project.ts';
+import { compatibilityOf, mainOf, type Project, readProject } from './bundle/project.ts';
 import { type TemplateName, templateFolder, templateVars } from './bundle/templates.ts';
 import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
@@ -46,8 +46,9 @@ export async function deploy(desk: Desk, path: string | undefined, options: Depl
     name: options.name ?? (template === undefined ? worker.name : asName(`${siteId}-${template}`)),
     mainModule: worker.mainModule,
     modules: worker.modules,
-    compatibilityDate: options.compatDate ?? config.compatibility_date ?? COMPATIBILITY_DATE,
-    ...(config.compatibility_flags?.length && { compatibilityFlags: config.compatibility_flags }),
+    compatibilityDate: COMPATIBILITY_DATE,
+    ...compatibilityOf(config),
+    ...(options.compatDate && { compatibilityDate: options.compatDate }),
     vars: template === undefined ? vars : templateVars(template, { siteId, ...desk.places }, vars),
     ...(options.steps && { strategy: gradual(options.steps, options) }),
   });

@@ -10,7 +10,10 @@
  * The script remembers the click that led here (gclid, fbclid, msclkid, utm_*) in a cookie of the page's own host, if
  * the visitor has consented, and gives the page `window.adsengineer.lead(form)`. A lead goes to this Worker, and from
  * here to the site's route `/webhooks/lead` at the relay; the page is told that it was taken only when the relay has it.
- * Until then the script keeps it (localStorage), and sends it again under the same id.
+ * Until then the script keeps it (localStorage, a week at most), and sends it again under the same id.
+ *
+ * To the relay all leads come from one address, this Worker's: a limit per customer in the site's config would count them
+ * as one customer's. What a visitor's address and browser are is not passed on.
  *
  * | request         | answer                                                                                       |
  * | --------------- | -------------------------------------------------------------------------------------------- |

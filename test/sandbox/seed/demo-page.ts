@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { digestOf } from '@clawdbot/protocol';
 import { bundle } from '../../../orchestrator/src/cli/bundle/bundle.ts';
+import { compatibilityOf, mainOf, readProject } from '../../../orchestrator/src/cli/bundle/project.ts';
 import { type TemplateName, templateFolder } from '../../../orchestrator/src/cli/bundle/templates.ts';
 import type { Operator } from './demo-site.ts';
-
-const COMPATIBILITY_DATE = '2026-11-01';
 
 interface DemoPage {
   readonly siteId: string;
@@ -21,12 +20,10 @@ interface DemoPage {
 export async function deployDemoPage(operator: Operator, page: DemoPage): Promise<string> {
   const { siteId, edgeUrl, relayUrl, upstreamUrl } = page;
   const deploy = async (template: TemplateName, vars: Record<string, string>): Promise<string> => {
-    const payload = {
-      name: `${siteId}-${template}`,
-      ...(await bundle(join(templateFolder(template), 'index.ts'))),
-      compatibilityDate: COMPATIBILITY_DATE,
-      vars,
-    };
+    const folder = templateFolder(template);
+    const { config } = readProject(folder);
+    const worker = await bundle(join(folder, mainOf(folder, config.main)));
+    const payload = { name: `${siteId}-${template}`, ...worker, ...compatibilityOf(config), vars };
     return operator.deploy(siteId, payload, `demo-page-${digestOf(payload).slice(0, 32)}`);
   };
   const tagUrl = await deploy('site-tag', { SITE_ID: siteId, EDGE_URL: edgeUrl, RELAY_URL: relayUrl });

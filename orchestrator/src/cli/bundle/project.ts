@@ -48,6 +48,12 @@ export function readProject(folder: string): Project {
   return { config: parsed.data, ignored: Object.keys(parsed.data).filter((key) => !KNOWN.has(key)) };
 }
 
+/** What the config says of compatibility, as a deployment takes it. */
+export const compatibilityOf = ({ compatibility_date, compatibility_flags = [] }: WranglerConfig) => ({
+  ...(compatibility_date !== undefined && { compatibilityDate: compatibility_date }),
+  ...(compatibility_flags.length > 0 && { compatibilityFlags: compatibility_flags }),
+});
+
 /** The source that a folder's Worker begins with. Throws `CliError`. */
 export function mainOf(folder: string, named: string | undefined): string {
   const main = named ?? packageMain(folder) ?? MAINS.find((path) => existsSync(join(folder, path)));

@@ -57,7 +57,8 @@ export class Sender {
         body, // As text, which needs no preflight.
         keepalive: true,
         credentials: 'omit',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        // Safari has it from 16 on; without it the browser's own limit holds.
+        ...('timeout' in AbortSignal && { signal: AbortSignal.timeout(TIMEOUT_MS) }),
       });
       const answer = await response.json().catch(() => ({}));
       if (response.ok) return { state: 'taken', ...(answer.receiptId && { receiptId: answer.receiptId }) };
