@@ -85,6 +85,12 @@ it('of a site that is not there, or no more, is 404', async () => {
   await vi.waitFor(async () => expect((await read()).status).toBe(404), { timeout: 4_000 });
 });
 
+it('of a site that its object does not know any more is 404, though this isolate knows it', async () => {
+  expect((await read()).status).toBe(200);
+  value(await channelOf(vps).removeSite(shop));
+  await vi.waitFor(async () => expect((await read()).status).toBe(404), { timeout: 4_000 });
+});
+
 it('answers on the console alone', async () => {
   expect((await edge(RELAY + path())).status).toBe(404);
 });

@@ -44,7 +44,8 @@ function start(scriptUrl: string): void {
 
   const lead = async (given: Given) => {
     const [id, at] = [newId(), Date.now()];
-    const click = consentOf(needsConsent) === 'granted' ? attribution() : undefined;
+    // What is remembered is what the visitor has agreed to: `consent` forgets it otherwise.
+    const click = attribution();
     const body = JSON.stringify({
       ...{ id, at, fields: fieldsOf(given), page: location.origin + location.pathname },
       ...(click && { attribution: click }),
