@@ -9,18 +9,18 @@ const collect = (value: string, previous: readonly string[]): string[] => [...pr
 export function addDeploy(program: Command, desk: () => Desk): void {
   program
     .command('deploy')
-    .argument('[path]', 'a folder, whose wrangler.jsonc is read, or a file')
+    .argument('[path]', 'a folder, whose wrangler.jsonc or .toml is read, or a file')
     .addOption(
       new Option('--template <name>', 'instead of a path: a Worker that we ship').choices(templateNames),
     )
     .option('--site <id>', 'the site it belongs to; the only one when there is one')
-    .option('--name <name>', 'the Worker; else as wrangler.jsonc says, or the folder’s or file’s name')
+    .option('--name <name>', 'the Worker; else as wrangler’s config says, or the folder’s or file’s name')
     .option(
       '--main <path>',
-      'the main module; else as wrangler.jsonc or package.json say, or index.ts, src/index.js …',
+      'the main module; else as wrangler’s config or package.json say, or index.ts, src/index.js …',
     )
-    .option('--compat-date <date>', 'compatibility date; else as wrangler.jsonc says, or the newest')
-    .option('--var <NAME=value>', 'a variable, over those of wrangler.jsonc; may be repeated', collect, [])
+    .option('--compat-date <date>', 'compatibility date; else as wrangler’s config says, or the newest')
+    .option('--var <NAME=value>', 'a variable, over those of wrangler’s config; may be repeated', collect, [])
     .option('--no-bundle', 'deploy all files of the folder as they are')
     .option('--steps <percentages>', 'roll out by steps, such as 1,10,100', percentages)
     .option('--bake <seconds>', 'how long each step is watched', seconds, 30)

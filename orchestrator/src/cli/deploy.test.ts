@@ -68,6 +68,15 @@ describe('a folder', () => {
     expect(other.payload).toMatchObject({ name: 'other', compatibilityDate: '2026-03-04' });
   });
 
+  it('is what its wrangler.toml says as well', async () => {
+    const files = { 'worker/main.ts': 'export default {}' };
+    const toml = 'name = "from-toml"\nmain = "worker/main.ts"\n[vars]\nA = "1"\n';
+    const { payload } = await deployed([folder({ ...files, 'wrangler.toml': toml })]);
+    expect(payload).toMatchObject({ name: 'from-toml', vars: { A: '1' } });
+    const broken = folder({ ...files, 'wrangler.toml': 'name = "x"\nmain = \n' });
+    await expect(deployed([broken])).rejects.toThrow(/wrangler\.toml:2: Invalid TOML/);
+  });
+
   it('begins with --main, else what package.json names, else index.ts and the like', async () => {
     const files = { 'index.ts': 'export const at = "index"', 'lib/a.mjs': 'export const at = "lib"' };
     expect(textOf((await deployed([folder(files)])).payload)).toContain('"index"');

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain } from '@clawdbot/protocol';
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { type ParseError, parse as parseJsonc, printParseErrorCode } from 'jsonc-parser';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { CliError } from '../io.ts';
 
-const FILES = ['wrangler.jsonc', 'wrangler.json'];
+const FILES = ['wrangler.jsonc', 'wrangler.json', 'wrangler.toml'];
 /** Where a Worker begins when nobody says; the first that is there. */
 const MAINS = ['index', 'src/index', 'worker', 'src/worker'].flatMap((path) =>
   ['ts', 'js', 'mjs'].map((ending) => `${path}.${ending}`),
@@ -30,22 +31,34 @@ export interface Project {
   readonly ignored: readonly string[];
 }
 
-/** Reads `wrangler.jsonc` or `wrangler.json`; empty when there is none. Throws `CliError`. */
+/** Reads `wrangler.jsonc`, `.json` or `.toml`; empty when there is none. Throws `CliError`. */
 export function readProject(folder: string): Project {
   const name = FILES.find((file) => existsSync(join(folder, file)));
   if (name === undefined) return { config: {}, ignored: [] };
   const file = join(folder, name);
-  const errors: ParseError[] = [];
   const text = readFileSync(file, 'utf8');
-  const content: unknown = parse(text, errors, { allowTrailingComma: true });
-  const [error] = errors;
-  if (error !== undefined) {
-    const line = text.slice(0, error.offset).split('\n').length;
-    throw new CliError(`${file}:${line}: ${printParseErrorCode(error.error)}`);
-  }
-  const parsed = wranglerConfig.safeParse(content);
+  const parsed = wranglerConfig.safeParse(name.endsWith('.toml') ? ofToml(text, file) : ofJsonc(text, file));
   if (!parsed.success) throw new CliError(`${file}: ${explain(parsed.error)}`);
   return { config: parsed.data, ignored: Object.keys(parsed.data).filter((key) => !KNOWN.has(key)) };
+}
+
+function ofJsonc(text: string, file: string): unknown {
+  const errors: ParseError[] = [];
+  const content: unknown = parseJsonc(text, errors, { allowTrailingComma: true });
+  const [error] = errors;
+  if (error === undefined) return content;
+  const line = text.slice(0, error.offset).split('\n').length;
+  throw new CliError(`${file}:${line}: ${printParseErrorCode(error.error)}`);
+}
+
+function ofToml(text: string, file: string): unknown {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [what] = error.message.split('\n');
+    throw new CliError(`${file}:${error.line}: ${what}`, { cause: error });
+  }
 }
 
 /** What the config says of compatibility, as a deployment takes it. */
