@@ -103,7 +103,12 @@ export class Sandbox implements Control {
   async start(): Promise<void> {
     const besides = ['upstream', 'cloudflare', 'workers'].map((name) => this.#part(name).start());
     await Promise.all([this.#startChannel(), ...besides]);
-    if (this.#wantsDemoPage) this.#demoUrl = await this.#deployDemoPage();
+    if (this.#wantsDemoPage) {
+      // Everything else works without it.
+      await this.deployDemoPage().catch((error: Error) =>
+        this.#say(`There is no demo page: ${error.message}`),
+      );
+    }
     await this.#control.listen();
     this.#published = true;
     this.#publish();
@@ -121,17 +126,6 @@ export class Sandbox implements Control {
     const operator = new Operator(layout.urls.edge, this.#about.adminToken);
     this.cron.start();
     await configureDemo(operator, DEMO.siteId, layout.ports.upstream, layout.portsBefore?.upstream);
-  }
-
-  /** Without it everything else works: a start must not fail for it. */
-  async #deployDemoPage(): Promise<string | undefined> {
-    const operator = new Operator(this.layout.urls.edge, this.#about.adminToken);
-    try {
-      return await deployDemoPage(operator, this.#about);
-    } catch (error) {
-      this.#say(`The demo page is not there: ${error instanceof Error ? error.message : error}`);
-      return undefined;
-    }
   }
 
   async #createSites(): Promise<void> {
@@ -170,6 +164,13 @@ export class Sandbox implements Control {
     await placeDashboard(assetsDir(this.layout.dir));
     await this.stopPart('edge');
     await this.startPart('edge');
+  }
+
+  /** Deploys what is new of the demo site's page. */
+  async deployDemoPage(): Promise<void> {
+    const operator = new Operator(this.layout.urls.edge, this.#about.adminToken);
+    this.#demoUrl = await deployDemoPage(operator, this.#about, join(this.layout.dir, 'demo-page.json'));
+    this.#publish();
   }
 
   /** Ends everything; the orchestrator first, so that it can say goodbye to the edge. */

@@ -1,4 +1,4 @@
-import { type Command, command, deployResult, isFinal, siteConfigState } from '@clawdbot/protocol';
+import { type Command, command, isFinal, siteConfigState } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { becomes } from '../processes/polling.ts';
 import type { Tenant } from './tenants.ts';
@@ -37,22 +37,12 @@ export class Operator {
       throw new Error(`the config of ${siteId} is ${state}: ${error?.message ?? ''}`);
   }
 
-  /**
-   * Deploys a Worker and waits until it is proven. What was deployed before under this key is not deployed again, unless
-   * that failed. @returns where it answers
-   */
-  async deploy(siteId: string, payload: unknown, key: string): Promise<string> {
-    const before = await this.#deployed(siteId, payload, { 'idempotency-key': key });
-    const ended = before.state === 'succeeded' ? before : await this.#deployed(siteId, payload, {});
-    const { state, result, error } = ended;
-    if (state !== 'succeeded') throw new Error(`the deployment is ${state}: ${error?.message ?? ''}`);
-    return deployResult.parse(result).url;
-  }
-
-  async #deployed(siteId: string, payload: unknown, headers: Record<string, string>): Promise<Command> {
+  /** Deploys a Worker and waits until it is proven. */
+  async deploy(siteId: string, payload: unknown): Promise<void> {
     const body = { action: 'deploy_worker', siteId, payload };
-    const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body, headers));
-    return this.#ended(taken.data.commandId);
+    const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body));
+    const { state, error } = await this.#ended(taken.data.commandId);
+    if (state !== 'succeeded') throw new Error(`the deployment is ${state}: ${error?.message ?? ''}`);
   }
 
   async #ended(commandId: string): Promise<Command> {
@@ -61,30 +51,16 @@ export class Operator {
     return ask();
   }
 
-  async #must(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<unknown> {
-    const response = await this.#send(method, path, body, headers);
+  async #must(method: string, path: string, body?: unknown): Promise<unknown> {
+    const response = await this.#send(method, path, body);
     if (response.ok) return response.json();
     throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
   }
 
-  #send(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<Response> {
+  #send(method: string, path: string, body?: unknown): Promise<Response> {
     return fetch(this.#edgeUrl + path, {
       method,
-      headers: {
-        authorization: `Bearer ${this.#token}`,
-        'content-type': 'application/json',
-        ...headers,
-      },
+      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
