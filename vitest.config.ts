@@ -3,9 +3,10 @@ import { defineConfig } from 'vitest/config';
 /**
  * - `node`: unit tests beside the source of everything that runs in Node.
  * - `workerd`: the edge's tests, inside workerd (edge-worker/vitest.config.ts).
+ * - `templates`: the Workers that we ship, inside workerd too.
  * - `e2e`: the whole system as real processes. It runs after the others, two files at a time.
  * - `timing`: those of them that measure how soon something is noticed, one file at a time.
- * - `browser`: the dashboard, in a real Chromium on the whole system.
+ * - `browser`: the dashboard on the whole system and the tag on a page, in a real Chromium.
  * - `faults`: the whole system, broken on purpose, one file at a time as well.
  * - `simulation`: both sides in one process under simulated time, on all cores: one file at a time.
  */
@@ -26,6 +27,7 @@ export default defineConfig({
         },
       },
       './edge-worker/vitest.config.ts',
+      './orchestrator/templates/vitest.config.ts',
       {
         test: {
           name: 'e2e',

@@ -2,6 +2,7 @@ import { hexOf, pooledRandomBytes } from './bytes.ts';
 import type { ChannelRpc } from './channel/rpc.ts';
 import { Directory } from './data/directory.ts';
 import { Keys } from './data/keys.ts';
+import { PublicConfigCache } from './data/public-configs.ts';
 import type { Env } from './env.ts';
 import type { Hosts } from './hosts.ts';
 import type { HubRpc } from './hub/rpc.ts';
@@ -36,6 +37,7 @@ export interface Services {
   readonly lanes: Lanes;
   readonly routeTables: RouteTables;
   readonly trunks: Trunks;
+  readonly publicConfigs: PublicConfigCache;
   channel(orchestratorId: string, lane: number): ChannelPort;
   hub(orgId: string): HubPort;
   /** Milliseconds since the epoch. */
@@ -53,6 +55,7 @@ const keys = new Keys(now);
 const lanes = new Lanes(now);
 const routeTables = new RouteTables(now);
 const trunks = new Trunks();
+const publicConfigs = new PublicConfigCache(now);
 
 /** A name's id is a keyed hash of it, which measured 3 % of a relayed request; an id, unlike a stub, may be kept. */
 const channelIds = new Map<string, DurableObjectId>();
@@ -81,6 +84,7 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
     lanes,
     routeTables,
     trunks,
+    publicConfigs,
     // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.
     channel: (orchestratorId, lane) =>
       env.CHANNEL.get(channelId(env.CHANNEL, `${orchestratorId}/${lane}`)) as unknown as ChannelPort,

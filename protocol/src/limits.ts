@@ -105,6 +105,8 @@ export const CONFIG_FAILURES_MAX = 3;
 export const SECRET_BYTES_MAX = 64 * KIB;
 /** Secrets of one site: its signatures and its Workers' secrets. All of them are listed at once. */
 export const SECRETS_PER_SITE_MAX = 200;
+/** The public part of a site's config: every visitor's browser may load it. */
+export const PUBLIC_CONFIG_BYTES_MAX = 16 * KIB;
 /** Largest body of a request that is stored (`offline: 'queue'`); above it 413. */
 export const QUEUE_BODY_BYTES_MAX = 10 * MIB;
 /** A stored request as one blob, head and body: its URL and headers may take up to this much beside the body. */

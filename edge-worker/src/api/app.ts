@@ -9,6 +9,7 @@ import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
+import { getPublicConfig } from './public-config.ts';
 import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
 import { toItself } from './self.ts';
@@ -22,6 +23,7 @@ export function apiApp(): ApiApp {
   describeItself(api);
 
   api.use(ownPages);
+  api.openapi(routes.getPublicConfigRoute, getPublicConfig);
   // Nobody is signed in yet, or any more.
   api.on('POST', '/session', limitedBody);
   api.openapi(routes.createSessionRoute, createSession);

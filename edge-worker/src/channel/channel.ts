@@ -37,6 +37,7 @@ import {
   type GenerationPage,
   type Incumbency,
   type LetterPage,
+  type PublicPart,
   type ReceiptPage,
   type ReceiptQuery,
   type RelayCall,
@@ -235,6 +236,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>> {
     return answer(() => this.#parts.history.get(siteId, generation));
+  }
+
+  publicConfig(siteId: string): Promise<Answer<PublicPart>> {
+    return answer(() => this.#parts.publicConfigs.of(siteId));
   }
 
   putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {

@@ -17,6 +17,7 @@ import { Handling } from './handling.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
+import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
@@ -144,9 +145,14 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     secrets,
     workers: () => state.status?.workers ?? [],
   });
+  const publicConfigs = new PublicConfigs({
+    ...facts,
+    running: (siteId) => facts.reports.running(siteId)?.generation,
+    refused: (siteId) => facts.reports.lastFailure(siteId)?.generation,
+  });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, configStates, intake, stale, door },
+    ...{ lane, callLane, routes, configStates, publicConfigs, intake, stale, door },
   };
 }
 

@@ -136,6 +136,14 @@ export interface SiteRoutes {
   readonly routes: readonly RouteChoice[];
 }
 
+/** What everyone may read of a site's config. */
+export interface PublicPart {
+  /** Canonical JSON, an object. */
+  readonly body: string;
+  /** Its SHA-256, as hex. */
+  readonly digest: string;
+}
+
 /** One page of an orchestrator's dead letters. */
 export interface LetterPage {
   readonly items: DeadLetter[];
@@ -206,6 +214,7 @@ export interface ChannelRpc {
   /** Newest first, behind the `next` of an earlier page. */
   configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>>;
   configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>>;
+  publicConfig(siteId: string): Promise<Answer<PublicPart>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

@@ -1,9 +1,7 @@
-import { deployPayload, explain, type SiteConfigState, type StatusReport } from '@clawdbot/protocol';
+import type { SiteConfigState, StatusReport } from '@clawdbot/protocol';
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
-import { follow } from './follow.ts';
 import { CliError, duration, table } from './io.ts';
-import { readSources } from './modules.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -61,41 +59,6 @@ function siteText(
     ),
   ];
   return lines.join('\n');
-}
-
-export interface DeployOptions {
-  readonly site?: string;
-  readonly name?: string;
-  readonly main?: string;
-  readonly compatDate: string;
-  readonly var: readonly string[];
-  readonly detach?: true;
-}
-
-function varsOf(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1) throw new CliError(`--var ${pair}: expected NAME=value`);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
-}
-
-/** Deploys a folder's files, or one file, as they are, and waits for the end. */
-export async function deploy(desk: Desk, path: string, options: DeployOptions): Promise<void> {
-  const sources = readSources(path, options.main);
-  const payload = deployPayload.safeParse({
-    name: options.name ?? sources.name,
-    mainModule: sources.mainModule,
-    modules: sources.modules,
-    compatibilityDate: options.compatDate,
-    vars: varsOf(options.var),
-  });
-  if (!payload.success) throw new CliError(explain(payload.error));
-  const siteId = await desk.edge.siteOr(options.site);
-  const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload: payload.data });
-  await follow(desk, taken, options.detach === true);
 }
 
 export async function cancel(desk: Desk, id: string): Promise<void> {

@@ -6,6 +6,7 @@ import { backup } from './backup.ts';
 import { listCommands, showCommand } from './commands.ts';
 import { addConfig } from './config-program.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
+import { addDeploy } from './deploy-command.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
@@ -25,16 +26,11 @@ import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
-/** The newest date that this version's own tests deploy with. */
-const COMPATIBILITY_DATE = '2026-11-01';
-
 interface Globals {
   readonly json?: true;
   readonly url?: string;
   readonly token?: string;
 }
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
 /** The command line: what there is, and which action each is. */
 export function createProgram(io: Io): Command {
@@ -55,28 +51,18 @@ export function createProgram(io: Io): Command {
           : write(text),
     });
   const globals = (): Globals => program.opts<Globals>();
-  const desk = (): Desk => ({
-    io,
-    json: globals().json === true,
-    edge: new Edge(findSettings(globals(), io), io),
-  });
+  const desk = (): Desk => {
+    const settings = findSettings(globals(), io);
+    const places = { edgeUrl: settings.url, relayUrl: settings.relayUrl };
+    return { io, places, json: globals().json === true, edge: new Edge(settings, io) };
+  };
 
   program
     .command('status')
     .argument('[site]', 'ask its orchestrator live; without it: all orchestrators and sites')
     .description('show how things are')
     .action((site?: string) => actions.status(desk(), site));
-  program
-    .command('deploy')
-    .argument('<path>', 'a folder of modules, taken as they are, or one file')
-    .option('--site <id>', 'the site it belongs to; the only one when there is one')
-    .option('--name <name>', 'the Worker; else the name of the folder or file')
-    .option('--main <path>', 'the main module; else index.js, src/index.js …')
-    .option('--compat-date <date>', 'compatibility date', COMPATIBILITY_DATE)
-    .option('--var <NAME=value>', 'a variable; may be repeated', collect, [])
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('deploy a Worker, and wait for the end')
-    .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
+  addDeploy(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);

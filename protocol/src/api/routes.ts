@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { commandState, commandType } from '../commands.ts';
 import { commandId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
 import { CONFIG_HISTORY_MAX } from '../limits.ts';
+import { publicConfig } from '../site/config.ts';
 import { configGeneration, configGenerationDetail, siteConfigState } from './configs.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
@@ -391,4 +392,17 @@ export const deleteSecretRoute = createRoute({
   security,
   request: { params: secretParams },
   responses: { 204: { description: 'Gone' }, default: refused },
+});
+
+export const getPublicConfigRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/public',
+  description:
+    'Open to everyone, from every origin: the member `public` of the desired config, or {}. An edit is seen within 4 s.',
+  request: { params: siteParams, headers: z.object({ 'if-none-match': z.string().optional() }) },
+  responses: {
+    200: answer(publicConfig, 'With a strong ETag'),
+    304: { description: 'It is as If-None-Match says' },
+    default: refused,
+  },
 });
