@@ -1,4 +1,4 @@
-import type { SiteConfigState, StatusReport } from '@clawdbot/protocol';
+import type { SiteConfigState, SiteStatus, StatusReport } from '@clawdbot/protocol';
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
@@ -21,14 +21,26 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
       const counts = [String(queues.control + queues.queue), String(dead)];
       return [id, presence.state, since, version ?? '', ...counts, presence.reason ?? ''];
     });
+    const configs = new Map(
+      orchestrators.flatMap(({ status: told }) => told?.sites ?? []).map((site) => [site.siteId, site]),
+    );
     const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
       id,
       orchestratorId,
       paused ? 'paused' : 'active',
+      runs(configs.get(id)),
       name,
     ]);
-    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
+    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'], ...siteRows])}`;
   });
+}
+
+/** Which generation the VPS said last that it runs, and whether it has refused a newer one. */
+function runs(site: SiteStatus | undefined): string {
+  if (site === undefined) return '';
+  const { generation, lastFailure } = site;
+  if (lastFailure === undefined || lastFailure.generation <= generation) return String(generation);
+  return `${generation} (${lastFailure.generation} refused ${lastFailure.failures ?? 1}×)`;
 }
 
 function siteText(
