@@ -53,7 +53,10 @@ function setup(routes: RouteChoice[] = [{ path: '/*', anyLane: true }], count = 
   const now = () => world.now;
   const services = {
     ...{ lanes: new Lanes(now), routeTables: new RouteTables(now), channel, now },
-    trunks: { relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call) },
+    trunks: {
+      relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call),
+      withdraw: () => false,
+    },
     randomHex: () => 'id',
     background: (task: Promise<unknown>) => void tasks.push(task),
   };
