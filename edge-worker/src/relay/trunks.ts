@@ -96,9 +96,10 @@ class Trunk {
 
   withdraw(requestId: string): boolean {
     const at = this.#waiting.findIndex((rider) => rider.requestId === requestId);
-    const [rider] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    const [waiting] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    const rider = waiting ?? this.#carrier?.abandon(requestId);
     rider?.settle({ requestId, error: gone().toWire() });
-    return rider !== undefined;
+    return waiting !== undefined;
   }
 
   async #byItself(port: TrunkPort, call: RelayCall, now: number): Promise<Answer<RelayReply>> {
@@ -204,6 +205,14 @@ class Carrier {
     this.#leaving.delete(requestId);
   }
 
+  /** Its customer has gone: the platform complains of answers for a request that has ended. */
+  abandon(requestId: string): Rider | undefined {
+    const rider = this.#riders.get(requestId) ?? this.#leaving.get(requestId);
+    this.#riders.delete(requestId);
+    this.#leaving.delete(requestId);
+    return rider;
+  }
+
   /** Never rejects. */
   async run(): Promise<void> {
     for (;;) {
@@ -285,4 +294,4 @@ function lost(): Answer<never> {
 }
 
 /** Nobody reads this one. */
-const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'not_started' });
+const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'may_have_executed' });
