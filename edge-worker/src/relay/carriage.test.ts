@@ -275,6 +275,25 @@ it('who no longer waits is told to the lane that has the request, and no other i
   expect(asked).toEqual([FIRST]);
 });
 
+it('who no longer waits for what has not gone yet is told to no lane', async () => {
+  const { warm, services, cancelled } = setup();
+  await warm();
+  const withdrawn: string[] = [];
+  const trunks = {
+    relay: async () => {
+      await carriage.cancelCall('r');
+      return OK;
+    },
+    withdraw: (name: string, requestId: string) => withdrawn.push(name, requestId) > 0,
+  };
+  const carriage = new Carriage(SITE, { ...services, trunks });
+  await carriage.relay({
+    ...{ requestId: 'r', target: 'upstream', siteId: 'shop', method: 'GET', url: '/', headers: [] },
+    ...{ body: null, deadlineMs: 1_000 },
+  });
+  expect([withdrawn, cancelled]).toEqual([[`vps/${FIRST}`, 'r'], []]);
+});
+
 it('a live status is asked over lane 0, and over another when that one is away', async () => {
   const { services, asked, answers } = setup();
   answers.set(0, AWAY);
