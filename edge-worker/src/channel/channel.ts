@@ -154,9 +154,8 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return JSON.stringify(await this.#trunks.exchange(trunk, JSON.parse(calls)));
   }
 
-  async pickUp(requestId: string): Promise<Answer<RelayReply>> {
-    const picked = await answer(() => this.#trunks.pickUp(requestId));
-    return picked.ok ? picked.value : picked;
+  async pickUp(requestId: string): Promise<Answer<RelayReply> | undefined> {
+    return this.#trunks.pickUp(requestId);
   }
 
   #relay(call: RelayCall): Promise<RelayReply> {

@@ -187,8 +187,8 @@ export interface ChannelRpc {
    * same trunk: `TrunkCall[]` and `TrunkAnswer[]` as JSON, which crosses in half of the time that objects take.
    */
   exchange(trunk: string, calls: string): Promise<string>;
-  /** The answer of a call that `exchange` has begun: it is large, or late. */
-  pickUp(requestId: string): Promise<Answer<RelayReply>>;
+  /** The answer of a call that `exchange` has begun: it is large, or late. Undefined when an exchange has it, or nobody. */
+  pickUp(requestId: string): Promise<Answer<RelayReply> | undefined>;
   getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
   cancelCall(requestId: string): Promise<void>;
   /** Would a call be sent now? For one whose body can be sent once only. */
