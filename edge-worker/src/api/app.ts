@@ -7,6 +7,7 @@ import * as deadLetters from './deadletters.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
+import { importSites } from './import-sites.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
 import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
@@ -57,12 +58,14 @@ export function apiApp(): ApiApp {
   api.openapi(routes.nudgeSyncRoute, nudgeSync);
 
   api.openapi(routes.createSiteRoute, sites.createSite);
+  api.openapi(routes.importSitesRoute, importSites);
   api.openapi(routes.listSitesRoute, sites.listSites);
   api.openapi(routes.getSiteRoute, sites.getSite);
   api.openapi(routes.patchSiteRoute, sites.patchSite);
   api.openapi(routes.pauseSiteRoute, sites.pauseSite);
   api.openapi(routes.resumeSiteRoute, sites.resumeSite);
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
+  api.openapi(routes.getSiteQueuedRoute, sites.getSiteQueued);
   api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
 
   api.openapi(routes.putSecretRoute, putSecret);

@@ -12,6 +12,7 @@ import {
   type ReceiptDetail,
   type SecretSummary,
   type SiteConfigState,
+  type SiteQueued,
   type StatusReport,
   SUBPROTOCOL,
   sendableCode,
@@ -39,6 +40,7 @@ import {
   type ReceiptQuery,
   type RelayCall,
   type RelayReply,
+  type Removal,
   type SecretSubmission,
   type SiteRoutes,
   type StatusCall,
@@ -194,13 +196,12 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     });
   }
 
-  removeSite(siteId: string): Promise<Answer<null>> {
-    return answer(() => {
-      this.#parts.control.removeSite(siteId);
-      this.#parts.receipts.removeSite(siteId);
-      this.#parts.stale.removeSite(siteId);
-      return this.#changed(null);
-    });
+  queued(siteId: string): Promise<Answer<SiteQueued>> {
+    return answer(() => this.#parts.removal.queued(siteId));
+  }
+
+  removeSite(siteId: string, { ifIdle = false } = {}): Promise<Answer<Removal>> {
+    return answer(() => this.#changed(this.#parts.removal.remove(siteId, ifIdle)));
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {

@@ -106,13 +106,14 @@ export class Control {
     return commands.get(id);
   }
 
-  /** The site is gone: what was queued for it is withdrawn. */
-  removeSite(siteId: string): void {
+  /** The site is gone: what was queued for it is withdrawn. @returns how many commands that were, and are left */
+  removeSite(siteId: string): { cancelled: number; left: number } {
     const { sql, commands, configs, outbox } = this.#parts;
-    sql.transaction(() => {
-      for (const queued of commands.queued(siteId, outbox.offered))
-        this.#withdraw(queued, 'cancelled', 'the site was deleted');
+    return sql.transaction(() => {
+      const queued = commands.queued(siteId, outbox.offered);
+      for (const command of queued) this.#withdraw(command, 'cancelled', 'the site was deleted');
       if (configs.remove(siteId)) outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+      return { cancelled: queued.length, left: commands.open(siteId) };
     });
   }
 

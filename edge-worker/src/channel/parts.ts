@@ -17,6 +17,7 @@ import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
 import { Quota } from './quota.ts';
+import { Removals } from './removals.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
 import type { ChannelRpc } from './rpc.ts';
@@ -140,7 +141,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const routes = new Routes({ ...facts, running });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, intake, stale, door },
+    ...{ lane, callLane, routes, intake, door, removal: new Removals({ ...facts, control, stale }) },
   };
 }
 

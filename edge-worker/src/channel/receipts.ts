@@ -181,15 +181,25 @@ export class Receipts {
     );
   }
 
-  /** The site is gone, and with it its upstreams. */
-  removeSite(siteId: string): void {
+  /** Of a site: those that are open, and those of which what was sent is kept. */
+  countsOf(siteId: string): { open: number; kept: number } {
+    const [row] = this.#parts.sql.run(
+      `SELECT COALESCE(SUM(${OPEN}), 0) AS open, COALESCE(SUM(kept), 0) AS kept FROM receipts WHERE site_id = ?`,
+      siteId,
+    );
+    return { open: int(row, 'open'), kept: int(row, 'kept') };
+  }
+
+  /** The site is gone, and with it its upstreams. @returns how many were given up */
+  removeSite(siteId: string): number {
     const { sql, now } = this.#parts;
     const at = now();
-    sql.run(
+    const given = sql.run(
       `UPDATE receipts SET state = ?1, history = ${NOTE}, ended_at = ?2, due = ?4, last_error = ?3
-       WHERE site_id = ?5 AND ${OPEN}`,
+       WHERE site_id = ?5 AND ${OPEN} RETURNING id`,
       ...['dead', at, 'the site was deleted', at + PARCEL_KEPT_MS, siteId],
     );
+    return given.length;
   }
 
   /** Does what is due, in bounded steps. */

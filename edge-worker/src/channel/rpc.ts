@@ -4,6 +4,7 @@ import type {
   CommandState,
   DeadLetter,
   DeadLetterDetail,
+  DeletedSite,
   DeployPayload,
   HeaderList,
   Orchestrator,
@@ -13,6 +14,7 @@ import type {
   Route,
   SecretSummary,
   SiteConfigState,
+  SiteQueued,
   StatusReport,
   UpdateConfigPayload,
   WireError,
@@ -138,6 +140,12 @@ export interface Erasure {
   readonly next: string | null;
 }
 
+/** What the removal of a site has ended: commands, and stored requests that were not delivered. */
+export interface Removal {
+  readonly receipts: number;
+  readonly commands: DeletedSite['commands'];
+}
+
 /** What lane 0's object knows of its orchestrator; `lanes` and `orgId` are D1's to add. */
 export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
 
@@ -166,8 +174,13 @@ export interface ChannelRpc {
 
   /** Makes the site known here, and pauses or resumes it; safe to repeat. */
   putSite(siteId: string, state: { paused: boolean; orgId: string }): Promise<Answer<null>>;
-  /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
-  removeSite(siteId: string): Promise<Answer<null>>;
+  /** What a removal would end, and what it would leave. */
+  queued(siteId: string): Promise<Answer<SiteQueued>>;
+  /**
+   * Forgets the site's config and ends what is queued for it, whose content is kept for its time; safe to repeat.
+   * `ifIdle`: fails with `conflict` when anything is.
+   */
+  removeSite(siteId: string, options?: { readonly ifIdle?: boolean }): Promise<Answer<Removal>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */

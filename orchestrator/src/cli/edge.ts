@@ -2,29 +2,36 @@ import {
   type Command,
   type CommandState,
   type CommandType,
+  type CreateSite,
   command,
   commandSummary,
   commandTaken,
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
+  deletedSite,
   type EraseReceipts,
   erasedReceipts,
   event,
+  type ImportSites,
+  importedSites,
   listOf,
   type Orchestrator,
   type OrchestratorRequest,
   orchestrator,
   orchestratorResponse,
   orchestratorSummary,
+  type PatchSite,
   problem,
   type Receipt,
   type ReceiptState,
   receipt,
   receiptDetail,
+  type Site,
   secretSummary,
   site,
   siteConfigState,
+  siteQueued,
   statusReport,
 } from '@clawdbot/protocol';
 import { z } from 'zod';
@@ -95,6 +102,16 @@ export class Edge {
   release = (id: string): Promise<Orchestrator> =>
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
   sites = () => this.#get('/sites?limit=200', listOf(site));
+  site = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}`, site);
+  siteQueued = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}/queued`, siteQueued);
+  createSite = (asked: CreateSite): Promise<Site> => this.#call('POST', '/sites', site, asked);
+  importSites = (asked: ImportSites) => this.#call('POST', '/sites/import', importedSites, asked);
+  patchSite = (id: string, change: PatchSite): Promise<Site> =>
+    this.#call('PATCH', `/sites/${encodeURIComponent(id)}`, site, change);
+  deleteSite = (id: string, { force, erase }: { force: boolean; erase: boolean }) => {
+    const query = queryOf({ force: String(force), parcels: erase ? 'erase' : 'keep' });
+    return this.#call('DELETE', `/sites/${encodeURIComponent(id)}?${query}`, deletedSite);
+  };
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
@@ -123,6 +140,21 @@ export class Edge {
     this.#call('POST', `/receipts/${encodeURIComponent(id)}/erase`, receipt, {});
   eraseReceipts = (asked: { [name in keyof EraseReceipts]: EraseReceipts[name] | undefined }) =>
     this.#call('POST', '/receipts/erase', erasedReceipts, asked);
+
+  /** All that have these labels, each as `name:value`. */
+  async allSites(labels: readonly string[]): Promise<Site[]> {
+    const sites: Site[] = [];
+    const asked = labels.map((label) => `&label=${encodeURIComponent(label)}`).join('');
+    for (let next: string | null = ''; next !== null; ) {
+      const page: { items: Site[]; next: string | null } = await this.#get(
+        `/sites?${queryOf({ limit: 200, after: next || undefined })}${asked}`,
+        listOf(site),
+      );
+      sites.push(...page.items);
+      next = page.next;
+    }
+    return sites;
+  }
 
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });

@@ -5,3 +5,4 @@ export * from './orchestrator.ts';
 export * from './problem.ts';
 export * from './resources.ts';
 export * from './secrets.ts';
+export * from './sites.ts';

@@ -28,6 +28,7 @@ import {
   siteConfigState,
 } from './resources.ts';
 import { putSecret, secretSummary } from './secrets.ts';
+import { deletedSite, deleteSiteQuery, importedSites, importSites, siteQueued } from './sites.ts';
 
 /**
  * The HTTP API's routes, which edge, CLI and dashboard share. A door of its own (`@clawdbot/protocol/routes`):
@@ -332,8 +333,26 @@ export const deleteSiteRoute = createRoute({
   method: 'delete',
   path: '/sites/{id}',
   security,
+  description: 'What is still queued for it is refused (409, with its numbers) without force.',
+  request: { params: siteParams, query: deleteSiteQuery },
+  responses: { 200: answer(deletedSite, 'Gone, and what has become of what was queued'), default: refused },
+});
+
+export const getSiteQueuedRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/queued',
+  security,
   request: { params: siteParams },
-  responses: { 204: { description: 'Gone, with its config and what was queued for it' }, default: refused },
+  responses: { 200: answer(siteQueued, 'What is under way or kept for it'), default: refused },
+});
+
+export const importSitesRoute = createRoute({
+  method: 'post',
+  path: '/sites/import',
+  description: 'Customers of the existing API become sites, which serve nothing until they are configured.',
+  security,
+  request: { body: bodyOf(importSites) },
+  responses: { 200: answer(importedSites, 'What was made, and what was not and why'), default: refused },
 });
 
 export const getSiteConfigRoute = createRoute({
