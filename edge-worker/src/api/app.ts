@@ -8,6 +8,7 @@ import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { importSites } from './import-sites.ts';
+import * as moves from './moves.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
 import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
@@ -41,6 +42,7 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);
   api.openapi(routes.releaseOrchestratorRoute, releaseOrchestrator);
+  api.openapi(routes.evacuateRoute, moves.evacuate);
 
   api.openapi(routes.listDeadLettersRoute, deadLetters.listDeadLetters);
   api.openapi(routes.getDeadLetterRoute, deadLetters.getDeadLetter);
@@ -67,6 +69,10 @@ export function apiApp(): ApiApp {
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
   api.openapi(routes.getSiteQueuedRoute, sites.getSiteQueued);
   api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
+
+  api.openapi(routes.moveSiteRoute, moves.moveSite);
+  api.openapi(routes.listMovesRoute, moves.listMoves);
+  api.openapi(routes.getMoveRoute, moves.getMove);
 
   api.openapi(routes.putSecretRoute, putSecret);
   api.openapi(routes.listSecretsRoute, listSecrets);

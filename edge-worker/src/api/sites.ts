@@ -53,7 +53,7 @@ export async function make(c: ApiContext, asked: NewSite): Promise<Site> {
   refuseOwn(site.hostnames, services.hosts);
   await sitesOf(c).refuseTakenId(site.id);
   await sitesOf(c).refuseTakenHostnames(site.id, site.hostnames);
-  await ask(channelOf(c, site).putSite(site.id, { paused: site.paused, orgId: site.orgId }));
+  await ask(channelOf(c, site).putSite(site.id, { paused: site.paused, orgId: site.orgId, isNew: true }));
   await sitesOf(c).create(site);
   services.directory.forget(site.id, site.hostnames);
   return site;

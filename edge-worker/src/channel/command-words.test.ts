@@ -80,7 +80,8 @@ it('dashboards are told the same', () =>
 it('of commands that are older than this, the generation and the reason are found, and told to D1', () =>
   withObject(({ sql, meta, orchestratorId, clock }) => {
     for (const column of ['subject', 'reason']) sql.run(`ALTER TABLE commands DROP COLUMN ${column}`);
-    for (const table of ['receipts', 'parcels', 'stale_answers']) sql.run(`DROP TABLE ${table}`);
+    const newer = ['receipts', 'parcels', 'stale_answers', 'departures', 'arrivals', 'moved_receipts'];
+    for (const table of newer) sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
     const older = (id: string, type: string, state: string, generation: number | null) => {
       sql.run(

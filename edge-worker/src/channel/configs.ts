@@ -78,6 +78,12 @@ export class Configs {
     this.#cache.delete(siteId);
   }
 
+  /** A generation that is here already is the desired one. */
+  point(siteId: string, generation: number): void {
+    this.#sql.run(`UPDATE sites SET generation = ? WHERE site_id = ?`, generation, siteId);
+    this.#cache.delete(siteId);
+  }
+
   /** @returns whether the site was known */
   remove(siteId: string): boolean {
     for (const table of ['configs', 'secrets'])

@@ -117,16 +117,32 @@ export class Control {
     });
   }
 
-  /** Sends a generation of a site's config anew: the orchestrator's database is another one. */
-  sendConfig(siteId: string, generation: number): void {
+  /** The site is another object's from here on: what was queued for it and never sent is withdrawn. In the caller's transaction. */
+  leave(siteId: string, reason: string): void {
+    const { commands, configs, outbox } = this.#parts;
+    for (const queued of commands.queued(siteId, outbox.offered)) this.#withdraw(queued, 'cancelled', reason);
+    configs.remove(siteId);
+  }
+
+  /** The orchestrator may forget a site that has left before. In the caller's transaction. */
+  forgetSite(siteId: string): void {
+    this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+  }
+
+  /**
+   * Sends a generation of a site's config anew: the orchestrator's database is another one, or the site is new to it.
+   * @returns the command; undefined when that generation is not known
+   */
+  sendConfig(siteId: string, generation: number, actor = 'resync'): string | undefined {
     const known = this.#parts.configs.at(siteId, generation);
-    if (known === undefined) return;
-    const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
-    this.#queue({ ...asked, type: 'update_config', ...about({ generation }) }, (envelope) => ({
+    if (known === undefined) return undefined;
+    const asked = { siteId, actor, requestDigest: known.digest, expiresInMs: undefined };
+    const taken = this.#queue({ ...asked, type: 'update_config', ...about({ generation }) }, (envelope) => ({
       type: 'update_config',
       ...envelope,
       ...known,
     }));
+    return taken.commandId;
   }
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */

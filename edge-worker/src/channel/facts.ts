@@ -17,6 +17,8 @@ import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
 
+export type Facts = ReturnType<typeof openFacts>;
+
 /** What the object's database holds, and the classes that know its tables. */
 export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>, cipher: Cipher) {
   const sql = objectSql(storage);

@@ -14,12 +14,14 @@ import type {
   Route,
   SecretSummary,
   SiteConfigState,
+  SiteMove,
   SiteQueued,
   StatusReport,
   UpdateConfigPayload,
   WireError,
 } from '@clawdbot/protocol';
 import type { ChannelClaims } from './claims.ts';
+import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 
 /**
  * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
@@ -172,8 +174,14 @@ export interface ChannelRpc {
   command(commandId: string): Promise<Answer<Command>>;
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
 
-  /** Makes the site known here, and pauses or resumes it; safe to repeat. */
-  putSite(siteId: string, state: { paused: boolean; orgId: string }): Promise<Answer<null>>;
+  /**
+   * Makes the site known here, and pauses or resumes it; safe to repeat. `isNew`: whatever had this id before and was
+   * moved away was another one.
+   */
+  putSite(
+    siteId: string,
+    state: { paused: boolean; orgId: string; readonly isNew?: boolean },
+  ): Promise<Answer<null>>;
   /** What a removal would end, and what it would leave. */
   queued(siteId: string): Promise<Answer<SiteQueued>>;
   /**
@@ -182,6 +190,15 @@ export interface ChannelRpc {
    */
   removeSite(siteId: string, options?: { readonly ifIdle?: boolean }): Promise<Answer<Removal>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
+
+  /** Begins to move a site to another orchestrator of the organisation; repeated, it is the same move. */
+  moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>>;
+  /** A move that was begun here. */
+  siteMove(moveId: string): Promise<Answer<SiteMove>>;
+  /** Goes on with what is under way. */
+  resumeMoves(): Promise<void>;
+  /** Of the object to which a site is moved, told by the one that has it. */
+  arrival(message: ArrivalMessage): Promise<Answer<Arrival>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

@@ -1,6 +1,7 @@
 export * from './health.ts';
 export * from './identity.ts';
 export * from './live.ts';
+export * from './moves.ts';
 export * from './orchestrator.ts';
 export * from './problem.ts';
 export * from './resources.ts';
