@@ -251,9 +251,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>> {
-    const here = () => {
+    const here = async () => {
       const move = this.#parts.departures.begin(siteId, target, actor);
       this.#parts.moves.wake();
+      await this.#parts.moves.watch();
       return move;
     };
     return this.#where.atSite(siteId, here, (there) => there.moveSite(siteId, target, actor));
@@ -268,9 +269,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   arrival(message: ArrivalMessage): Promise<Answer<Arrival>> {
-    return answer(() => {
+    return answer(async () => {
       const arrival = this.#parts.arrivals.take(message);
       this.#parts.moves.wake();
+      await this.#parts.moves.watch();
       return this.#changed(arrival);
     });
   }

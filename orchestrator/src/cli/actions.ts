@@ -13,6 +13,7 @@ import { type Desk, show, when } from './desk.ts';
 import { asJson, CliError, duration, type Io, messageOf, table } from './io.ts';
 import { readSources } from './modules.ts';
 import { outcomeOf } from './progress.ts';
+import { stateOf } from './sites.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -32,12 +33,7 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
       const counts = [String(queues.control + queues.queue), String(dead)];
       return [id, presence.state, since, version ?? '', ...counts, presence.reason ?? ''];
     });
-    const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
-      id,
-      orchestratorId,
-      paused ? 'paused' : 'active',
-      name,
-    ]);
+    const siteRows = sites.map((site) => [site.id, site.orchestratorId, stateOf(site), site.name]);
     return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
   });
 }

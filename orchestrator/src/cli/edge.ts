@@ -11,7 +11,9 @@ import {
   deadLetterDetail,
   deletedSite,
   type EraseReceipts,
+  type Evacuation,
   erasedReceipts,
+  evacuation,
   event,
   type ImportSites,
   importedSites,
@@ -28,9 +30,11 @@ import {
   receipt,
   receiptDetail,
   type Site,
+  type SiteMove,
   secretSummary,
   site,
   siteConfigState,
+  siteMove,
   siteQueued,
   statusReport,
 } from '@clawdbot/protocol';
@@ -155,6 +159,19 @@ export class Edge {
     }
     return sites;
   }
+
+  moveSite = (siteId: string, to: string): Promise<SiteMove> =>
+    this.#call('POST', `/sites/${encodeURIComponent(siteId)}/move`, siteMove, { orchestratorId: to });
+  siteMove = (id: string): Promise<SiteMove> => this.#get(`/moves/${encodeURIComponent(id)}`, siteMove);
+  evacuate = (id: string, to: string, after: string | undefined): Promise<Evacuation> =>
+    this.#call(
+      'POST',
+      `/orchestrators/${encodeURIComponent(id)}/evacuate?${queryOf({ after })}`,
+      evacuation,
+      {
+        orchestratorId: to,
+      },
+    );
 
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });

@@ -21,7 +21,7 @@ import {
 import { restore } from './restore.ts';
 import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
-import { addSites } from './sites-program.ts';
+import { addOrchestrators, addSites } from './sites-program.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
 /** The newest date that this version's own tests deploy with. */
@@ -77,6 +77,7 @@ export function createProgram(io: Io): Command {
     .description('deploy a Worker, and wait for the end')
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
   addSites(program, desk);
+  addOrchestrators(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);

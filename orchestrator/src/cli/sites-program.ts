@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Desk } from './desk.ts';
+import * as moves from './moves.ts';
 import * as sites from './sites.ts';
 
 const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
@@ -50,12 +51,34 @@ export function addSites(program: Command, desk: () => Desk): void {
   }
   addHostnames(command, desk);
   command
+    .command('move')
+    .argument('<site>')
+    .argument('<orchestrator>', 'one of the organisation, which is connected')
+    .option('--detach', 'do not wait until it is there')
+    .description('move one to another orchestrator, live: nothing is lost, and its links go on working')
+    .action((id: string, to: string, options: moves.MoveOptions) => moves.moveSite(desk(), id, to, options));
+  command
     .command('delete')
     .argument('<site>')
     .option('--force', 'give up what is still queued for it')
     .option('--erase', 'erase what customers sent now; else it is kept for its time')
     .description('delete one; what is still queued for it is said first')
     .action((id: string, options: sites.DeleteOptions) => sites.deleteSite(desk(), id, options));
+}
+
+/** `clawctl orchestrators …`. */
+export function addOrchestrators(program: Command, desk: () => Desk): void {
+  const command = program.command('orchestrators').description('the organisation’s orchestrators');
+  command
+    .command('list', { isDefault: true })
+    .description('list them')
+    .action(() => sites.listOrchestrators(desk()));
+  command
+    .command('evacuate')
+    .argument('<orchestrator>', 'which may be gone for good: everything comes from the edge')
+    .requiredOption('--to <orchestrator>', 'one that is connected')
+    .description('move all of its sites, and wait for them')
+    .action((id: string, { to }: { to: string }) => moves.evacuate(desk(), id, to));
 }
 
 function addHostnames(command: Command, desk: () => Desk): void {

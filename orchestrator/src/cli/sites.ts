@@ -24,6 +24,23 @@ export async function listSites(desk: Desk, { label }: SitesOptions): Promise<vo
   );
 }
 
+/** With the sites that each has. */
+export async function listOrchestrators(desk: Desk): Promise<void> {
+  const [{ items: known }, sites] = await Promise.all([desk.edge.orchestrators(), desk.edge.allSites([])]);
+  const orchestrators = await Promise.all(known.map(({ id }) => desk.edge.orchestrator(id)));
+  show(desk, orchestrators, () =>
+    list(
+      ['ORCHESTRATOR', 'STATE', 'VERSION', 'SITES'],
+      orchestrators.map(({ id, presence, version }) => [
+        id,
+        presence.state,
+        version ?? '',
+        String(sites.filter(({ orchestratorId }) => orchestratorId === id).length),
+      ]),
+    ),
+  );
+}
+
 /** One site, and what is under way for it. */
 export async function showSite(desk: Desk, id: string): Promise<void> {
   const [site, queued] = await Promise.all([desk.edge.site(id), desk.edge.siteQueued(id)]);
@@ -159,7 +176,9 @@ async function patch(desk: Desk, id: string, change: PatchSite): Promise<void> {
   });
 }
 
-const stateOf = ({ paused }: Site): string => (paused ? 'paused' : 'active');
+/** As lists show it. */
+export const stateOf = ({ paused, movingTo }: Site): string =>
+  (paused ? 'paused' : 'active') + (movingTo === undefined ? '' : `, moving to ${movingTo}`);
 
 const labelsText = (labels: Site['labels']): string =>
   Object.entries(labels)

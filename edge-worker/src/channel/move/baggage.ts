@@ -192,7 +192,7 @@ export class Baggage {
   /** What is to be told on, by move. */
   reports(): { moveId: string; reports: ReceiptReport[] }[] {
     const rows = this.#parts.sql.run(
-      `SELECT move_id, report FROM moved_receipts WHERE report IS NOT NULL ORDER BY receipt_id LIMIT ?`,
+      `SELECT move_id, report FROM moved_receipts WHERE report IS NOT NULL AND aboard = 1 ORDER BY receipt_id LIMIT ?`,
       PAGE_RECEIPTS,
     );
     const byMove = Map.groupBy(rows, (row) => text(row, 'move_id'));
@@ -203,7 +203,10 @@ export class Baggage {
   }
 
   get hasReports(): boolean {
-    return this.#parts.sql.run(`SELECT 1 FROM moved_receipts WHERE report IS NOT NULL LIMIT 1`).length > 0;
+    return (
+      this.#parts.sql.run(`SELECT 1 FROM moved_receipts WHERE report IS NOT NULL AND aboard = 1 LIMIT 1`)
+        .length > 0
+    );
   }
 
   told(reports: readonly ReceiptReport[]): void {

@@ -107,39 +107,37 @@ export class Departures {
       case 'moving':
         return this.#orUndo(move, () => this.load(move));
       case 'committing':
-        await this.commit(move);
-        return true;
+        return this.commit(move);
       case 'moved':
-        await this.follow(move);
-        return true;
+        return this.follow(move);
       case 'following':
         return this.leave(move);
       case 'undoing':
-        await this.undo(move);
-        return true;
+        return this.undo(move);
       case 'undone':
-        await this.close(move);
-        return true;
+        return this.close(move);
       case 'done':
       case 'closed':
         return false;
     }
   }
 
-  async #orUndo(move: Departure, step: () => Promise<void>): Promise<boolean> {
+  async #orUndo(move: Departure, step: () => Promise<boolean>): Promise<boolean> {
     try {
-      await step();
+      return await step();
     } catch (error) {
       const late =
         this.#parts.now() > (move.heldAt === undefined ? move.beganAt + PREPARE_MS : move.heldAt + HOLD_MS);
       if (!isRefusal(error) && !late) throw error;
       this.#to(move, 'undoing', error instanceof Failure ? error.message : String(error));
+      return true;
     }
-    return true;
   }
 
+  // Each of these is one step, from its state to the next, and returns whether to go on at once.
+
   /** The new orchestrator gets the site's config, and its object what has ended. The site works as before. */
-  async prepare(move: Departure): Promise<void> {
+  async prepare(move: Departure): Promise<boolean> {
     const { configs, ledger, baggage, orgId, orchestratorId } = this.#parts;
     const { siteId, actor } = move;
     const { paused, generation } = configs.site(siteId);
@@ -152,6 +150,7 @@ export class Departures {
     await this.#ship(move, 'ended');
     if (generation > 0) await this.#applied(move);
     this.#to(move, 'moving');
+    return true;
   }
 
   /** A config that the new VPS refuses would take the site down: better found now. */
@@ -168,10 +167,11 @@ export class Departures {
   }
 
   /** Requests are stored and not sent from here on. What is left of them goes aboard. */
-  async load(move: Departure): Promise<void> {
+  async load(move: Departure): Promise<boolean> {
     await this.#settled(move);
     await this.#ship(move, 'all');
     this.#to(move, 'committing');
+    return true;
   }
 
   /** What the orchestrator of before has in hand may come to its end. */
@@ -186,7 +186,7 @@ export class Departures {
    * The new object owns the site from somewhere in here on. Requests that come meanwhile wait at the door; those that
    * are in the house are stored, and taken along.
    */
-  async commit(move: Departure): Promise<void> {
+  async commit(move: Departure): Promise<boolean> {
     await this.#parts.book.whileShut(move.siteId, async () => {
       await this.#shipHeld(move);
       await this.#tellReports(move);
@@ -198,6 +198,7 @@ export class Departures {
       do await this.#shipHeld(move);
       while (!this.#handOver(move));
     });
+    return true;
   }
 
   /** In the turn in which nothing is left here. @returns false when something is */
@@ -214,7 +215,7 @@ export class Departures {
   }
 
   /** D1 follows, and what is elsewhere now goes from here. */
-  async follow(move: Departure): Promise<void> {
+  async follow(move: Departure): Promise<boolean> {
     const { baggage, ledger } = this.#parts;
     await ledger.follow(move);
     for (let after: string | null = ''; after !== null; ) {
@@ -222,28 +223,29 @@ export class Departures {
       await this.#wait(0);
     }
     this.#to(move, 'following');
+    return true;
   }
 
-  /** Nobody asks here any more: the orchestrator of before may forget the site. @returns false while it is not time */
-  leave(move: Departure): boolean {
+  /** Nobody asks here any more: the orchestrator of before may forget the site. */
+  async leave(move: Departure): Promise<boolean> {
     const { sql, control, now } = this.#parts;
     if (now() < move.changedAt + FOLLOW_MS) return false;
     sql.transaction(() => {
       control.forgetSite(move.siteId);
       this.#to(move, 'done');
     });
-    return true;
+    return false;
   }
 
   /** The new object lets go of it, and what was held is sent from here. If it owns the site, the move goes on instead. */
-  async undo(move: Departure): Promise<void> {
+  async undo(move: Departure): Promise<boolean> {
     const { tell, baggage } = this.#parts;
     const { moveId, siteId } = move;
     for (let more = true; more; ) {
       const arrival = await tell(move.target, { moveId, is: 'undo' });
       if (arrival.state === 'owns' || arrival.state === 'here') {
         this.#to(move, 'committing');
-        return;
+        return true;
       }
       more = arrival.more === true;
     }
@@ -255,6 +257,7 @@ export class Departures {
       }
     }
     while (!this.#letGo(move)) await this.#wait(0);
+    return true;
   }
 
   /** One step. @returns whether nothing is held any more */
@@ -268,9 +271,10 @@ export class Departures {
     });
   }
 
-  async close(move: Departure): Promise<void> {
+  async close(move: Departure): Promise<boolean> {
     await this.#parts.ledger.note(move);
     this.#to(move, 'closed');
+    return false;
   }
 
   /** Tells what the orchestrator of before has delivered, to those who have the receipts. */

@@ -42,7 +42,8 @@ export class Moves {
 
   /** Does all that can be done now. Rejects when some of it has to be tried again. */
   async work(): Promise<void> {
-    const { book, departures, arrivals, now, wakeAt, onStored } = this.#parts;
+    const { book, departures, arrivals, now, onStored } = this.#parts;
+    await this.watch();
     const due = book.departures().filter((move) => (departures.dueAt(move) ?? 0) <= now());
     const tasks = [
       () => departures.tellReports(),
@@ -50,9 +51,14 @@ export class Moves {
       ...book.arrivals().map((arrival) => () => this.#arrive(arrival, arrivals)),
     ];
     const failed = await inParallel(tasks, AT_ONCE);
-    const next = this.nextDue();
-    if (next !== undefined) await wakeAt(next);
+    await this.watch();
     if (failed.length > 0) throw failed[0];
+  }
+
+  /** Has the alarm ring for what is under way: this instance may be lost with it. */
+  async watch(): Promise<void> {
+    const next = this.nextDue();
+    if (next !== undefined) await this.#parts.wakeAt(next);
   }
 
   /** When `work` has something to do; undefined when nothing is under way. */

@@ -30,7 +30,15 @@ export class Whereabouts {
     const gate = book.gate(siteId);
     if (gate !== undefined) return gate.then(() => this.atSite(siteId, here, there));
     const elsewhere = book.elsewhere(siteId);
-    return elsewhere === undefined ? answer(here) : there(this.#object(elsewhere));
+    return elsewhere === undefined ? this.#here(siteId, here) : there(this.#object(elsewhere));
+  }
+
+  /** It may leave while this is done: what is not found then is to be asked for again. */
+  async #here<T>(siteId: string, here: Here<T>): Promise<Answer<T>> {
+    const done = await answer(here);
+    const hasLeft =
+      !done.ok && done.error.code === 'not_found' && this.#parts.book.elsewhere(siteId) !== undefined;
+    return hasLeft ? { ok: false, error: moving('the site has just been moved').toWire() } : done;
   }
 
   /** The same, for what changes the site: not while it is leaving. */
