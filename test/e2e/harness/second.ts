@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeDatabase } from '../../sandbox/edge/database.ts';
 import { loadKey } from '../../sandbox/identity.ts';
@@ -15,6 +16,7 @@ export async function startSecond({ sandbox }: System, orchestratorId: string): 
   await register(database, { ...DEMO, orchestratorId, lanes: 1 }, key, Date.now());
   const { env, ...spec } = sandbox.spec('orchestrator');
   const dir = join(layout.dir, orchestratorId);
+  mkdirSync(dir);
   const { orchestrator: port } = (await choosePorts(dir, {}, Math.random)).ports;
   const own = {
     ORCHESTRATOR_ID: orchestratorId,

@@ -41,7 +41,7 @@ const PREPARE_MS = 60_000;
 const HOLD_MS = 60_000;
 const LOOK_MS = 20;
 /** What the orchestrator of before has on its way may end within this; what does not is repeated, under its key. */
-const SETTLE_MS = 400;
+const SETTLE_MS = 300;
 /** Isolates may send to the other lanes of the orchestrator of before for as long: directory and routes, ten seconds each. */
 const FOLLOW_MS = 30_000;
 const LET_GO_PER_STEP = 200;
