@@ -228,9 +228,14 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     const here = () => {
       this.#parts.meta.set('org', state.orgId);
       this.#parts.configs.put(siteId, state.paused);
+      this.#parts.book.changed();
       return null;
     };
-    if (state.isNew === true) this.#parts.book.forget(siteId);
+    if (state.isNew === true)
+      return answer(() => {
+        this.#parts.departures.replace(siteId);
+        return this.#changed(here());
+      });
     return this.#where.edit(siteId, here, (there) => there.putSite(siteId, state));
   }
 
@@ -264,10 +269,6 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return answer(() => this.#parts.departures.move(moveId));
   }
 
-  async resumeMoves(): Promise<void> {
-    this.#parts.moves.wake();
-  }
-
   arrival(message: ArrivalMessage): Promise<Answer<Arrival>> {
     return answer(async () => {
       const arrival = this.#parts.arrivals.take(message);
@@ -287,11 +288,13 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>> {
     const { siteId, name, value, actor } = secret;
-    return this.#where.edit(
-      siteId,
-      () => this.#parts.secrets.put(siteId, name, value, actor),
-      (there) => there.putSecret(secret),
-    );
+    const here = async () => {
+      const isNew = await this.#parts.secrets.put(siteId, name, value, actor);
+      // It was sealed while the site began to leave, and may have stayed behind.
+      this.#where.refuseLeaving(siteId);
+      return isNew;
+    };
+    return this.#where.edit(siteId, here, (there) => there.putSecret(secret));
   }
 
   secrets(siteId: string): Promise<Answer<SecretSummary[]>> {

@@ -34,7 +34,7 @@ import { after } from './timer.ts';
 import { Waiting } from './waiting.ts';
 
 /** What the objects of one orchestrator's lanes ask of each other. */
-type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede' | 'arrival' | 'resumeMoves' | 'relay'>;
+type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede' | 'arrival' | 'siteMove' | 'relay'>;
 
 export interface PartsOptions {
   readonly ctx: DurableObjectState;

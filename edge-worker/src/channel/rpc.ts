@@ -193,10 +193,8 @@ export interface ChannelRpc {
 
   /** Begins to move a site to another orchestrator of the organisation; repeated, it is the same move. */
   moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>>;
-  /** A move that was begun here. */
+  /** A move that was begun here, and goes on when this is asked. */
   siteMove(moveId: string): Promise<Answer<SiteMove>>;
-  /** Goes on with what is under way. */
-  resumeMoves(): Promise<void>;
   /** Of the object to which a site is moved, told by the one that has it. */
   arrival(message: ArrivalMessage): Promise<Answer<Arrival>>;
 

@@ -99,16 +99,14 @@ export class MoveBook {
     return this.#gates.get(siteId);
   }
 
-  /** Lets no request of the site in while `work` lasts. */
-  async whileShut(siteId: string, work: () => Promise<void>): Promise<void> {
+  /** Lets no request of the site in until that is opened. @returns how; safe to repeat */
+  shut(siteId: string): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gates.set(siteId, promise);
-    try {
-      await work();
-    } finally {
-      this.#gates.delete(siteId);
+    return () => {
+      if (this.#gates.get(siteId) === promise) this.#gates.delete(siteId);
       resolve();
-    }
+    };
   }
 
   depart({ moveId, siteId, target, actor }: Pick<Departure, 'moveId' | 'siteId' | 'target' | 'actor'>): void {
@@ -151,12 +149,6 @@ export class MoveBook {
     return this.#sql
       .run(`SELECT * FROM departures WHERE state NOT IN ('done', 'closed') ORDER BY began_at`)
       .map(departureOf);
-  }
-
-  /** A site of that name is another one from here on. */
-  forget(siteId: string): void {
-    this.#sql.run(`DELETE FROM departures WHERE site_id = ?`, siteId);
-    this.changed();
   }
 
   arrive(row: Omit<ArrivalRow, 'state' | 'commandId' | 'beganAt'>): void {

@@ -42,6 +42,8 @@ const HOLD_MS = 60_000;
 const LOOK_MS = 20;
 /** What the orchestrator of before has on its way may end within this; what does not is repeated, under its key. */
 const SETTLE_MS = 300;
+/** Customers wait at the door for so long; then they are let in, and what they sent is taken along all the same. */
+const GATE_MS = 2_000;
 /** Isolates may send to the other lanes of the orchestrator of before for as long: directory and routes, ten seconds each. */
 const FOLLOW_MS = 30_000;
 const LET_GO_PER_STEP = 200;
@@ -83,6 +85,18 @@ export class Departures {
     const departure = this.#parts.book.departure(moveId);
     if (departure === undefined) throw new Failure('not_found', `no move "${moveId}"`);
     return moveOf(departure, this.#parts.orchestratorId);
+  }
+
+  /** A new site gets the id of one that has left: what is left of that goes first. */
+  replace(siteId: string): void {
+    const { sql, book, control } = this.#parts;
+    const last = book.departureOf(siteId);
+    if (last?.state === 'moved') throw moving('the site that had this id is still being put away');
+    if (last?.state !== 'following') return;
+    sql.transaction(() => {
+      control.forgetSite(siteId);
+      this.#to(last, 'done');
+    });
   }
 
   /** Goes on until it is over, or waits for its time. Rejects when something has to be tried again. */
@@ -187,17 +201,22 @@ export class Departures {
    * are in the house are stored, and taken along.
    */
   async commit(move: Departure): Promise<boolean> {
-    await this.#parts.book.whileShut(move.siteId, async () => {
+    const { book, after } = this.#parts;
+    const open = book.shut(move.siteId);
+    const cancel = after(GATE_MS, open);
+    try {
       await this.#shipHeld(move);
       await this.#tellReports(move);
       const { state } = await this.#parts.tell(move.target, { moveId: move.moveId, is: 'own' });
-      if (state === 'undone') {
-        this.#to(move, 'undoing', `${move.target} has lost what was brought there`);
-        return;
+      if (state === 'undone') this.#to(move, 'undoing', `${move.target} has lost what was brought there`);
+      else {
+        do await this.#shipHeld(move);
+        while (!this.#handOver(move));
       }
-      do await this.#shipHeld(move);
-      while (!this.#handOver(move));
-    });
+    } finally {
+      cancel();
+      open();
+    }
     return true;
   }
 

@@ -63,8 +63,12 @@ const kill = async (orchestratorId: string): Promise<void> => {
   await runInDurableObject(stubOf(orchestratorId), (_, context) => context.abort('killed')).catch(() => {});
 };
 
+const killing =
+  (at: string, victim: 'from' | 'to') =>
+  (scene: Scene): Moment => ({ at, strike: () => kill(scene[victim].id) });
+
 /** A site with one request that was delivered and two that the orchestrator holds, whose move is struck at a moment. */
-async function begun(at: string, victim: 'from' | 'to') {
+async function begun(momentOf: (scene: Scene) => Moment) {
   const scene = await Scene.make();
   const { from, to } = scene;
   for (const vps of [from, to]) await vps.connect();
@@ -74,7 +78,7 @@ async function begun(at: string, victim: 'from' | 'to') {
   from.isWorking = false;
   const held = [await scene.post(from, 'one'), await scene.post(from, 'two')];
   await becomes(() => from.got.length, 3);
-  moments.set(from.id, { at, strike: () => kill(scene[victim].id) });
+  moments.set(from.id, momentOf(scene));
   const move = await scene.move();
   return { scene, from, to, old, held, move };
 }
@@ -126,15 +130,14 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
   it.concurrent.for([...struck(MESSAGES), ...own(STEPS.filter((step) => step !== 'leave'))])(
     '%s: %s',
     async ([at, victim]) => {
-      await isWholeThere(await begun(at, victim));
+      await isWholeThere(await begun(killing(at, victim)));
     },
   );
 
   it.concurrent.for(own(['leave']))('%s: %s', async ([at]) => {
-    const all = await begun('never', 'from');
-    moments.clear();
+    const all = await begun(killing('before load', 'from'));
     await isWholeThere(all);
-    moments.set(all.from.id, { at, strike: () => kill(all.from.id) });
+    moments.set(all.from.id, killing(at, 'from')(all.scene));
     await all.scene.later(60_000).catch(() => {});
     const removed = async () => {
       await all.from.stay().catch(() => {});
@@ -145,7 +148,7 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
   });
 
   it.concurrent('by its alarm alone, when nobody asks', async () => {
-    const all = await begun('before saying receipts', 'from');
+    const all = await begun(killing('before saying receipts', 'from'));
     await becomes(() => moments.has(all.from.id), false);
     await runDurableObjectAlarm(stubOf(all.from.id));
     await becomes(() => all.to.delivered, all.held);
@@ -154,22 +157,25 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
 
 describe('a move is undone, whichever object is killed', { timeout: 30_000 }, () => {
   it.concurrent.for([...struck(UNDO_MESSAGES), ...own(UNDO_STEPS)])('%s: %s', async ([at, victim]) => {
-    const all = await begun('after prepare', 'from');
-    const { scene, from, to, old, held } = all;
     // What has ended was taken; what is open finds no room, while requests are held already.
-    moments.set(from.id, {
+    const all = await begun((scene) => ({
       at: 'before load',
       strike: async () => {
-        full.add(from.id);
-        moments.set(from.id, { at, strike: () => kill(scene[victim].id) });
+        full.add(scene.from.id);
+        moments.set(scene.from.id, killing(at, victim)(scene));
       },
-    });
+    }));
+    const { scene, from, to, old, held } = all;
     from.isWorking = true;
     const late = await insist(scene, 'three');
     await ends(all, 'undone');
     await becomes(() => scene.state(), 'closed');
     expect(moments.has(from.id), 'the moment came').toBe(false);
-    await becomes(() => from.delivered.toSorted(), [old, ...held, late].sort());
+    const delivered = async () => {
+      await from.stay().catch(() => {});
+      return from.delivered.toSorted();
+    };
+    await becomes(delivered, [old, ...held, late].sort());
     expect(to.delivered).toEqual([]);
     expect(await scene.inD1()).toBe(from.id);
     const edit = { siteId: scene.siteId, actor: 'op', payload: { base: 1, patch: { routes: [] } } };

@@ -1,6 +1,7 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { channelOf, errorOf, value } from '../channel.fixture.ts';
+import { channelOf, errorOf, stubOf, value } from '../channel.fixture.ts';
 import type { RelayCall } from '../rpc.ts';
 import { becomes, Scene } from './scene.fixture.ts';
 import type { Vps } from './vps.fixture.ts';
@@ -169,4 +170,57 @@ describe('a site that is moved', () => {
     await scene.later(60_000);
     expect(from.removed).toEqual([]);
   });
+
+  it('takes the largest requests along, in more than one message', async () => {
+    await to.connect();
+    to.isWorking = false;
+    const size = 3 * 1024 * 1024;
+    const body = new Uint8Array(size).fill(7);
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) ids.push(await scene.post(from, '', { body }));
+    expect(await scene.over(await scene.move())).toMatchObject({ state: 'moved', receipts: 3 });
+    for (const id of ids)
+      expect(value(await channelOf(to.id).receipt(id)).request).toMatchObject({ bodyBytes: size });
+    await becomes(() => to.got.map(({ receiptId }) => receiptId), ids);
+  });
+
+  it('may be deleted there, and another one made here under its id', async () => {
+    for (const vps of [from, to]) await vps.connect();
+    const id = await scene.post(from, 'one');
+    await becomes(() => from.delivered, [id]);
+    await scene.over(await scene.move());
+    await becomes(() => scene.state(), 'following');
+    value(await channelOf(from.id).removeSite(siteId));
+    expect(errorOf(await channelOf(to.id).config(siteId)).code).toBe('not_found');
+    const state = { paused: false, orgId: scene.orgId, isNew: true };
+    value(await channelOf(from.id).putSite(siteId, state));
+    await becomes(() => from.removed, [siteId]);
+    expect(value(await channelOf(from.id).config(siteId)).generation).toBe(0);
+    expect((await scene.receipt(from, id)).state).toBe('delivered');
+  });
+
+  it('is let go of by its new object when the one of before knows nothing of it', async () => {
+    await move(to, 'nobody');
+    await runInDurableObject(stubOf(to.id), (_, { storage }) => {
+      storage.sql.exec(`UPDATE arrivals SET began_at = 0`);
+    });
+    await runDurableObjectAlarm(stubOf(to.id));
+    await becomes(async () => errorOf(await channelOf(to.id).config('lost')).code, 'not_found');
+    await becomes(
+      () =>
+        runInDurableObject(stubOf(to.id), (_, { storage }) =>
+          storage.sql.exec(`SELECT state FROM arrivals`).toArray(),
+        ),
+      [{ state: 'undone' }],
+    );
+  });
 });
+
+/** An offer of a site by an object that then forgets it. */
+const move = async (at: Vps, source: string) =>
+  value(
+    await channelOf(at.id).arrival({
+      ...{ moveId: `move_${source}_0000000000000000`, is: 'offer', siteId: 'lost', source, actor: 'op' },
+      ...{ orgId: scene.orgId, paused: false, generation: 0 },
+    }),
+  );

@@ -1,4 +1,4 @@
-import { Failure, type ReceiptReport } from '@clawdbot/protocol';
+import { Failure, type ReceiptReport, type SiteMove } from '@clawdbot/protocol';
 import type { After } from '../liveness.ts';
 import type { Receipts } from '../receipts.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -21,8 +21,8 @@ export interface MovesParts {
   readonly onWork: () => void;
   /** Entries were written. */
   readonly onStored: () => void;
-  /** Has the object from which a site comes go on with it. */
-  readonly resume: (orchestratorId: string) => Promise<void>;
+  /** How far a move is, by the object from which the site comes: asked, that goes on with it. Rejects with `Failure`. */
+  readonly ask: (orchestratorId: string, moveId: string) => Promise<SiteMove>;
 }
 
 /** Moves that go on at once, of an evacuation. */
@@ -107,10 +107,21 @@ export class Moves {
     return move?.movedAt === undefined ? undefined : move.target;
   }
 
+  /** An object that was put back to before the move knows nothing of it, and will not end it. */
+  async #ask(moveId: string, source: string): Promise<void> {
+    const { ask, arrivals } = this.#parts;
+    try {
+      await ask(source, moveId);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'not_found') throw error;
+      while (arrivals.take({ moveId, is: 'undo' }).more === true);
+    }
+  }
+
   async #arrive({ moveId, state, source, beganAt }: ArrivalRow, arrivals: Arrivals): Promise<void> {
-    const { after, now, onStored, resume } = this.#parts;
+    const { after, now, onStored } = this.#parts;
     if (state === 'preparing') {
-      if (now() >= beganAt + SILENCE_MS) await resume(source);
+      if (now() >= beganAt + SILENCE_MS) await this.#ask(moveId, source);
       return;
     }
     for (let done = false; !done; ) {

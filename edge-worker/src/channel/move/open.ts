@@ -15,7 +15,7 @@ import { Hands } from './hands.ts';
 import { Ledger } from './ledger.ts';
 import { Moves, type MovesParts } from './moves.ts';
 
-type Peer = Pick<ChannelRpc, 'arrival' | 'resumeMoves'>;
+type Peer = Pick<ChannelRpc, 'arrival' | 'siteMove'>;
 
 export interface OpenMovesOptions extends Pick<MovesParts, 'wakeAt' | 'onWork' | 'onStored'> {
   readonly facts: Facts;
@@ -55,7 +55,7 @@ export function openMoves({ facts, storage, db, peer, waiting, ...options }: Ope
   const moves = new Moves({
     ...{ book, baggage, hands, departures, arrivals, receipts, now, after },
     ...options,
-    resume: (orchestratorId) => reach(object(orchestratorId).resumeMoves()),
+    ask: async (orchestratorId, moveId) => unwrap(await reach(object(orchestratorId).siteMove(moveId))),
   });
   return { book, baggage, hands, departures, arrivals, moves };
 }

@@ -98,4 +98,4 @@ export class Scene {
 
 /** Also where tests run at the same time, which `expect.poll` does not know apart. */
 export const becomes = (what: () => unknown, is: unknown, timeout = 8_000): Promise<void> =>
-  vi.waitFor(async () => expect(await what()).toEqual(is), { timeout, interval: 10 });
+  vi.waitFor(async () => expect(await what()).toEqual(is), { timeout, interval: 20 });
