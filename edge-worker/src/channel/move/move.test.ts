@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import type { SqlRow } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { channelOf, errorOf, stubOf, value } from '../channel.fixture.ts';
 import type { RelayCall } from '../rpc.ts';
@@ -197,6 +198,28 @@ describe('a site that is moved', () => {
     await becomes(() => from.removed, [siteId]);
     expect(value(await channelOf(from.id).config(siteId)).generation).toBe(0);
     expect((await scene.receipt(from, id)).state).toBe('delivered');
+  });
+
+  it('settles there what was delivered while its page was on the way, and is sent again', async () => {
+    const id = await scene.post(from, 'one');
+    const [row] = await runInDurableObject(stubOf(from.id), (_, { storage }) =>
+      storage.sql.exec<SqlRow>(`SELECT * FROM receipts`).toArray(),
+    );
+    const send = async (receipt: SqlRow) =>
+      value(
+        await channelOf(to.id).arrival({
+          ...({ moveId: 'move_nobody_0000000000000000', is: 'receipts' } as const),
+          receipts: [{ receipt, parts: [] }],
+        }),
+      );
+    await move(to, 'nobody');
+    await send({ ...row });
+    await send({ ...row });
+    expect((await scene.receipt(to, id)).state).toBe('stored');
+    await send({ ...row, state: 'delivered', kept: 0, attempts: 1, status: 200, ended_at: 1 });
+    expect((await scene.receipt(to, id)).state).toBe('delivered');
+    await send({ ...row });
+    expect((await scene.receipt(to, id)).state).toBe('delivered');
   });
 
   it('is let go of by its new object when the one of before knows nothing of it', async () => {
