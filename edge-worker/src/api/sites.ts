@@ -2,7 +2,6 @@ import { type CreateSite, Failure, type PatchSite, type Site } from '@clawdbot/p
 import type {
   createSiteRoute,
   deleteSiteRoute,
-  getSiteConfigRoute,
   getSiteQueuedRoute,
   getSiteRoute,
   listSitesRoute,
@@ -10,6 +9,7 @@ import type {
   pauseSiteRoute,
   resumeSiteRoute,
 } from '@clawdbot/protocol/routes';
+
 import { ask } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
 import type { ChannelRpc } from '../channel/rpc.ts';
@@ -18,7 +18,7 @@ import { Sites } from '../data/sites.ts';
 import { type Hosts, hostnameOf } from '../hosts.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
-import { ownSite } from './own-site.ts';
+
 import { ERASED_PER_STEP } from './receipts.ts';
 
 const sitesOf = (c: ApiContext) => new Sites(c.env.services.db, c.var.user.org_id);
@@ -130,8 +130,3 @@ async function eraseAll(channel: Pick<ChannelRpc, 'eraseReceipts'>, site: string
   } while (after !== undefined);
   return erased;
 }
-
-export const getSiteConfig: ApiHandler<typeof getSiteConfigRoute> = async (c) => {
-  const site = await ownSite(c, c.req.valid('param').id);
-  return c.json(await ask(channelOf(c, site).config(site.siteId)), 200);
-};

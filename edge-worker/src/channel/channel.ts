@@ -3,6 +3,7 @@ import {
   type ChannelStanding,
   CONTROL_LANE,
   type Command,
+  type ConfigGenerationDetail,
   type DeadLetter,
   type DeadLetterDetail,
   Failure,
@@ -19,6 +20,7 @@ import {
   SUBPROTOCOL,
   sendableCode,
 } from '@clawdbot/protocol';
+import { unwrap } from '../ask.ts';
 import { createCipher } from '../cipher.ts';
 import type { HubRpc } from '../hub/rpc.ts';
 import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
@@ -38,8 +40,10 @@ import {
   type ConfigSubmission,
   type DeploySubmission,
   type Erasure,
+  type GenerationPage,
   type Incumbency,
   type LetterPage,
+  type PublicPart,
   type ReceiptPage,
   type ReceiptQuery,
   type RelayCall,
@@ -51,7 +55,9 @@ import {
   type Taken,
 } from './rpc.ts';
 import { Sockets } from './sockets.ts';
+import { after } from './timer.ts';
 import { useToken } from './tokens.ts';
+import { Trunks } from './trunks.ts';
 
 interface ChannelEnv {
   /** The objects of this orchestrator's other lanes. */
@@ -75,6 +81,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #where: Whereabouts;
   /** What the sockets here belong to: lane 0, or one that carries calls only. */
   readonly #lane: Lane | CallLane;
+  readonly #trunks: Trunks;
   #awake = false;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
@@ -92,6 +99,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     });
     this.#where = new Whereabouts(this.#parts, (id) => objectNamed(env, `${id}/${CONTROL_LANE}`));
     this.#lane = this.#parts.callLane ?? this.#parts.lane;
+    this.#trunks = new Trunks({ relay: (call) => this.#relay(call), now: Date.now, after });
     this.#sockets.rehydrate(this.#lane);
     if (this.#lane !== this.#parts.lane) return;
     this.#parts.lane.wake();
@@ -155,11 +163,23 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    return this.#where.atSite(
-      call.siteId,
-      () => (this.#parts.callLane ?? this.#parts.door).relay(call),
-      (there) => there.relay(call),
-    );
+    return answer(() => this.#relay(call));
+  }
+
+  async exchange(trunk: string, calls: string): Promise<string> {
+    return JSON.stringify(await this.#trunks.exchange(trunk, JSON.parse(calls)));
+  }
+
+  async pickUp(requestId: string): Promise<Answer<RelayReply>> {
+    const picked = await answer(() => this.#trunks.pickUp(requestId));
+    return picked.ok ? picked.value : picked;
+  }
+
+  #relay(call: RelayCall): Promise<RelayReply> {
+    const here = () => (this.#parts.callLane ?? this.#parts.door).relay(call);
+    // Nearly always; it costs no turn more.
+    if (call.siteId === undefined || this.#where.isSettled(call.siteId)) return here();
+    return this.#where.atSite(call.siteId, here, (there) => there.relay(call)).then(unwrap);
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
@@ -206,11 +226,11 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
-    return this.#where.edit(
-      submission.siteId,
-      () => this.#changed(this.#parts.control.updateConfig(submission)),
-      (there) => there.updateConfig(submission),
-    );
+    const here = async () => {
+      const taken = this.#parts.control.updateConfig(submission);
+      return this.#changed({ ...taken, warnings: this.#parts.configStates.warnings(submission.siteId) });
+    };
+    return this.#where.edit(submission.siteId, here, (there) => there.updateConfig(submission));
   }
 
   command(commandId: string): Promise<Answer<Command>> {
@@ -279,11 +299,35 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {
-    const here = () => {
-      const running = this.#parts.state.running(siteId);
-      return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
-    };
-    return this.#where.atSite(siteId, here, (there) => there.config(siteId));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.configStates.of(siteId),
+      (there) => there.config(siteId),
+    );
+  }
+
+  configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>> {
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.history.list(siteId, limit, after),
+      (there) => there.configHistory(siteId, limit, after),
+    );
+  }
+
+  configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>> {
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.history.get(siteId, generation),
+      (there) => there.configGeneration(siteId, generation),
+    );
+  }
+
+  publicConfig(siteId: string): Promise<Answer<PublicPart>> {
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.publicConfigs.of(siteId),
+      (there) => there.publicConfig(siteId),
+    );
   }
 
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>> {

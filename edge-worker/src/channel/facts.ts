@@ -4,11 +4,14 @@ import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
+import { ConfigHistory } from './config-history.ts';
+import { ConfigReports } from './config-reports.ts';
 import { Configs } from './configs.ts';
 import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
 import { openLogs } from './logs.ts';
+import { MoveBook } from './move/book.ts';
 import { Parcels } from './parcels.ts';
 import { PresenceBook } from './presence.ts';
 import { ReceiptSearch } from './receipt-search.ts';
@@ -16,6 +19,7 @@ import { Receipts } from './receipts.ts';
 import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
+import { WorkerVars } from './worker-vars.ts';
 
 export type Facts = ReturnType<typeof openFacts>;
 
@@ -28,7 +32,9 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const { orchestratorId, lane } = nameOf(id, meta);
   const newLogId = () => hexOf(randomBytes(16));
   const logs = openLogs({ sql, now, newLogId });
-  const configs = new Configs(sql);
+  const moves = new MoveBook(sql, now);
+  const configs = new Configs(sql, (siteId) => moves.elsewhere(siteId) !== undefined);
+  const reports = new ConfigReports(sql, now);
   const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
   const presence = new PresenceBook(meta, now);
   const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
@@ -49,7 +55,11 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     orgId: () => meta.text('org'),
     logs,
     blobs: new Blobs(storage.sql),
+    moves,
     configs,
+    reports,
+    history: new ConfigHistory({ sql, configs, reports }),
+    workerVars: new WorkerVars({ sql, configs, reports }),
     commands: new Commands(sql, orchestratorId, now),
     recall: new CommandRecall(sql),
     projection,

@@ -6,6 +6,8 @@ import {
   command,
   commandSummary,
   commandTaken,
+  configGeneration,
+  configGenerationDetail,
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
@@ -38,6 +40,7 @@ import {
   siteQueued,
   statusReport,
 } from '@clawdbot/protocol';
+
 import { z } from 'zod';
 import { CliError, type Io } from './io.ts';
 import type { Settings } from './settings.ts';
@@ -108,7 +111,8 @@ export class Edge {
   sites = () => this.#get('/sites?limit=200', listOf(site));
   site = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}`, site);
   siteQueued = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}/queued`, siteQueued);
-  createSite = (asked: CreateSite): Promise<Site> => this.#call('POST', '/sites', site, asked);
+  createSite = (asked: Partial<Record<keyof CreateSite, unknown>>): Promise<Site> =>
+    this.#call('POST', '/sites', site, asked);
   importSites = (asked: ImportSites) => this.#call('POST', '/sites/import', importedSites, asked);
   patchSite = (id: string, change: PatchSite): Promise<Site> =>
     this.#call('PATCH', `/sites/${encodeURIComponent(id)}`, site, change);
@@ -117,6 +121,13 @@ export class Edge {
     return this.#call('DELETE', `/sites/${encodeURIComponent(id)}?${query}`, deletedSite);
   };
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
+  configHistory = (siteId: string, query: { readonly limit: number; readonly after?: string }) =>
+    this.#get(
+      `/sites/${encodeURIComponent(siteId)}/config/history?${queryOf({ ...query })}`,
+      listOf(configGeneration),
+    );
+  configGeneration = (siteId: string, generation: number) =>
+    this.#get(`/sites/${encodeURIComponent(siteId)}/config/history/${generation}`, configGenerationDetail);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
@@ -145,8 +156,8 @@ export class Edge {
   eraseReceipts = (asked: { [name in keyof EraseReceipts]: EraseReceipts[name] | undefined }) =>
     this.#call('POST', '/receipts/erase', erasedReceipts, asked);
 
-  /** All that have these labels, each as `name:value`. */
-  async allSites(labels: readonly string[]): Promise<Site[]> {
+  /** All of them, or those that have these labels, each as `name:value`. */
+  async allSites(labels: readonly string[] = []): Promise<Site[]> {
     const sites: Site[] = [];
     const asked = labels.map((label) => `&label=${encodeURIComponent(label)}`).join('');
     for (let next: string | null = ''; next !== null; ) {

@@ -95,21 +95,29 @@ export class Arrivals {
   }
 
   #config(known: ArrivalRow): Arrival {
-    const { moveId, siteId, generation, actor, commandId } = known;
-    const { book, configs, control, commands } = this.#parts;
+    const { generation, commandId } = known;
+    const { commands } = this.#parts;
     if (generation === 0) return standing(known);
-    if (commandId === undefined) {
-      configs.point(siteId, generation);
-      const sent = control.sendConfig(siteId, generation, actor);
-      if (sent === undefined) throw new Failure('internal', `generation ${generation} did not come along`);
-      book.setCommand(moveId, sent);
-      return { ...standing(known), config: 'waits' };
-    }
+    if (commandId === undefined) return this.#sendConfig(known);
     const { state, error, reason } = commands.get(commandId);
     if (state === 'succeeded') return { ...standing(known), config: 'applied' };
     if (state === 'queued' || state === 'delivered' || state === 'running')
       return { ...standing(known), config: 'waits' };
     return { ...standing(known), config: 'failed', reason: error?.message ?? reason ?? state };
+  }
+
+  /** First what ran, if that is another generation: that must run here, too. The desired one may be refused again. */
+  #sendConfig(known: ArrivalRow): Arrival {
+    const { moveId, siteId, generation, runs, actor } = known;
+    const { book, configs, control } = this.#parts;
+    configs.point(siteId, generation);
+    const ran = runs > 0 && runs < generation ? control.sendConfig(siteId, runs, actor) : undefined;
+    const desired = control.sendConfig(siteId, generation, actor);
+    const sent = ran ?? desired;
+    // It was refused too often to be sent anywhere, and nothing else has run.
+    if (sent === undefined) return { ...standing(known), config: 'none' };
+    book.setCommand(moveId, sent);
+    return { ...standing(known), config: 'waits' };
   }
 
   #undo({ moveId, siteId, state }: ArrivalRow): Arrival {

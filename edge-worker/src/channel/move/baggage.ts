@@ -20,6 +20,12 @@ const LOOKED_ROWS = 2_000;
 /** Configs of 48 KiB, and secrets of 64, at the largest. */
 const PAGE_ROWS = 50;
 
+const ORDER: Readonly<Record<CargoTable, string>> = {
+  configs: 'generation',
+  secrets: 'name',
+  worker_vars: 'command_id',
+};
+
 export interface BaggageParts {
   readonly sql: Sql;
   /** The same database: the port has no blobs. */
@@ -44,11 +50,10 @@ export class Baggage {
   }
 
   *rows(table: CargoTable, siteId: string): Generator<CargoRow[]> {
-    const order = table === 'configs' ? 'generation' : 'name';
     for (let at = 0; ; at += PAGE_ROWS) {
       const page = this.#parts.storage
         .exec<Record<string, SqlStorageValue>>(
-          `SELECT * FROM ${table} WHERE site_id = ? ORDER BY ${order} LIMIT ? OFFSET ?`,
+          `SELECT * FROM ${table} WHERE site_id = ? ORDER BY ${ORDER[table]} LIMIT ? OFFSET ?`,
           siteId,
           PAGE_ROWS,
           at,

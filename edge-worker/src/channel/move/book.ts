@@ -40,6 +40,8 @@ export interface ArrivalRow {
   readonly source: string;
   readonly actor: string;
   readonly generation: number;
+  /** Of its generations, the one that ran where it came from; 0: none. */
+  readonly runs: number;
   readonly state: 'preparing' | 'owns' | 'here' | 'undone';
   readonly commandId: string | undefined;
   readonly beganAt: number;
@@ -153,9 +155,9 @@ export class MoveBook {
 
   arrive(row: Omit<ArrivalRow, 'state' | 'commandId' | 'beganAt'>): void {
     this.#sql.run(
-      `INSERT INTO arrivals (move_id, site_id, source, actor, generation, state, began_at)
-       VALUES (?, ?, ?, ?, ?, 'preparing', ?)`,
-      ...[row.moveId, row.siteId, row.source, row.actor, row.generation, this.#now()],
+      `INSERT INTO arrivals (move_id, site_id, source, actor, generation, runs, state, began_at)
+       VALUES (?, ?, ?, ?, ?, ?, 'preparing', ?)`,
+      ...[row.moveId, row.siteId, row.source, row.actor, row.generation, row.runs, this.#now()],
     );
   }
 
@@ -228,6 +230,7 @@ const arrivalOf = (row: SqlRow): ArrivalRow => ({
   source: text(row, 'source'),
   actor: text(row, 'actor'),
   generation: int(row, 'generation'),
+  runs: int(row, 'runs'),
   state: arrivalState.parse(row['state']),
   commandId: row['command_id'] === null ? undefined : text(row, 'command_id'),
   beganAt: int(row, 'began_at'),

@@ -1,4 +1,5 @@
 import { Failure, orderedId, type RandomBytes, type SiteMove, type Sql } from '@clawdbot/protocol';
+import type { ConfigReports } from '../config-reports.ts';
 import type { Configs } from '../configs.ts';
 import type { Control } from '../control.ts';
 import type { Intake } from '../intake.ts';
@@ -20,6 +21,7 @@ export interface DeparturesParts {
   readonly baggage: Baggage;
   readonly hands: Hands;
   readonly configs: Configs;
+  readonly reports: Pick<ConfigReports, 'ran'>;
   readonly control: Pick<Control, 'leave' | 'forgetSite'>;
   readonly intake: Pick<Intake, 'letGo'>;
   readonly receipts: Pick<Receipts, 'find'>;
@@ -47,7 +49,7 @@ const GATE_MS = 2_000;
 /** Isolates may send to the other lanes of the orchestrator of before for as long: directory and routes, ten seconds each. */
 const FOLLOW_MS = 30_000;
 const LET_GO_PER_STEP = 200;
-const TABLES: readonly CargoTable[] = ['configs', 'secrets'];
+const TABLES: readonly CargoTable[] = ['configs', 'secrets', 'worker_vars'];
 
 /** These will not change by trying again. */
 const isRefusal = (error: unknown): error is Failure =>
@@ -152,11 +154,12 @@ export class Departures {
 
   /** The new orchestrator gets the site's config, and its object what has ended. The site works as before. */
   async prepare(move: Departure): Promise<boolean> {
-    const { configs, ledger, baggage, orgId, orchestratorId } = this.#parts;
+    const { configs, reports, ledger, baggage, orgId, orchestratorId } = this.#parts;
     const { siteId, actor } = move;
     const { paused, generation } = configs.site(siteId);
     await ledger.note(move).catch(() => undefined); // A list that is late; the end is told for certain.
-    const offer = { source: orchestratorId, orgId: orgId() ?? '', siteId, actor, paused, generation };
+    const own = { source: orchestratorId, orgId: orgId() ?? '', siteId, actor };
+    const offer = { ...own, paused, generation, runs: reports.ran(siteId) ?? 0 };
     await this.#tell(move, { is: 'offer', ...offer });
     for (const table of TABLES)
       for (const rows of baggage.rows(table, siteId)) await this.#tell(move, { is: 'rows', table, rows });
@@ -171,7 +174,7 @@ export class Departures {
   async #applied(move: Departure): Promise<void> {
     for (;;) {
       const { config, reason = '' } = await this.#tell(move, { is: 'config' });
-      if (config === 'applied') return;
+      if (config === 'applied' || config === 'none') return;
       if (config === 'failed')
         throw new Failure('config_refused', `${move.target} does not take the site’s config: ${reason}`);
       if (this.#parts.now() > move.beganAt + PREPARE_MS)

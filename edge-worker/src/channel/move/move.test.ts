@@ -244,6 +244,6 @@ const move = async (at: Vps, source: string) =>
   value(
     await channelOf(at.id).arrival({
       ...{ moveId: `move_${source}_0000000000000000`, is: 'offer', siteId: 'lost', source, actor: 'op' },
-      ...{ orgId: scene.orgId, paused: false, generation: 0 },
+      ...{ orgId: scene.orgId, paused: false, generation: 0, runs: 0 },
     }),
   );

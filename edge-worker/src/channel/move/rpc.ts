@@ -20,6 +20,8 @@ export type ArrivalMessage = { readonly moveId: string } & (
       readonly actor: string;
       readonly paused: boolean;
       readonly generation: number;
+      /** The generation that runs, if that is another one: the desired one may have been refused. */
+      readonly runs: number;
     }
   | { readonly is: 'rows'; readonly table: CargoTable; readonly rows: readonly CargoRow[] }
   | { readonly is: 'receipts'; readonly receipts: readonly PackedReceipt[] }
@@ -32,7 +34,7 @@ export type ArrivalMessage = { readonly moveId: string } & (
 );
 
 /** Whose rows belong to a site, and cross as they are. */
-export type CargoTable = 'configs' | 'secrets';
+export type CargoTable = 'configs' | 'secrets' | 'worker_vars';
 
 /** How far an arrival is. */
 export interface Arrival {

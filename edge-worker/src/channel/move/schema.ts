@@ -12,7 +12,7 @@ export const MOVE_TABLES = [
      receipts INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
   `CREATE TABLE arrivals (
      move_id TEXT PRIMARY KEY, site_id TEXT NOT NULL, source TEXT NOT NULL, actor TEXT NOT NULL,
-     generation INTEGER NOT NULL,
+     generation INTEGER NOT NULL, runs INTEGER NOT NULL,
      state TEXT NOT NULL CHECK (state IN ('preparing', 'owns', 'here', 'undone')),
      command_id TEXT, began_at INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE moved_receipts (

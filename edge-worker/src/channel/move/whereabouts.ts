@@ -23,6 +23,12 @@ export class Whereabouts {
     this.#object = object;
   }
 
+  /** Is it here, and no move of it under way? Asked with every request. */
+  isSettled(siteId: string): boolean {
+    const { book } = this.#parts;
+    return !book.isLeaving(siteId) && book.elsewhere(siteId) === undefined;
+  }
+
   /** While it is being decided where the site is, this waits. */
   atSite<T>(siteId: string | undefined, here: Here<T>, there: There<T>): Promise<Answer<T>> {
     const { book } = this.#parts;
@@ -30,15 +36,7 @@ export class Whereabouts {
     const gate = book.gate(siteId);
     if (gate !== undefined) return gate.then(() => this.atSite(siteId, here, there));
     const elsewhere = book.elsewhere(siteId);
-    return elsewhere === undefined ? this.#here(siteId, here) : there(this.#object(elsewhere));
-  }
-
-  /** It may leave while this is done: what is not found then is to be asked for again. */
-  async #here<T>(siteId: string, here: Here<T>): Promise<Answer<T>> {
-    const done = await answer(here);
-    const hasLeft =
-      !done.ok && done.error.code === 'not_found' && this.#parts.book.elsewhere(siteId) !== undefined;
-    return hasLeft ? { ok: false, error: moving('the site has just been moved').toWire() } : done;
+    return elsewhere === undefined ? answer(here) : there(this.#object(elsewhere));
   }
 
   /** The same, for what changes the site: not while it is leaving. */
