@@ -130,6 +130,24 @@ describe('a site that is moved', () => {
     expect((await scene.over(await scene.move())).state).toBe('moved');
   });
 
+  it('takes along first the config that runs, when a newer one was refused', async () => {
+    for (const vps of [from, to]) {
+      Object.assign(vps, { refusal: 'not here', refusedFrom: 2 });
+      await vps.connect();
+    }
+    await becomes(async () => value(await channelOf(from.id).config(siteId)).running?.generation, 1);
+    const edit = { siteId, actor: 'op', payload: { base: 1, patch: { routes: [] } } };
+    const { commandId } = value(await channelOf(from.id).updateConfig(edit));
+    await becomes(async () => value(await channelOf(from.id).command(commandId)).state, 'failed');
+    expect((await scene.over(await scene.move())).state).toBe('moved');
+    await becomes(() => to.generations, [1, 2]);
+    const state = value(await channelOf(to.id).config(siteId));
+    expect([state.generation, state.running?.generation]).toEqual([2, 1]);
+    // Its route is the one that runs: requests are stored.
+    const id = await scene.post(to, 'one');
+    await becomes(() => to.delivered, [id]);
+  });
+
   it('goes nowhere else meanwhile, and not to where it is', async () => {
     const channel = channelOf(from.id);
     await scene.move();

@@ -20,8 +20,11 @@ export class Vps {
   readonly removed: string[] = [];
   /** Delivers what comes, and says so. */
   isWorking = true;
-  /** Why it refuses configs. */
+  /** Why it refuses configs from this generation on. */
   refusal: string | undefined;
+  refusedFrom = 1;
+  /** Generations in the order in which they came. */
+  readonly generations: number[] = [];
   #peer: Peer | undefined;
   #calls = 0;
   readonly #answers = new Map<number, (frame: FrameToOrchestrator) => void>();
@@ -135,9 +138,12 @@ export class Vps {
     }
     if (body.type !== 'update_config') return;
     const { commandId, generation, digest } = body;
+    this.generations.push(generation);
     const failed = { state: 'failed', error: { code: 'config_refused', message: this.refusal } };
     const ended =
-      this.refusal === undefined ? { state: 'succeeded', result: { generation, digest } } : failed;
+      this.refusal === undefined || generation < this.refusedFrom
+        ? { state: 'succeeded', result: { generation, digest } }
+        : failed;
     this.peer.send(
       entry(++this.#own.control, { type: 'command_result', commandId, at: 1, ...ended }, 'control'),
     );
