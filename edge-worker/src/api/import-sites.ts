@@ -3,6 +3,7 @@ import type { importSitesRoute } from '@clawdbot/protocol/routes';
 import { requireAdmin } from '../auth/user.ts';
 import { type Customer, listCustomers } from '../data/customers.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
+import { Sites } from '../data/sites.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
 import { make } from './sites.ts';
 
@@ -50,6 +51,10 @@ async function importOne(
     imported.push(await make(c, { ...site, orchestratorId }));
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== 'conflict') throw error;
-    skipped.push({ customerId, reason: error.message });
+    const isOwn = await new Sites(c.env.services.db, c.var.user.org_id).get(id.data).then(
+      () => true,
+      () => false,
+    );
+    skipped.push({ customerId, reason: isOwn ? 'it is a site already' : error.message });
   }
 }

@@ -148,7 +148,7 @@ export interface DeleteOptions {
 export async function deleteSite(desk: Desk, id: string, { force, erase }: DeleteOptions): Promise<void> {
   if (force !== true) await refuseQueued(desk, id);
   const done = await desk.edge.deleteSite(id, { force: force === true, erase: erase === true });
-  show(desk, done, () => deletedText(done));
+  show(desk, done, () => deletedText(done, erase === true));
 }
 
 async function refuseQueued(desk: Desk, id: string): Promise<void> {
@@ -160,11 +160,10 @@ async function refuseQueued(desk: Desk, id: string): Promise<void> {
 const queuedText = ({ receipts, commands, kept }: SiteQueued): string =>
   `${receipts} stored requests to deliver, ${commands} commands under way, what customers sent in ${kept} requests`;
 
-function deletedText({ siteId, receipts, commands }: DeletedSite): string {
-  const content =
-    receipts.erased > 0
-      ? `what customers sent was erased in ${receipts.erased} receipts`
-      : `what customers sent is kept in ${receipts.kept} receipts until its time is over`;
+function deletedText({ siteId, receipts, commands }: DeletedSite, erase: boolean): string {
+  const content = erase
+    ? `what customers sent was erased in ${receipts.erased} receipts`
+    : `what customers sent is kept in ${receipts.kept} receipts until its time is over`;
   return `${siteId} is deleted: ${receipts.undelivered} stored requests were given up, ${commands.cancelled} commands cancelled and ${commands.left} are being stopped; ${content}`;
 }
 
