@@ -32,7 +32,7 @@ describe('an unknown member', () => {
   });
 
   it('is refused with all that are known when none is near', () => {
-    const expected = 'colour: unknown; known are routes, worker, limits, receipts';
+    const expected = 'colour: unknown; known are routes, worker, limits, public, receipts';
     expect(why(siteConfig, config({}, { colour: 1 }))).toBe(expected);
     expect(why(z.strictObject({}), { x: 1 })).toBe('x: unknown; leave it out');
   });

@@ -1,6 +1,6 @@
 import type { Problem } from '@clawdbot/protocol';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { channelOf, Peer, value } from '../channel/channel.fixture.ts';
+import { channelOf, entry, Peer, value } from '../channel/channel.fixture.ts';
 import { CONSOLE, edge, fresh, RELAY, Tenant } from '../edge.fixture.ts';
 
 let vps: string;
@@ -63,14 +63,16 @@ it('is not that of a generation which the VPS has refused', async () => {
   await edit(0, { public: { open: true } });
   const { digest } = value(await channelOf(vps).config(shop));
   const peer = await Peer.connect(vps);
-  await edit(1, { routes: [{ path: '/*', upstream }], public: { open: false } });
+  const { commandId } = await edit(1, { routes: [{ path: '/*', upstream }], public: { open: false } });
   peer.send({
     ...{ type: 'status', at: 1, version: '1', uptimeS: 1, workers: [] },
     memory: { rssBytes: 1, heapUsedBytes: 1 },
     queues: { inbox: 0, outbox: 0, deadLetters: 0 },
-    sites: [{ siteId: shop, generation: 1, digest, lastFailure: { generation: 2, at: 1, error: 'no' } }],
+    sites: [{ siteId: shop, generation: 1, digest }],
     tunnel: { state: 'not_configured' },
   });
+  const error = { code: 'bad_request', message: 'no' };
+  peer.send(entry(1, { type: 'command_result', commandId, at: 1, state: 'failed', error }));
   const served = async () => JSON.parse(value(await channelOf(vps).publicConfig(shop)).body);
   await vi.waitFor(async () => expect(await served()).toEqual({ open: true }));
   await edit(2, { public: { open: 'soon' } });
