@@ -84,8 +84,11 @@ it('of commands that are older than this, the generation and the reason are foun
       sql.run(`ALTER TABLE configs DROP COLUMN ${column}`);
     for (const column of ['runs_generation', 'runs_digest'])
       sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
-    for (const table of ['receipts', 'parcels', 'stale_answers', 'worker_vars'])
-      sql.run(`DROP TABLE ${table}`);
+    const newer = [
+      ...['receipts', 'parcels', 'stale_answers', 'worker_vars'],
+      ...['departures', 'arrivals', 'moved_receipts'],
+    ];
+    for (const table of newer) sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
     const older = (id: string, type: string, state: string, generation: number | null) => {
       sql.run(

@@ -2,6 +2,7 @@ import type { SiteConfigState, SiteStatus, StatusReport } from '@clawdbot/protoc
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
+import { stateOf } from './sites.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -24,12 +25,12 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
     const configs = new Map(
       orchestrators.flatMap(({ status: told }) => told?.sites ?? []).map((site) => [site.siteId, site]),
     );
-    const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
-      id,
-      orchestratorId,
-      paused ? 'paused' : 'active',
-      runs(configs.get(id)),
-      name,
+    const siteRows = sites.map((site) => [
+      site.id,
+      site.orchestratorId,
+      stateOf(site),
+      runs(configs.get(site.id)),
+      site.name,
     ]);
     return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'], ...siteRows])}`;
   });

@@ -24,6 +24,7 @@ import {
 import { restore } from './restore.ts';
 import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
+import { addOrchestrators, addSites } from './sites-program.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
 interface Globals {
@@ -63,6 +64,8 @@ export function createProgram(io: Io): Command {
     .description('show how things are')
     .action((site?: string) => actions.status(desk(), site));
   addDeploy(program, desk);
+  addSites(program, desk);
+  addOrchestrators(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);
