@@ -130,8 +130,11 @@ class Rooms {
       dial: (lane) => createChannelDial(config, identity, lane),
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
+        rollback_worker: (body, context) => deployer.rollback(body, context),
         update_config: (body) => settings.apply(body),
       }),
+      releaseWorkers: (siteId) => deployer.release(siteId),
+      onApiBudget: ({ calls, windowS }) => deployer.share({ calls, windowMs: windowS * 1_000 }),
       services: {
         request: (call) => this.#handleCall(call),
         report: (siteId) => this.#reporter.report(siteId),

@@ -55,6 +55,9 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     siteId: 'site-1',
     resumed: false,
     signal: new AbortController().signal,
+    stop: new AbortController().signal,
+    secret: async () => '',
+    aside: <T>(work: () => Promise<T>) => work(),
     log: createLogger({ level: 'error', production: true }),
     progress: (milestone: string) => void milestones.push(milestone),
     blob: async ({ sha256 }: { sha256: string }) => {

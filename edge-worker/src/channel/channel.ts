@@ -39,6 +39,7 @@ import {
   type ReceiptQuery,
   type RelayCall,
   type RelayReply,
+  type RollbackSubmission,
   type SecretSubmission,
   type SiteRoutes,
   type StatusCall,
@@ -92,6 +93,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.#parts.meta.set('org', claims.orgId);
     this.#parts.meta.set('lanes_granted', claims.lanes);
+    this.#parts.meta.set('api_sharers', claims.sharers);
     const { 0: far, 1: near } = new WebSocketPair();
     const state = { v: 1, state: 'greeting', kid: claims.kid, acceptedAt: Date.now() } as const;
     this.#sockets.accept(near, state, this.#lane).expectHello(HELLO_TIMEOUT_MS);
@@ -172,6 +174,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       const modules = await prepareModules(submission.payload);
       return this.#changed(this.#parts.control.deploy(submission, modules));
     });
+  }
+
+  rollback(submission: RollbackSubmission): Promise<Answer<Taken>> {
+    return answer(() => this.#changed(this.#parts.control.rollback(submission)));
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {

@@ -19,7 +19,8 @@ import type { Blobs } from './blobs.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { Configs } from './configs.ts';
 import type { PreparedModule } from './modules.ts';
-import type { ConfigSubmission, DeploySubmission, Taken } from './rpc.ts';
+import type { ConfigSubmission, DeploySubmission, RollbackSubmission, Taken } from './rpc.ts';
+import type { Secrets } from './secrets.ts';
 
 export interface ControlParts {
   readonly sql: Sql;
@@ -27,6 +28,7 @@ export interface ControlParts {
   readonly commands: Commands;
   readonly configs: Configs;
   readonly blobs: Blobs;
+  readonly secrets: Pick<Secrets, 'list'>;
   readonly orchestratorId: string;
   readonly now: () => number;
   readonly random: RandomBytes;
@@ -61,6 +63,7 @@ export class Control {
     const refs = modules.map(({ path, sha256, bytes }) => ({ path, sha256, bytes: bytes.length }));
     return this.#once(submission, { ...fields, modules: refs }, (asked) => {
       this.#parts.configs.site(submission.siteId);
+      this.#refuseUnset(submission);
       const taken = this.#queue(
         { ...asked, type: 'deploy_worker', subject: fields.name, expiresInMs },
         (envelope) => ({
@@ -72,6 +75,17 @@ export class Control {
       );
       for (const { sha256, bytes } of modules) this.#parts.blobs.put(taken.commandId, sha256, bytes);
       return taken;
+    });
+  }
+
+  rollback(submission: RollbackSubmission): Taken {
+    const { expiresInMs, ...fields } = submission.payload;
+    return this.#once(submission, { rollback: fields }, (asked) => {
+      this.#parts.configs.site(submission.siteId);
+      return this.#queue(
+        { ...asked, type: 'rollback_worker', subject: fields.name, expiresInMs },
+        (envelope) => ({ type: 'rollback_worker', ...envelope, ...fields }),
+      );
     });
   }
 
@@ -150,9 +164,23 @@ export class Control {
     });
   }
 
+  /** The VPS would find it too, but not before the command's turn has come. */
+  #refuseUnset({ siteId, payload: { secrets = {} } }: DeploySubmission): void {
+    const wanted = Object.entries(secrets);
+    if (wanted.length === 0) return;
+    const set = new Set(this.#parts.secrets.list(siteId).map(({ name }) => name));
+    const [missing] = wanted.filter(([, ref]) => !set.has(ref));
+    if (missing === undefined) return;
+    const [name, ref] = missing;
+    throw new Failure(
+      'bad_request',
+      `payload.secrets.${name}: the secret "${ref}" is not set: clawctl secrets set ${siteId} ${ref}`,
+    );
+  }
+
   /** Takes a submission once: a repeat with the same key and request gets the first answer. */
   #once(
-    submission: DeploySubmission | ConfigSubmission,
+    submission: DeploySubmission | RollbackSubmission | ConfigSubmission,
     request: unknown,
     take: (asked: Asked) => Taken,
   ): Taken {

@@ -51,7 +51,8 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const facts = openFacts(ctx, cipher);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
-  const control = new Control({ ...facts, outbox });
+  const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
+  const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
   const handling = new Handling({ ...facts, letters: remoteLetters, waiting });
   const telling = new Telling({
@@ -95,7 +96,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ran: (siteId) => state.running(siteId)?.generation,
     shareAgain: () => sharedRows.restart(),
   });
-  const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const intake = new Intake({
     ...facts,
     outbox: logs.queue.outbox,

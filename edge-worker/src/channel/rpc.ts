@@ -10,6 +10,7 @@ import type {
   Receipt,
   ReceiptDetail,
   ReceiptState,
+  RollbackPayload,
   Route,
   SecretSummary,
   SiteConfigState,
@@ -70,6 +71,7 @@ interface Submission<P> {
   readonly actor: string;
 }
 export type DeploySubmission = Submission<DeployPayload>;
+export type RollbackSubmission = Submission<RollbackPayload>;
 export type ConfigSubmission = Submission<UpdateConfigPayload>;
 
 export interface SecretSubmission {
@@ -160,6 +162,7 @@ export interface ChannelRpc {
   supersede(by: Incumbency): Promise<void>;
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
+  rollback(submission: RollbackSubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
   command(commandId: string): Promise<Answer<Command>>;
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;

@@ -168,6 +168,7 @@ type MetaKey =
   /** Sockets that the newest process may have. */
   | 'lanes'
   | 'lanes_granted'
+  | 'api_sharers'
   | 'generation'
   | 'instance'
   | 'version'
