@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
 import * as deadLetters from './deadletters.ts';
+import { listDeployments } from './deployments.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
@@ -36,6 +37,8 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listCommandsRoute, listCommands);
   api.openapi(routes.getCommandRoute, getCommand);
   api.openapi(routes.cancelCommandRoute, cancelCommand);
+
+  api.openapi(routes.listDeploymentsRoute, listDeployments);
 
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);

@@ -31,6 +31,8 @@ import {
   type ChannelState,
   CLAIMS_HEADER,
   type ConfigSubmission,
+  type DeploymentPage,
+  type DeploymentQuery,
   type DeploySubmission,
   type Erasure,
   type Incumbency,
@@ -182,6 +184,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
     return answer(() => this.#changed(this.#parts.control.updateConfig(submission)));
+  }
+
+  deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>> {
+    return answer(() => this.#parts.deployments.list(query));
   }
 
   command(commandId: string): Promise<Answer<Command>> {

@@ -18,6 +18,7 @@ import { ZodError } from 'zod';
 import type { Blobs } from './blobs.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { Configs } from './configs.ts';
+import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
 import type { ConfigSubmission, DeploySubmission, RollbackSubmission, Taken } from './rpc.ts';
 import type { Secrets } from './secrets.ts';
@@ -28,6 +29,7 @@ export interface ControlParts {
   readonly commands: Commands;
   readonly configs: Configs;
   readonly blobs: Blobs;
+  readonly deployments: Pick<Deployments, 'asked'>;
   readonly secrets: Pick<Secrets, 'list'>;
   readonly orchestratorId: string;
   readonly now: () => number;
@@ -201,10 +203,12 @@ export class Control {
     }: Asked & Pick<NewCommand, 'type' | 'subject' | 'generation'> & { expiresInMs: number | undefined },
     entry: (envelope: Envelope) => EntryToOrchestrator,
   ): Taken {
-    const { outbox, commands, orchestratorId, now, random } = this.#parts;
+    const { outbox, commands, deployments, orchestratorId, now, random } = this.#parts;
     const id = `cmd_${orchestratorId}_${orderedId(now(), random)}`;
     const expiry = expiresInMs === undefined ? {} : { expiresAt: now() + expiresInMs };
     const seq = outbox.append(encoded(entry({ commandId: id, siteId: command.siteId, ...expiry })));
+    const { type, siteId, subject } = command;
+    if (type !== 'update_config') deployments.asked({ commandId: id, siteId, type, name: subject });
     return commands.insert({ ...command, id, seq, ...expiry });
   }
 

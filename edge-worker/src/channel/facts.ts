@@ -5,6 +5,7 @@ import { Blobs } from './blobs.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
 import { Configs } from './configs.ts';
+import { Deployments } from './deployments.ts';
 import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
@@ -49,6 +50,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     blobs: new Blobs(storage.sql),
     configs,
     commands: new Commands(sql, orchestratorId, now),
+    deployments: new Deployments(sql, orchestratorId),
     recall: new CommandRecall(sql),
     projection,
     events: new Events({ sql, configs, projection, orchestratorId, now }),

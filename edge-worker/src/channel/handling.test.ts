@@ -50,6 +50,7 @@ const inObject = (work: (world: World) => void): Promise<void> =>
       letters: { report: () => undefined },
       receipts: { report: () => undefined },
       waiting: { later: () => undefined },
+      deployments: { told: () => undefined },
       events: {
         insertAll(items) {
           world.refuse(items);

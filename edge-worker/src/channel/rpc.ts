@@ -4,6 +4,7 @@ import type {
   CommandState,
   DeadLetter,
   DeadLetterDetail,
+  Deployment,
   DeployPayload,
   HeaderList,
   Orchestrator,
@@ -130,6 +131,18 @@ export interface ReceiptQuery {
   readonly path?: string | undefined;
   readonly q?: string | undefined;
 }
+/** Which deployments are listed. */
+export interface DeploymentQuery {
+  readonly limit: number;
+  /** The id behind which, in descending order, the page begins. */
+  readonly after?: string | undefined;
+  readonly site?: string | undefined;
+  readonly name?: string | undefined;
+}
+export interface DeploymentPage {
+  readonly items: Deployment[];
+  readonly next: string | null;
+}
 export interface ReceiptPage {
   readonly items: Receipt[];
   readonly next: string | null;
@@ -164,6 +177,7 @@ export interface ChannelRpc {
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
   rollback(submission: RollbackSubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
+  deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>>;
   command(commandId: string): Promise<Answer<Command>>;
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
 

@@ -42,6 +42,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of [...RECEIPT_TABLES, ...STALE_TABLES]) sql.run(statement);
   },
+  (sql) => {
+    for (const statement of DEPLOYMENT_TABLES) sql.run(statement);
+  },
 ];
 
 /** `sealed` is the cipher's (cipher.ts): no value is ever in this database. */
@@ -93,6 +96,15 @@ const COMMAND_WORDS = [
      reason = CASE WHEN error IS NULL AND state <> 'queued' THEN (
        SELECT detail FROM command_history WHERE command_id = commands.id AND kind = 'state' ORDER BY n DESC LIMIT 1) END
    WHERE generation IS NOT NULL OR state IN ('cancelled', 'expired', 'failed')`,
+];
+
+/** Deployments, with the data of the last event that told of each. Of older ones only the command is known. */
+const DEPLOYMENT_TABLES = [
+  `CREATE TABLE deployments (
+     command_id TEXT PRIMARY KEY, site_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
+     told TEXT, told_at INTEGER) WITHOUT ROWID`,
+  `INSERT INTO deployments (command_id, site_id, type, name)
+     SELECT id, site_id, type, subject FROM commands WHERE type = 'deploy_worker'`,
 ];
 
 /** Dead letters that lie on the VPS, in the order in which they were told of. */

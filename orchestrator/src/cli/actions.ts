@@ -108,7 +108,7 @@ export async function deploy(desk: Desk, path: string, options: DeployOptions): 
 }
 
 /** Waits for a command's end, or with `detach` only says what was taken: it is done when it can be. */
-async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
+export async function follow(desk: Desk, taken: CommandTaken, detach: boolean): Promise<void> {
   const generation = taken.generation === undefined ? '' : `, generation ${taken.generation}`;
   const line = `${taken.commandId} ${taken.state}${generation}`;
   if (detach) return show(desk, taken, () => line);

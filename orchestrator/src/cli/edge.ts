@@ -8,6 +8,7 @@ import {
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
+  deployment,
   type EraseReceipts,
   erasedReceipts,
   event,
@@ -56,6 +57,14 @@ export interface CommandQuery {
   readonly limit: number;
 }
 
+/** Which deployments are listed, and how many. */
+export interface DeploymentQuery {
+  readonly site?: string;
+  readonly name?: string;
+  readonly orchestrator?: string;
+  readonly limit: number;
+}
+
 /** Which receipts are listed; times in milliseconds since the epoch. */
 export interface ReceiptQuery {
   readonly site?: string | undefined;
@@ -97,6 +106,8 @@ export class Edge {
   sites = () => this.#get('/sites?limit=200', listOf(site));
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
+  deployments = (query: DeploymentQuery) =>
+    this.#get(`/deployments?${queryOf({ ...query })}`, listOf(deployment));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
     this.#call('POST', `/commands/${encodeURIComponent(id)}/cancel`, command, {});

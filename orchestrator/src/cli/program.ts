@@ -5,6 +5,7 @@ import * as actions from './actions.ts';
 import { backup } from './backup.ts';
 import { listCommands, showCommand } from './commands.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
+import { listDeployments, type RollbackOptions, rollback } from './deployments.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
@@ -75,6 +76,7 @@ export function createProgram(io: Io): Command {
     .option('--detach', 'do not wait: it is done when the orchestrator is there')
     .description('deploy a Worker, and wait for the end')
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
+  addDeployments(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);
@@ -130,6 +132,27 @@ It is signed with KEY_FILE for ORCHESTRATOR_ID, both from the environment or the
   curl -H "Authorization: Bearer $(clawctl token)" http://127.0.0.1:3000/metrics`,
     )
     .action(() => token(io, json()));
+}
+
+function addDeployments(program: Command, desk: () => Desk): void {
+  program
+    .command('deployments')
+    .option('--site <id>', 'of this site only')
+    .option('--worker <name>', 'of this Worker only')
+    .option('--limit <n>', 'how many', listLimit, 20)
+    .description('list deployments and rollbacks, newest first, and how far each has come')
+    .action(({ worker, ...query }: { site?: string; worker?: string; limit: number }) =>
+      listDeployments(desk(), { ...query, ...(worker === undefined ? {} : { name: worker }) }),
+    );
+  program
+    .command('rollback')
+    .argument('<worker>')
+    .option('--to <version>', 'one of the last 100; else the one that served everybody before')
+    .option('--site <id>', 'the site it belongs to; the only one when there is one')
+    .option('--force', 'also behind a change of the Worker’s secrets')
+    .option('--detach', 'do not wait: it is done when the orchestrator is there')
+    .description('give an earlier version of a Worker all traffic, and wait for the end')
+    .action((name: string, options: RollbackOptions) => rollback(desk(), name, options));
 }
 
 function addCommands(program: Command, desk: () => Desk): void {
