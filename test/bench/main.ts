@@ -1,11 +1,12 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
+import { deploy } from './deploy/deploy.ts';
 import { idle } from './idle/idle.ts';
 import { lanes } from './lanes/lanes.ts';
 import { relay } from './relay/relay.ts';
 import { streams } from './streams/streams.ts';
 import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, lanes, streams, idle, sync };
+const BENCHMARKS = { relay, lanes, streams, idle, sync, deploy };
 const DEFAULT = 'relay';
 
 const usage = (): string =>

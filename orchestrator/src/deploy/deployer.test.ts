@@ -203,7 +203,7 @@ describe('what others are told of a deployment', () => {
       {
         type: 'worker_deployment',
         siteId: 'site-1',
-        data: { status: 'deployed', name: 'tracker', commandId: COMMAND, ...result },
+        data: { status: 'deployed', name: 'tracker', commandId: COMMAND, percentage: 100, ...result },
       },
     ]);
   });

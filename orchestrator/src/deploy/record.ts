@@ -113,7 +113,7 @@ export class Records {
     if (result === undefined) throw new TypeError('a deployment that has succeeded has a result');
     return this.#sql.transaction(() => {
       const next = this.#write(deployment, 'succeeded', known);
-      this.#event(next, 'deployed', result);
+      this.#event(next, 'deployed', { percentage: 100, ...result });
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
            state = 'deployed', at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)

@@ -49,7 +49,7 @@ describe('a gradual deployment', () => {
       ['shifting', 1],
       ['shifting', 10],
       ['shifting', 100],
-      ['deployed', undefined],
+      ['deployed', 100],
     ]);
   });
 
