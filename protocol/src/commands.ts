@@ -112,6 +112,11 @@ const deployFields = {
   routes: workerRoutes.optional(),
   /** These are attached; none is detached. */
   customDomains: z.array(customDomain).max(20).optional(),
+  /** Of Workers for Platforms: all at once, and without an address of its own. */
+  dispatchNamespace: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,63}$/, 'expected the name of a dispatch namespace')
+    .optional(),
   /** Takes a Worker that somebody made outside of this system. */
   adopt: z.boolean().optional(),
   strategy: strategy.optional(),
@@ -145,6 +150,10 @@ export function takenTwice({ vars: variables = {}, secrets = {}, bindings = [] }
   return all.find((name, at) => all.indexOf(name) !== at);
 }
 
+type Reached = Pick<z.infer<z.ZodObject<typeof deployFields>>, 'strategy' | 'routes' | 'customDomains'>;
+const isPlain = ({ strategy: how, routes, customDomains }: Reached): boolean =>
+  how?.type !== 'gradual' && routes === undefined && customDomains === undefined;
+
 /** `deploy_worker` as the operator sends it: the modules travel inside. */
 export const deployPayload = z
   .strictObject({
@@ -168,6 +177,10 @@ export const deployPayload = z
   .refine((payload) => !Object.hasOwn(payload.modules, 'metadata'), {
     path: ['modules', 'metadata'],
     error: 'expected another path: Cloudflare takes this one for itself',
+  })
+  .refine((payload) => payload.dispatchNamespace === undefined || isPlain(payload), {
+    path: ['dispatchNamespace'],
+    error: 'expected neither a gradual strategy nor routes or customDomains with it',
   })
   .refine((payload) => takenTwice(payload) === undefined, {
     path: ['bindings'],
@@ -287,6 +300,7 @@ export type DeployReceipts = z.infer<typeof deployReceipts>;
 export const deployResult = z.object({
   deploymentId: z.string(),
   versionId: z.string(),
+  /** '' where it has none of its own: in a dispatch namespace. */
   url: z.string(),
   proof: z.enum(['observed', 'reachable', 'accepted']),
   receipts: deployReceipts,

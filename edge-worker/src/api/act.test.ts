@@ -105,6 +105,11 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
     ['payload.versionId', 'expected a version’s id', of('rollback_worker', { name: 'a', versionId: 'a b' })],
     ['payload.strategy.bakeMs', 'expected number to be >=0', gradual({ bakeMs: -1 })],
     ['payload.strategy.healthCheck.path', 'must start with "/"', gradual({ healthCheck: { path: 'x' } })],
+    [
+      'payload.dispatchNamespace',
+      'expected neither a gradual strategy nor routes',
+      deployWith({ dispatchNamespace: 'a', routes: [] }),
+    ],
     ['payload.expiresInMs', 'expected number to be >=1000', deployWith({ expiresInMs: 1 })],
     ['payload.extra', 'expected no such member', deployWith({ extra: 1 })],
     ['payload.base', 'expected number', configWith({ patch: {} })],

@@ -48,7 +48,11 @@ export interface UnreadableCommand extends CommandRow {
 const SITE = 'site ';
 /** What must not be touched by two commands at once: a Worker, or a site's config. */
 const keyOf = (body: CommandBody): string =>
-  body.type === 'update_config' ? `${SITE}${body.siteId}` : `worker ${body.name}`;
+  body.type === 'update_config' ? `${SITE}${body.siteId}` : `worker ${workerOf(body)}`;
+const workerOf = (body: Deployment): string =>
+  body.type === 'deploy_worker' && body.dispatchNamespace !== undefined
+    ? `${body.dispatchNamespace}/${body.name}`
+    : body.name;
 
 /** The `commands` table. What it writes belongs to the caller's transaction. */
 export class CommandTable {

@@ -35,6 +35,8 @@ const deployments = z.object({
   }),
 });
 const uploaded = z.object({ result: z.object({ id: z.string() }) });
+const tagList = z.object({ result: z.array(z.string()) });
+const inNamespace = z.object({ result: z.object({ etag: z.string().default('') }) });
 /** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
 const served = z.object({ url: z.url().optional() });
 
@@ -185,6 +187,28 @@ export class Api {
     await this.#call(() => this.#client.put(path, { body, signal }), signal);
   }
 
+  /** Of a Worker in a dispatch namespace; undefined when there is none of this name. */
+  async tagsInNamespace(namespace: string, name: string, signal: AbortSignal): Promise<string[] | undefined> {
+    const path = `${this.#namespacePath(namespace, name)}/tags`;
+    const answer = await this.#call(() => unlessAbsent(this.#client.get(path, { signal })), signal);
+    return answer === undefined ? undefined : tagList.parse(answer).result;
+  }
+
+  /** Safe to repeat. @returns what tells this upload from another */
+  putInNamespace(
+    namespace: string,
+    name: string,
+    form: () => FormData,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const path = this.#namespacePath(namespace, name);
+    const put = async (): Promise<string> => {
+      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      return inNamespace.parse(await this.#client.put(path, options)).result.etag;
+    };
+    return this.#call(put, signal);
+  }
+
   /** Takes the whole Worker away. Safe to repeat. */
   async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#call(() => unlessAbsent(this.#client.delete(this.#path(name), { signal })), signal);
@@ -218,6 +242,10 @@ export class Api {
 
   #path(name: string): string {
     return `/accounts/${this.#account.account_id}/workers/scripts/${name}`;
+  }
+
+  #namespacePath(namespace: string, name: string): string {
+    return `/accounts/${this.#account.account_id}/workers/dispatch/namespaces/${namespace}/scripts/${name}`;
   }
 
   #call<T>(call: () => Promise<T>, signal: AbortSignal, done?: () => Promise<T | undefined>): Promise<T> {

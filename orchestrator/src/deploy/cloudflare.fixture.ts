@@ -20,6 +20,7 @@ const metadata = z.strictObject({
   compatibility_flags: z.array(z.string()).optional(),
   bindings: z.array(z.looseObject({ type: z.string(), name: z.string() })),
   keep_bindings: z.array(z.string()),
+  tags: z.array(z.string()).optional(),
   annotations: z.strictObject({ 'workers/tag': z.string().max(100), 'workers/message': z.string() }),
 });
 
@@ -146,6 +147,21 @@ export function fakeCloudflare() {
     return serve(script, (named ?? largest)?.version_id ?? '');
   }
 
+  /** Workers in dispatch namespaces, by `namespace/name`. */
+  const namespaces = new Map<string, Version>();
+
+  async function inNamespace(request: Request, pathname: string): Promise<Response | undefined> {
+    const [, namespace, name, tags] =
+      /\/dispatch\/namespaces\/([^/]+)\/scripts\/([^/]+)(\/tags)?$/.exec(pathname) ?? [];
+    if (namespace === undefined) return undefined;
+    const key = `${namespace}/${name}`;
+    calls.push(`${request.method} ${tags === undefined ? key : 'tags'}`);
+    if (request.method === 'PUT') namespaces.set(key, await readVersion(request));
+    const version = namespaces.get(key);
+    if (version === undefined) return absent();
+    return envelope(tags === undefined ? { etag: version.id } : (version.metadata.tags ?? []));
+  }
+
   const fetcher: Fetch = async (input, init) => {
     const request = new Request(input, init);
     const { hostname, pathname } = new URL(request.url);
@@ -154,6 +170,8 @@ export function fakeCloudflare() {
       const early = take('probe', 'before');
       return early ?? answer(hostname.split('.')[0] ?? '', request);
     }
+    const dispatched = await inNamespace(request, pathname);
+    if (dispatched !== undefined) return dispatched;
     const [, name = '', what = '', id = ''] =
       /\/accounts\/acc\/workers(?:\/(?:scripts|workers)\/([^/]+))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
         pathname,
@@ -172,6 +190,7 @@ export function fakeCloudflare() {
     /** In their order; a look at a Worker's address is a `probe`. */
     calls,
     scripts,
+    namespaces,
     domains,
     fail: (fault: Fault) => faults.push(fault),
     serveBy: (how: typeof serve) => {

@@ -5,7 +5,8 @@ import { isStorageFault, LeaseLost } from '../store/index.ts';
 import { publish } from './addresses.ts';
 import { finish } from './finish.ts';
 import { obtain } from './material.ts';
-import type { Plan } from './plan.ts';
+import { beginInNamespace, putInNamespace } from './namespace.ts';
+import { isInNamespace, type Plan } from './plan.ts';
 import { locate } from './rollback.ts';
 import { bake, shift, smokeTest } from './rollout.ts';
 import type { EngineParts, Scope } from './scope.ts';
@@ -47,7 +48,7 @@ async function advanced(deployment: Deployment, scope: Scope): Promise<Deploymen
     if (isStorageFault(error) || error instanceof LeaseLost) throw error;
     const why = reasonOf(error, context);
     if (deployment.step === 'undoing') return records.ended(deployment, notUndone(deployment, why));
-    if (leftNothing(deployment, error)) return records.ended(deployment, why);
+    if (isInNamespace(scope.plan) || leftNothing(deployment, error)) return records.ended(deployment, why);
     return records.advance(deployment, 'undoing', { why }, () => context.progress('undoing', why.message));
   }
 }
@@ -55,9 +56,9 @@ async function advanced(deployment: Deployment, scope: Scope): Promise<Deploymen
 function next(deployment: Deployment, scope: Scope): Promise<Deployment> {
   switch (deployment.step) {
     case 'intended':
-      return scope.plan.source.kind === 'upload' ? begin(deployment, scope) : locate(deployment, scope);
+      return first(deployment, scope);
     case 'uploading':
-      return upload(deployment, scope);
+      return isInNamespace(scope.plan) ? putInNamespace(deployment, scope) : upload(deployment, scope);
     case 'testing':
       return smokeTest(deployment, scope);
     case 'shifting':
@@ -77,6 +78,11 @@ function next(deployment: Deployment, scope: Scope): Promise<Deployment> {
     default:
       return deployment.step satisfies never;
   }
+}
+
+function first(deployment: Deployment, scope: Scope): Promise<Deployment> {
+  if (isInNamespace(scope.plan)) return beginInNamespace(deployment, scope);
+  return scope.plan.source.kind === 'upload' ? begin(deployment, scope) : locate(deployment, scope);
 }
 
 type Why = NonNullable<Facts['why']>;

@@ -11,6 +11,7 @@ export interface Rollout {
 export interface Plan {
   readonly commandId: string;
   readonly siteId: string;
+  /** The Worker's; in a dispatch namespace with that before it. */
   readonly name: string;
   readonly rollout: Rollout;
   readonly source:
@@ -23,7 +24,7 @@ const AT_ONCE: Rollout = { stages: [100] };
 export const deployPlan = (body: DeployWorker): Plan => ({
   commandId: body.commandId,
   siteId: body.siteId,
-  name: body.name,
+  name: body.dispatchNamespace === undefined ? body.name : `${body.dispatchNamespace}/${body.name}`,
   rollout: rolloutOf(body.strategy),
   source: { kind: 'upload', body },
 });
@@ -41,6 +42,9 @@ function rolloutOf(strategy: DeployWorker['strategy']): Rollout {
   const { steps, bakeMs, healthCheck } = strategy;
   return { stages: steps, watch: { bakeMs, healthCheck } };
 }
+
+export const isInNamespace = ({ source }: Plan): boolean =>
+  source.kind === 'upload' && source.body.dispatchNamespace !== undefined;
 
 export function bodyOf({ source }: Plan): DeployWorker {
   if (source.kind !== 'upload') throw new TypeError('an earlier version is not uploaded');

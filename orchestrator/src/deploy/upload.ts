@@ -50,7 +50,10 @@ function partOf(module: Module): File {
 export const messageOf = ({ siteId, commandId }: { siteId: string; commandId: string }): string =>
   `clawdbot ${siteId} ${commandId}`;
 
-function metadataOf(body: DeployWorker, secrets: Material['secrets']) {
+/** On a Worker in a dispatch namespace, which has no versions to say whose they are. */
+export const ownerTag = (siteId: string): string => `clawdbot-${siteId}`;
+
+function metadataOf(body: DeployWorker, secrets: Material['secrets'], tags: readonly string[]) {
   const { mainModule, compatibilityDate, compatibilityFlags, vars = {}, bindings = [] } = body;
   const texts = Object.entries(vars).map(([name, text]) => ({ type: 'plain_text', name, text }));
   const hidden = Object.entries(secrets).map(([name, text]) => ({ type: 'secret_text', name, text }));
@@ -62,6 +65,7 @@ function metadataOf(body: DeployWorker, secrets: Material['secrets']) {
     // As wrangler does: secrets that were set apart from deployments outlive them.
     keep_bindings: ['secret_text', 'secret_key'],
     // A tag has at most 100 bytes, which is what the longest command id has.
+    ...(tags.length === 0 ? {} : { tags }),
     annotations: { 'workers/tag': body.commandId, 'workers/message': messageOf(body) },
   };
 }
@@ -70,9 +74,13 @@ function metadataOf(body: DeployWorker, secrets: Material['secrets']) {
  * The multipart form of an upload: `metadata` as JSON and one part per module, whose name and filename are its
  * path. The SDK's own upload methods flatten the metadata and drop directories (cloudflare-typescript#2799).
  */
-export function uploadForm(body: DeployWorker, { modules, secrets }: Material): FormData {
+export function uploadForm(
+  body: DeployWorker,
+  { modules, secrets }: Material,
+  tags: readonly string[] = [],
+): FormData {
   const form = new FormData();
-  const metadata = JSON.stringify(metadataOf(body, secrets));
+  const metadata = JSON.stringify(metadataOf(body, secrets, tags));
   form.set('metadata', new Blob([metadata], { type: 'application/json' }));
   for (const module of modules) form.set(module.path, partOf(module));
   return form;
