@@ -167,7 +167,7 @@ export async function setConfig(
   await follow(desk, taken, options.detach === true);
 }
 
-async function readJson(file: string, io: Io): Promise<Json> {
+export async function readJson(file: string, io: Io): Promise<Json> {
   const text = file === '-' ? await io.readStdin() : readText(file);
   try {
     return json.parse(JSON.parse(text));

@@ -104,6 +104,13 @@ export class Edge {
   release = (id: string): Promise<Orchestrator> =>
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
   sites = () => this.#get('/sites?limit=200', listOf(site));
+  /** Those that have all of these labels, `name:value`. */
+  labelled = (labels: readonly string[], after: string | undefined) => {
+    const query = new URLSearchParams({ limit: '200' });
+    for (const label of labels) query.append('label', label);
+    if (after !== undefined) query.set('after', after);
+    return this.#get(`/sites?${query}`, listOf(site));
+  };
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   deployments = (query: DeploymentQuery) =>
@@ -139,9 +146,9 @@ export class Edge {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });
   }
 
-  /** Gives a command. @returns its id and state */
-  async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>) {
-    return this.#data(commandTaken, request);
+  /** Gives a command, once for each key. @returns its id and state */
+  async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>, key?: string) {
+    return this.#data(commandTaken, request, key);
   }
 
   /** The site to use when none was named: the only one there is. */
@@ -156,8 +163,12 @@ export class Edge {
     );
   }
 
-  async #data<T extends z.ZodType>(schema: T, request: OrchestratorRequest): Promise<z.output<T>> {
-    const { data } = await this.#call('POST', '/orchestrator', orchestratorResponse, request);
+  async #data<T extends z.ZodType>(
+    schema: T,
+    request: OrchestratorRequest,
+    key?: string,
+  ): Promise<z.output<T>> {
+    const { data } = await this.#call('POST', '/orchestrator', orchestratorResponse, request, key);
     return read(schema, data);
   }
 
@@ -170,12 +181,13 @@ export class Edge {
     path: string,
     schema: T,
     body?: object,
+    key = `clawctl-${this.#io.newId()}`,
   ): Promise<z.output<T>> {
     const init = {
       method,
       headers: {
         authorization: `Bearer ${this.#settings.token}`,
-        ...(body && { 'content-type': 'application/json', 'idempotency-key': `clawctl-${this.#io.newId()}` }),
+        ...(body && { 'content-type': 'application/json', 'idempotency-key': key }),
       },
       ...(body && { body: JSON.stringify(body) }),
     };

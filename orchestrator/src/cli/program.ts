@@ -1,16 +1,17 @@
 import { commandState, commandType, receiptState } from '@clawdbot/protocol';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
 import { backup } from './backup.ts';
 import { listCommands, showCommand } from './commands.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
-import { listDeployments, type RollbackOptions, rollback } from './deployments.ts';
+import { addDeployments, addFleet } from './deployments-program.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
+import { collect, listLimit } from './options.ts';
 import {
   type EraseOptions,
   eraseReceipts,
@@ -32,8 +33,6 @@ interface Globals {
   readonly url?: string;
   readonly token?: string;
 }
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
 /** The command line: what there is, and which action each is. */
 export function createProgram(io: Io): Command {
@@ -77,6 +76,7 @@ export function createProgram(io: Io): Command {
     .description('deploy a Worker, and wait for the end')
     .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
   addDeployments(program, desk);
+  addFleet(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);
@@ -134,27 +134,6 @@ It is signed with KEY_FILE for ORCHESTRATOR_ID, both from the environment or the
     .action(() => token(io, json()));
 }
 
-function addDeployments(program: Command, desk: () => Desk): void {
-  program
-    .command('deployments')
-    .option('--site <id>', 'of this site only')
-    .option('--worker <name>', 'of this Worker only')
-    .option('--limit <n>', 'how many', listLimit, 20)
-    .description('list deployments and rollbacks, newest first, and how far each has come')
-    .action(({ worker, ...query }: { site?: string; worker?: string; limit: number }) =>
-      listDeployments(desk(), { ...query, ...(worker === undefined ? {} : { name: worker }) }),
-    );
-  program
-    .command('rollback')
-    .argument('<worker>')
-    .option('--to <version>', 'one of the last 100; else the one that served everybody before')
-    .option('--site <id>', 'the site it belongs to; the only one when there is one')
-    .option('--force', 'also behind a change of the Worker’s secrets')
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('give an earlier version of a Worker all traffic, and wait for the end')
-    .action((name: string, options: RollbackOptions) => rollback(desk(), name, options));
-}
-
 function addCommands(program: Command, desk: () => Desk): void {
   const commands = program
     .command('commands')
@@ -172,14 +151,6 @@ function addCommands(program: Command, desk: () => Desk): void {
     .argument('<id>')
     .description('stop a command, if it still can be stopped')
     .action((id: string) => actions.cancel(desk(), id));
-}
-
-const LIST_MAX = 200;
-
-function listLimit(text: string): number {
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LIST_MAX) return limit;
-  throw new InvalidArgumentError(`expected a number from 1 to ${LIST_MAX}.`);
 }
 
 function addEvents(program: Command, desk: () => Desk): void {
