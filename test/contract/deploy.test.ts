@@ -88,6 +88,7 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     siteVars: () => ({}),
     events: { record: () => {} },
     sql,
+    log: createLogger({ level: 'error', production: true }),
     cloudflare,
     now: Date.now,
     random: () => 0,

@@ -61,7 +61,8 @@ function siteText(siteId: string, { orchestrator, site, tunnel, at }: StatusRepo
       : [`  generation ${failure.generation} failed at ${when(failure.at)}: ${failure.error ?? ''}`]),
     ...site.routes.map(({ path, upstream, offline }) => `  route ${path} → ${upstream} (${offline})`),
     ...site.workers.map(
-      ({ name, state, url, proof }) => `  worker ${name}: ${[state, proof, url].filter(Boolean).join(', ')}`,
+      ({ name, state, url, proof, drift }) =>
+        `  worker ${name}: ${[state, proof, url, drift].filter(Boolean).join(', ')}`,
     ),
   ];
   return lines.join('\n');

@@ -80,6 +80,7 @@ export class Bench {
       siteVars: () => ({}),
       events: { record: (event) => this.record(event) },
       random: () => 1,
+      log: createLogger({ level: 'error', production: true }),
       wait: async (ms, signal) => {
         signal.throwIfAborted();
         this.onWait(ms);

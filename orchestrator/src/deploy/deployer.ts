@@ -11,9 +11,11 @@ import {
 } from '@clawdbot/protocol';
 import type { CommandContext } from '../commands/handler.ts';
 import type { CloudflareConfig } from '../config.ts';
+import type { Logger } from '../log.ts';
 import type { Events } from '../sync/index.ts';
 import type { Api, Fetch } from './api.ts';
 import { type BudgetShare, CallBudget } from './budget.ts';
+import { checkDrift } from './drift.ts';
 import { run } from './engine.ts';
 import { checkOwnHere } from './owner.ts';
 import type { Patience } from './patience.ts';
@@ -31,6 +33,7 @@ export interface DeployerOptions extends Partial<Patience> {
   readonly siteVars: (siteId: string) => Readonly<Record<string, string>>;
   /** Told of every deployment's stages and end. */
   readonly events: Pick<Events, 'record'>;
+  readonly log: Logger;
   readonly fetcher?: Fetch;
 }
 
@@ -48,28 +51,37 @@ export interface Deployer {
   workers(siteId?: string): WorkerStatus[];
   /** The edge has said how much of Cloudflare's API this orchestrator may use. */
   share(budget: BudgetShare): void;
+  /** Looks whether what was deployed still serves. @returns whether events were recorded. Throws `LeaseLost` */
+  checkDrift(signal: AbortSignal): Promise<boolean>;
   /** The site was deleted: its Workers' names are free. In the caller's transaction. */
   release(siteId: string): void;
 }
+
+/** Of a window's calls at most a fifth looks for drift: deployments come first. */
+const driftCalls = ({ calls }: BudgetShare): number => Math.floor(calls / 5);
 
 const UNCONFIGURED =
   'this orchestrator has no Cloudflare token: set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID on the VPS';
 
 export function createDeployer(options: DeployerOptions): Deployer {
-  const { sql, cloudflare, now, siteVars, events, ...given } = options;
+  const { sql, cloudflare, now, siteVars, events, log, ...given } = options;
   const records = new Records(sql, now, events);
   const wait = given.wait ?? waitFor;
   const whole = { calls: API_CALLS_PER_WINDOW, windowMs: API_WINDOW_S * 1_000 };
   const budget = new CallBudget(whole, now, wait);
   const fetcher = given.fetcher ?? fetch;
   const calling = { wait, random: given.random ?? Math.random, budget };
-  let api: Promise<Api> | undefined;
+  let drifts = driftCalls(whole);
+  let connected: Promise<Api> | undefined;
+  // The SDK takes half a second to load: the first deployment waits for it, not the start.
+  const api = (config: CloudflareConfig): Promise<Api> => {
+    connected ??= import('./api.ts').then(({ createApi }) => createApi(config, calling, fetcher));
+    return connected;
+  };
   const carryOut = async (plan: Plan, context: CommandContext): Promise<DeployResult> => {
     if (cloudflare === undefined) throw new Failure('not_configured', UNCONFIGURED);
     if (records.find(plan.commandId) === undefined) checkOwnHere(plan, records);
-    // The SDK takes half a second to load: the first deployment waits for it, not the start.
-    api ??= import('./api.ts').then(({ createApi }) => createApi(cloudflare, calling, fetcher));
-    return run(plan, context, { records, api: await api, fetcher, now, wait });
+    return run(plan, context, { records, api: await api(cloudflare), fetcher, now, wait });
   };
   return {
     deploy: async (body, context) => {
@@ -81,6 +93,12 @@ export function createDeployer(options: DeployerOptions): Deployer {
     workers: (siteId) => records.workers(siteId),
     share: (share) => {
       budget.share = share;
+      drifts = driftCalls(share);
+    },
+    checkDrift: async (signal) => {
+      if (cloudflare === undefined) return false;
+      const parts = { records, log, callsMax: () => drifts, api: () => api(cloudflare) };
+      return checkDrift(parts, signal);
     },
     release: (siteId) => records.release(siteId),
   };

@@ -30,6 +30,14 @@ export interface KnownWorker {
   readonly domains: string | undefined;
 }
 
+/** A Worker of which it is looked whether it still serves what was deployed. */
+export interface Checked {
+  readonly name: string;
+  readonly siteId: string;
+  readonly versionId: string;
+  readonly drift: string | undefined;
+}
+
 /** What this orchestrator intends and knows of its deployments and Workers: the tables that outlive a crash. */
 export class Records {
   readonly #sql: Sql;
@@ -116,7 +124,7 @@ export class Records {
       this.#event(next, 'deployed', { percentage: 100, ...result });
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
+           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
          WHERE name = ?1`,
         deployment.name,
         deployment.siteId,
@@ -150,6 +158,42 @@ export class Records {
         deployment.name,
       );
       return next;
+    });
+  }
+
+  /** Deployed Workers with versions, that nothing is being deployed to: longest not looked at first. */
+  toCheck(limit: number): Checked[] {
+    return this.#sql
+      .run(
+        `SELECT * FROM workers
+         WHERE state = 'deployed' AND version_id IS NOT NULL AND site_id IS NOT NULL AND name NOT LIKE '%/%'
+         ORDER BY checked_at, name LIMIT ?`,
+        limit,
+      )
+      .map((row) => ({
+        name: text(row, 'name'),
+        siteId: text(row, 'site_id'),
+        versionId: text(row, 'version_id'),
+        drift: optional(row, 'drift'),
+      }));
+  }
+
+  /** Unless it was deployed anew meanwhile. @returns whether anything was told: that it differs, or no more */
+  checked({ name, siteId, versionId, drift: before }: Checked, drift: string | undefined): boolean {
+    return this.#sql.transaction(() => {
+      const rows = this.#sql.run(
+        `UPDATE workers SET checked_at = ?, drift = ? WHERE name = ? AND version_id = ? AND state = 'deployed'
+         RETURNING name`,
+        this.#now(),
+        drift ?? null,
+        name,
+        versionId,
+      );
+      if (rows.length === 0 || drift === before) return false;
+      const data =
+        drift === undefined ? { status: 'aligned', name } : { status: 'drifted', name, error: drift };
+      this.#events.record({ type: 'worker_deployment', siteId, data: { ...data, versionId } });
+      return true;
     });
   }
 
@@ -215,6 +259,7 @@ const statusOf = (row: SqlRow): WorkerStatus =>
     url: optional(row, 'url'),
     versionId: optional(row, 'version_id'),
     proof: optional(row, 'proof'),
+    drift: optional(row, 'drift'),
     state: row['state'],
     at: row['at'],
   });

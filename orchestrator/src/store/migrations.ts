@@ -34,6 +34,9 @@ const DEPLOYMENT_STEPS = [
   // The routes and custom domains that a Worker was given last, as JSON: the same ones are not set again.
   `ALTER TABLE workers ADD COLUMN routes TEXT`,
   `ALTER TABLE workers ADD COLUMN domains TEXT`,
+  // How a Worker differs from what was deployed, in words, and when that was looked at.
+  `ALTER TABLE workers ADD COLUMN drift TEXT`,
+  `ALTER TABLE workers ADD COLUMN checked_at INTEGER`,
   // The command for which this one waits, once that was told.
   `ALTER TABLE commands ADD COLUMN waits_for TEXT`,
 ];

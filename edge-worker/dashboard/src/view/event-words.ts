@@ -38,6 +38,7 @@ const deployedWords = ({ name, proof, url }: z.infer<typeof deployed>): Told => 
 const deployment = z.discriminatedUnion('status', [
   deployed,
   z.object({ status: z.enum(['failed', 'cancelled']), name: z.string(), error }),
+  z.object({ status: z.enum(['drifted', 'aligned']), name: z.string(), error }),
   z.object({ status: z.literal('shifting'), name: z.string(), percentage: z.number() }),
 ]);
 
@@ -57,6 +58,10 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
         return { words: `${it.name} was not deployed${because(it.error)}`, trouble: true };
       case 'cancelled':
         return { words: `${it.name} was not deployed${because(it.error)}`, trouble: false };
+      case 'drifted':
+        return { words: `${it.name} was changed outside${because(it.error)}`, trouble: true };
+      case 'aligned':
+        return { words: `${it.name} is again as it was deployed`, trouble: false };
       case 'shifting':
         return { words: `${it.name}: the new version has ${it.percentage} % of the traffic`, trouble: false };
       case 'deployed':
