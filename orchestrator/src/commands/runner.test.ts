@@ -62,6 +62,16 @@ describe('Runner: one deployment per Worker at a time', () => {
     baked.resolve();
     await aside;
   });
+
+  it('that only waits does not hold up a stop, and is taken up again', async () => {
+    const first = await boot();
+    first.accept(deploy(1, 'a'));
+    void first.held.get(idOf(1))?.context.aside(() => new Promise(() => {}));
+    await first.runner.stop(60_000);
+    expect(first.held.get(idOf(1))?.context.stop.aborted).toBe(true);
+    const second = await boot();
+    expect(second.told()).toEqual(['1 running', '1 resumed']);
+  });
 });
 
 describe('Runner: a deployment and the edits of its site', () => {

@@ -167,6 +167,8 @@ export class Runner {
     const stopping = new Stopping('the orchestrator is stopping');
     this.#stop.abort(stopping);
     this.#cancelRetry();
+    // What bakes for an hour comes to no end in a moment.
+    for (const run of this.#running.values()) if (run.isAside) run.abort(stopping);
     await this.#settled(graceMs);
     this.#abortAll(stopping);
     await this.#settled(ABORT_MS);

@@ -30,16 +30,24 @@ function retryAfter(headers: Headers | undefined): { retryAfterMs?: number } {
   return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: Math.ceil(seconds * 1_000) } : {};
 }
 
+/** Cloudflare's code when a version is older than a change of the Worker's secrets. */
+const SECRETS_CHANGED = 10_220;
+
+function adviceOn({ status, errors }: APIError): string {
+  if (status === 401 || status === 403)
+    return '; check that CLOUDFLARE_API_TOKEN is valid and may edit Workers Scripts of CLOUDFLARE_ACCOUNT_ID';
+  if (errors.some(({ code }) => code === SECRETS_CHANGED))
+    return '; to go back to that version and its own secrets all the same, use force';
+  return '';
+}
+
 function answered(error: APIError): Failure {
   const { status = 0, headers } = error;
   const said = `Cloudflare answered ${status}: ${saying(error)}`;
   if (status === 408 || status === 429 || status >= 500) {
     return new Failure('cloudflare_unavailable', said, { ...retryAfter(headers), cause: error });
   }
-  const advice =
-    status === 401 || status === 403
-      ? '; check that CLOUDFLARE_API_TOKEN is valid and may edit Workers Scripts of CLOUDFLARE_ACCOUNT_ID'
-      : '';
+  const advice = adviceOn(error);
   return new Failure('cloudflare_refused', said + advice, { cause: error });
 }
 
