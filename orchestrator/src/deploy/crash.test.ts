@@ -139,12 +139,12 @@ async function prepared({ hasBefore }: Case): Promise<Machine> {
   return machine;
 }
 
-/** How often each moment comes in a whole run. */
-async function lengthOf(tried: Case): Promise<Record<Moment, number>> {
+/** A run that nothing interrupts: how often each moment comes, and how often the traffic is divided. */
+async function wholeRun(tried: Case): Promise<{ counts: Record<Moment, number>; divisions: number }> {
   const machine = await prepared(tried);
   machine.dieAt('before a call', Number.POSITIVE_INFINITY);
   await tried.act(machine, false);
-  return machine.counts;
+  return { counts: machine.counts, divisions: machine.script().deployments.length };
 }
 
 const isUpload = ({ name }: Case): boolean => name !== 'a rollback';
@@ -154,7 +154,8 @@ const stepOf = (machine: Machine): unknown =>
 
 describe.each(CASES)('killed at every call and every commit, $name', (tried) => {
   it.each(MOMENTS)('%s: goes on to its end, with one version', async (moment) => {
-    const length = (await lengthOf(tried))[moment];
+    const { counts, divisions } = await wholeRun(tried);
+    const length = counts[moment];
     expect(length).toBeGreaterThan(2);
     for (let n = 1; n <= length; n++) {
       const machine = await prepared(tried);
@@ -165,6 +166,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
       const result = await tried.act(machine, true);
       expect(machine.serving(), `${moment} ${n}`).toBe(`${result.versionId} 100`);
       expect(machine.versionsOf(COMMAND)).toHaveLength(isUpload(tried) ? 1 : 0);
+      expect(machine.script().deployments, `${moment} ${n}`).toHaveLength(divisions);
       expect(result.proof).toBe('observed');
       expect(machine.deployer().workers()).toMatchObject([
         { state: 'deployed', versionId: result.versionId },
@@ -178,7 +180,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
   });
 
   it.each(MOMENTS)('%s, and cancelled before it is back: what served before serves', async (moment) => {
-    const length = (await lengthOf(tried))[moment];
+    const length = (await wholeRun(tried)).counts[moment];
     const steps = new Set<unknown>();
     for (let n = 1; n <= length; n++) {
       const machine = await prepared(tried);

@@ -83,7 +83,8 @@ async function serve(deployment: Deployment, scope: Scope, percentage: number): 
   const { signal } = context;
   const wanted = trafficAt(deployment, percentage);
   const isWithin = deployment.facts.deploymentId !== undefined;
-  if (isRepeat || isWithin) {
+  // A first version serves since its upload.
+  if (isRepeat || isWithin || isFirst(deployment)) {
     const [current] = (await api.deployments(plan.name, signal)) ?? [];
     if (current !== undefined && isSame(current.traffic, wanted)) return current.deploymentId;
     if (!isAsLeft(deployment, current)) throw changed(plan.name);
