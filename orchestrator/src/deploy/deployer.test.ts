@@ -230,10 +230,13 @@ describe('what others are told of a deployment', () => {
 
   it('is told in one transaction with the fact: without the one there is not the other', async () => {
     bench.record = () => {
-      throw new Error('the disk is full');
+      throw Object.assign(new Error('the disk is full'), { code: 'SQLITE_FULL' });
     };
     await expect(bench.deploy()).rejects.toThrow('the disk is full');
-    expect(bench.sql.run('SELECT state FROM deployments')).toEqual([{ state: 'undoing' }]);
+    expect(bench.sql.run('SELECT state FROM deployments')).toEqual([{ state: 'proving' }]);
+    bench.record = (event) => void bench.events.push(event);
+    await expect(bench.deploy({}, { resumed: true })).resolves.toMatchObject({ proof: 'reachable' });
+    expect(bench.script().versions).toHaveLength(1);
   });
 });
 
