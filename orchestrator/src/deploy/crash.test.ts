@@ -23,7 +23,7 @@ class Machine extends Bench {
     'before a commit': 0,
     'behind a commit': 0,
   };
-  #at: { moment: Moment; n: number } | undefined;
+  #at: { moment: Moment; n: number; then: 'die' | 'cancel' } | undefined;
   isDead = false;
   #hasProbed = false;
 
@@ -59,7 +59,16 @@ class Machine extends Bench {
   }
 
   dieAt(moment: Moment, n: number): void {
-    this.#at = { moment, n };
+    this.#await(moment, n, 'die');
+  }
+
+  /** It is cancelled then, and lives on. */
+  cancelAt(moment: Moment, n: number): void {
+    this.#await(moment, n, 'cancel');
+  }
+
+  #await(moment: Moment, n: number, then: 'die' | 'cancel'): void {
+    this.#at = { moment, n, then };
     this.counts = { 'before a call': 0, 'behind a call': 0, 'before a commit': 0, 'behind a commit': 0 };
   }
 
@@ -84,6 +93,10 @@ class Machine extends Bench {
     if (this.isDead) throw new Killed();
     const n = ++this.counts[moment];
     if (this.#at?.moment !== moment || this.#at.n !== n) return;
+    if (this.#at.then === 'cancel') {
+      this.cancel();
+      return;
+    }
     this.isDead = true;
     this.stop();
     throw new Killed();
@@ -131,11 +144,11 @@ const CASES: readonly Case[] = [
   },
 ];
 
-async function prepared({ hasBefore }: Case): Promise<Machine> {
+async function prepared(tried: Case): Promise<Machine> {
   const machine = new Machine();
-  if (!hasBefore) return machine;
+  if (!tried.hasBefore) return machine;
   await machine.deploy({ commandId: FIRST });
-  await machine.deploy({ commandId: commandOf(2) });
+  if (!isUpload(tried)) await machine.deploy({ commandId: commandOf(2) });
   return machine;
 }
 
@@ -151,6 +164,11 @@ const isUpload = ({ name }: Case): boolean => name !== 'a rollback';
 /** The steps that were found written down by the process that came after, in all kills together. */
 const stepOf = (machine: Machine): unknown =>
   machine.sql.run('SELECT state FROM deployments WHERE command_id = ?', COMMAND)[0]?.['state'];
+
+const hadTraffic = (machine: Machine): boolean => {
+  const [row] = machine.sql.run('SELECT facts FROM deployments WHERE command_id = ?', COMMAND);
+  return row !== undefined && JSON.parse(String(row['facts'])).percentage !== undefined;
+};
 
 describe.each(CASES)('killed at every call and every commit, $name', (tried) => {
   it.each(MOMENTS)('%s: goes on to its end, with one version', async (moment) => {
@@ -201,6 +219,27 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
     }
     if (moment === 'behind a call') expect(steps.size).toBeGreaterThan(2);
   });
+
+  it.each(['before a call', 'behind a call'] as const)(
+    'cancelled %s without a kill: what served before serves, or it was too late',
+    async (moment) => {
+      const length = (await wholeRun(tried)).counts[moment];
+      let cancelled = 0;
+      for (let n = 1; n <= length; n++) {
+        const machine = await prepared(tried);
+        const before = machine.serving();
+        machine.cancelAt(moment, n);
+        const outcome = await tried.act(machine, false).catch((error: unknown) => error);
+        if (outcome instanceof Error) {
+          cancelled++;
+          expect(outcome, `${moment} ${n}`).toMatchObject({ name: 'Cancelled' });
+          expect(machine.serving(), `${moment} ${n}`).toBe(before);
+          if (!hadTraffic(machine)) expect(machine.versionsOf(COMMAND), `${moment} ${n}`).toEqual([]);
+        } else expect(machine.serving()).not.toBe(before);
+      }
+      expect(cancelled).toBeGreaterThan(length / 2);
+    },
+  );
 
   it.each(MOMENTS)('%s of its undoing: is undone all the same', async (moment) => {
     for (let n = 1; ; n++) {

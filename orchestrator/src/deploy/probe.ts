@@ -111,7 +111,7 @@ function unhealthy(
   const address = new URL(path, url).href;
   return new Failure(
     'deploy_failed',
-    `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, more than a share of ${maxErrorRate}; the last one of ${address} ${last}`,
+    `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, of which a share of ${maxErrorRate} is borne; ${address} ${last}`,
   );
 }
 

@@ -53,6 +53,16 @@ describe('a gradual deployment', () => {
     ]);
   });
 
+  it('costs two calls for each percentage, beside those of the upload and the smoke test', async () => {
+    bench.cloudflare.calls.length = 0;
+    await start({ steps: [10, 100] });
+    expect(bench.cloudflare.calls.filter((call) => call !== 'probe')).toEqual([
+      ...['GET deployments', 'POST versions', 'POST deployments'],
+      ...['GET deployments', 'POST deployments'],
+      ...['GET deployments', 'POST deployments'],
+    ]);
+  });
+
   it('lets each percentage bake as long as it was told', async () => {
     const began = bench.now;
     await start({ bakeMs: 60_000 });
@@ -103,7 +113,7 @@ describe('a gradual deployment', () => {
     flaky(2);
     const strategy = gradual({ healthCheck });
     await expect(bench.deploy({ commandId: commandOf(3), strategy })).rejects.toThrow(
-      /more than a share of 0\.25/,
+      /a share of 0\.25 is borne/,
     );
   });
 
