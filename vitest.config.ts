@@ -22,7 +22,7 @@ export default defineConfig({
             'protocol/src/**/*.test.ts',
             'orchestrator/src/**/*.test.ts',
             'edge-worker/dashboard/src/**/*.test.ts',
-            'test/{sandbox,bench}/**/*.test.ts',
+            'test/{sandbox,bench,contract}/**/*.test.ts',
           ],
         },
       },

@@ -11,6 +11,7 @@ import {
   type RandomBytes,
   RECEIPT_ANSWER_BYTES_MAX,
   type Status,
+  type Welcome,
 } from '@clawdbot/protocol';
 import type { Services } from './calls/index.ts';
 import type { Clock } from './clock.ts';
@@ -54,6 +55,10 @@ export interface CoreOptions {
   readonly log: Logger;
   readonly dial: (lane: number) => Dial;
   readonly handlers: Handlers;
+  /** A site is deleted: the names of its Workers are free. In a transaction. */
+  readonly releaseWorkers: (siteId: string) => void;
+  /** The edge has welcomed this process, and said how much of Cloudflare's API it may use. */
+  readonly onApiBudget: (budget: Welcome['apiBudget']) => void;
   /** What the edge may ask without a log. */
   readonly services: Services;
   readonly status: () => Status;
@@ -159,14 +164,14 @@ export class Core {
   }
 
   #createLanes(): Lanes {
-    const { lanes, status } = this.#options;
+    const { lanes, status, onApiBudget } = this.#options;
     const logs = this.#logs;
     const resync = this.#createResync();
     const calls = Array.from({ length: lanes - 1 }, (_, index) => index + 1);
     return new Lanes(
       {
         ...this.#laneOptions(CONTROL_LANE),
-        role: { kind: 'control', greeting: () => this.#hello(), logs, resync, status },
+        role: { kind: 'control', greeting: () => this.#hello(), logs, resync, status, onApiBudget },
       },
       calls.map((lane) => ({
         ...this.#laneOptions(lane),
@@ -236,6 +241,7 @@ export class Core {
       random,
       log,
       blob: (ref, signal) => this.link.blob(ref, signal),
+      secret: (siteId, name, signal) => this.link.secret(siteId, name, signal),
       onRolledBack: () => ground.settings.reload(),
       awaitsResync: () => awaitsResync(sql),
       onChange: () => {
@@ -291,7 +297,8 @@ export class Core {
     const publishStatus = () => this.link.publishStatus();
     const { runner: commands, letters } = this;
     const deliveries = this.#deliveries;
-    const rooms = { commands, settings, shared, letters, deliveries, publishStatus };
+    const { releaseWorkers } = this.#options;
+    const rooms = { commands, settings, shared, letters, deliveries, releaseWorkers, publishStatus };
     return new InboxLoop({
       sql,
       inboxes,

@@ -12,6 +12,8 @@ export interface Rooms {
   readonly shared: Pick<SharedTables, 'apply'>;
   readonly letters: Pick<DeadLetters, 'act'>;
   readonly deliveries: Pick<Deliveries, 'accept' | 'removeSite'>;
+  /** A site is deleted here. */
+  readonly releaseWorkers: (siteId: string) => void;
   /** The status has changed. Called inside the transaction: it acts a turn later. */
   readonly publishStatus: () => void;
 }
@@ -23,6 +25,7 @@ export interface Rooms {
 export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, rooms: Rooms): void {
   switch (entry.type) {
     case 'deploy_worker':
+    case 'rollback_worker':
     case 'update_config':
       rooms.commands.accept(entry, { logId, seq });
       return;
@@ -34,6 +37,7 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       rooms.commands.cancelSite(entry.siteId, 'the site was deleted');
       rooms.settings.remove(entry.siteId);
       rooms.deliveries.removeSite(entry.siteId);
+      rooms.releaseWorkers(entry.siteId);
       rooms.publishStatus();
       return;
     case 'row_changed':

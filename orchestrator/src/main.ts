@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { schedule } from 'node-cron';
 import manifest from '../package.json' with { type: 'json' };
 import { systemClock as clock } from './clock.ts';
 import { type Config, readConfig } from './config.ts';
@@ -14,12 +15,16 @@ import { createMetrics } from './metrics.ts';
 import { assertPortFree } from './port.ts';
 import { createRelay, type Relay } from './relay/index.ts';
 import { createReporter, watchTunnel } from './status/index.ts';
-import { explainDisk, freeBytes, openStore, StorageHealth } from './store/index.ts';
+import { explainDisk, freeBytes, LeaseLost, openStore, StorageHealth } from './store/index.ts';
 import { createLook, HealthWatch, machineChecks, needsOf } from './sync/index.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** What a stop gives to running commands and to open calls, at the same time. */
 const GRACE = { commandsMs: 4_000, callsMs: 7_000 };
+
+/** A window of the API's budget each, and not all orchestrators at once. */
+const DRIFT_CRON = '*/5 * * * *';
+const DRIFT_JITTER_MS = 60_000;
 
 const { now } = clock;
 const { version } = manifest;
@@ -40,7 +45,7 @@ function openGround(config: Config, log: Logger) {
       log,
       storage,
       identity: loadIdentity(keyFile),
-      deployer: createDeployer({ sql, cloudflare, now, siteVars, events }),
+      deployer: createDeployer({ sql, cloudflare, now, siteVars, events, log }),
       /** Aborted at the very end: whatever watches something stops. */
       stopped: new AbortController(),
     };
@@ -97,12 +102,17 @@ class Rooms {
     const listener = await listen(this.#app, config.port);
     const over = this.#core.run();
     this.#health.start();
+    const drift = schedule(DRIFT_CRON, () => this.#checkDrift(), {
+      noOverlap: true,
+      maxRandomDelay: DRIFT_JITTER_MS,
+    });
     const upkeep = new Upkeep({ clock, log, tasks: this.#core.upkeep, onLeaseLost: this.#core.halt });
     const { orchestratorId } = config;
     const { generation } = store;
     log.info('the orchestrator runs', { orchestratorId, version, generation, http: listener.url });
     return {
       stop: async () => {
+        await drift.destroy();
         await this.#core.stop(GRACE);
         await Promise.all([over, this.#health.stop()]);
         upkeep.stop();
@@ -111,6 +121,17 @@ class Rooms {
         store.close();
       },
     };
+  }
+
+  /** A failure is looked at again in the next round. */
+  async #checkDrift(): Promise<void> {
+    const { deployer, stopped, log } = this.#ground;
+    try {
+      if (await deployer.checkDrift(stopped.signal)) this.#core.wake();
+    } catch (error) {
+      if (error instanceof LeaseLost) this.#core.halt(error);
+      else log.error('it could not be looked for what was deployed outside', { error });
+    }
   }
 
   #createCore(): Core {
@@ -130,8 +151,11 @@ class Rooms {
       dial: (lane) => createChannelDial(config, identity, lane),
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
+        rollback_worker: (body, context) => deployer.rollback(body, context),
         update_config: (body) => settings.apply(body),
       }),
+      releaseWorkers: (siteId) => deployer.release(siteId),
+      onApiBudget: ({ calls, windowS }) => deployer.share({ calls, windowMs: windowS * 1_000 }),
       services: {
         request: (call) => this.#handleCall(call),
         report: (siteId) => this.#reporter.report(siteId),

@@ -68,10 +68,16 @@ export function createMetrics(sources: MetricsSources): Metrics {
         ({ status }) => `${Math.floor(status / 100)}xx`,
       );
     },
-    countCommands: ({ deploy_worker, update_config }) => ({
+    countCommands: ({ deploy_worker, rollback_worker, update_config }) => ({
       deploy_worker: (body, context) =>
         timed(
           () => deploy_worker(body, context),
+          commands.startTimer({ type: body.type }),
+          () => 'succeeded',
+        ),
+      rollback_worker: (body, context) =>
+        timed(
+          () => rollback_worker(body, context),
           commands.startTimer({ type: body.type }),
           () => 'succeeded',
         ),

@@ -26,7 +26,55 @@ const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable
 
 const vars = z.record(bindingName, z.string().max(5_120));
 const secretRefs = z.record(bindingName, secretName);
-const workerRoutes = z.array(z.string().min(1).max(500)).max(50);
+/** `example.com/*`: https://developers.cloudflare.com/workers/configuration/routing/routes/ */
+const routePattern = z
+  .string()
+  .max(500)
+  .regex(
+    /^(?:https?:\/\/)?[^/?#\s]+\.[^/?#\s]+(?:\/[^?#\s]*)?$/,
+    'expected a route pattern, e.g. example.com/*',
+  );
+const workerRoutes = z.array(routePattern).max(50);
+const customDomain = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/,
+    'expected a host name in lower case, e.g. shop.example.com',
+  );
+const compatibilityFlag = z.string().regex(/^[a-z0-9_]{1,100}$/, 'expected a compatibility flag');
+const resourceId = z.string().min(1).max(200);
+
+/**
+ * What a Worker is given beside its variables, in the words of Cloudflare's upload metadata: only what is named by a
+ * plain id. https://developers.cloudflare.com/workers/configuration/multipart-upload-metadata/#bindings
+ */
+export const workerBinding = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('kv_namespace'), name: bindingName, namespace_id: resourceId }),
+  z.strictObject({ type: z.literal('d1'), name: bindingName, id: resourceId }),
+  z.strictObject({ type: z.literal('r2_bucket'), name: bindingName, bucket_name: resourceId }),
+  z.strictObject({ type: z.literal('queue'), name: bindingName, queue_name: resourceId }),
+  z.strictObject({
+    type: z.literal('service'),
+    name: bindingName,
+    service: workerName,
+    entrypoint: resourceId.optional(),
+  }),
+  /** A class of another Worker: one of its own needs a migration, which is not deployed from here. */
+  z.strictObject({
+    type: z.literal('durable_object_namespace'),
+    name: bindingName,
+    class_name: resourceId,
+    script_name: workerName,
+  }),
+  z.strictObject({ type: z.literal('analytics_engine'), name: bindingName, dataset: resourceId }),
+  z.strictObject({ type: z.literal('hyperdrive'), name: bindingName, id: resourceId }),
+  z.strictObject({ type: z.literal('vectorize'), name: bindingName, index_name: resourceId }),
+]);
+export type WorkerBinding = z.infer<typeof workerBinding>;
+
+/** Tells a Worker its own version: our templates answer it in the header `Worker-Version`. */
+export const VERSION_BINDING = 'CF_VERSION_METADATA';
 
 const healthCheck = z.strictObject({
   path: z.string().startsWith('/').max(500),
@@ -34,12 +82,19 @@ const healthCheck = z.strictObject({
   maxErrorRate: z.number().min(0).max(1).default(0),
 });
 
+const ascending = (steps: readonly number[]): boolean =>
+  steps.every((step, at) => step > (steps[at - 1] ?? 0)) && steps.at(-1) === 100;
+
 /** How a new version reaches its visitors: all at once, or by percentages with a bake time between them. */
 export const strategy = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('immediate') }),
   z.strictObject({
     type: z.literal('gradual'),
-    steps: z.array(z.number().gt(0).max(100)).min(1).max(10),
+    steps: z
+      .array(z.number().gt(0).max(100))
+      .min(1)
+      .max(10)
+      .refine(ascending, { error: 'expected percentages that ascend and end at 100, e.g. [1, 10, 100]' }),
     bakeMs: z.int().min(0).max(86_400_000),
     healthCheck,
   }),
@@ -49,9 +104,21 @@ const deployFields = {
   name: workerName,
   mainModule: modulePath,
   compatibilityDate,
+  compatibilityFlags: z.array(compatibilityFlag).max(50).optional(),
   vars: vars.optional(),
   secrets: secretRefs.optional(),
+  bindings: z.array(workerBinding).max(64).optional(),
+  /** All of the Worker's; without it they stay as they are. */
   routes: workerRoutes.optional(),
+  /** These are attached; none is detached. */
+  customDomains: z.array(customDomain).max(20).optional(),
+  /** Of Workers for Platforms: all at once, and without an address of its own. */
+  dispatchNamespace: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,63}$/, 'expected the name of a dispatch namespace')
+    .optional(),
+  /** Takes a Worker that somebody made outside of this system. */
+  adopt: z.boolean().optional(),
   strategy: strategy.optional(),
 };
 
@@ -69,6 +136,23 @@ const expiresInMs = z
   .int()
   .min(1_000)
   .max(30 * 24 * 3_600_000);
+
+type Named = Pick<z.infer<z.ZodObject<typeof deployFields>>, 'vars' | 'secrets' | 'bindings'>;
+
+/** A name that stands for two things in the Worker's `env`, or for what every deployment sets itself. */
+export function takenTwice({ vars: variables = {}, secrets = {}, bindings = [] }: Named): string | undefined {
+  const all = [
+    VERSION_BINDING,
+    ...Object.keys(variables),
+    ...Object.keys(secrets),
+    ...bindings.map(({ name }) => name),
+  ];
+  return all.find((name, at) => all.indexOf(name) !== at);
+}
+
+type Reached = Pick<z.infer<z.ZodObject<typeof deployFields>>, 'strategy' | 'routes' | 'customDomains'>;
+const isPlain = ({ strategy: how, routes, customDomains }: Reached): boolean =>
+  how?.type !== 'gradual' && routes === undefined && customDomains === undefined;
 
 /** `deploy_worker` as the operator sends it: the modules travel inside. */
 export const deployPayload = z
@@ -89,8 +173,34 @@ export const deployPayload = z
       path: ['modules'],
       error: `expected at most ${DEPLOY_BYTES_MAX} bytes together`,
     },
-  );
+  )
+  .refine((payload) => !Object.hasOwn(payload.modules, 'metadata'), {
+    path: ['modules', 'metadata'],
+    error: 'expected another path: Cloudflare takes this one for itself',
+  })
+  .refine((payload) => payload.dispatchNamespace === undefined || isPlain(payload), {
+    path: ['dispatchNamespace'],
+    error: 'expected neither a gradual strategy nor routes or customDomains with it',
+  })
+  .refine((payload) => takenTwice(payload) === undefined, {
+    path: ['bindings'],
+    error: `expected each name once among vars, secrets and bindings, and ${VERSION_BINDING} in none of them`,
+  });
 export type DeployPayload = z.infer<typeof deployPayload>;
+
+const versionId = z.string().regex(/^[\w-]{1,64}$/, 'expected a version’s id');
+
+const rollbackFields = {
+  name: workerName,
+  /** One of the last 100; else the one that served everybody before the one that does now. */
+  versionId: versionId.optional(),
+  /** Also behind a change of the Worker's secrets: the older version has its own, as they were. */
+  force: z.boolean().optional(),
+};
+
+/** `rollback_worker` as the operator sends it: an older version gets all traffic. */
+export const rollbackPayload = z.strictObject({ ...rollbackFields, expiresInMs: expiresInMs.optional() });
+export type RollbackPayload = z.infer<typeof rollbackPayload>;
 
 /** `update_config` as the operator sends it: a merge patch (RFC 7396) or the whole, and what it was based on. */
 export const updateConfigPayload = z
@@ -125,6 +235,15 @@ export const deployWorker = z.object({
 });
 export type DeployWorker = z.infer<typeof deployWorker>;
 
+/** `rollback_worker` as it crosses the control log. */
+export const rollbackWorker = z.object({
+  type: z.literal('rollback_worker'),
+  ...envelope,
+  ...rollbackFields,
+  again: z.boolean().optional(),
+});
+export type RollbackWorker = z.infer<typeof rollbackWorker>;
+
 /** `update_config` as it crosses the control log: always the whole config of that generation. */
 export const updateConfig = z.object({
   type: z.literal('update_config'),
@@ -148,7 +267,7 @@ export const removeSite = z.object({ type: z.literal('remove_site'), siteId });
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });
 
-export const commandType = z.enum(['deploy_worker', 'update_config']);
+export const commandType = z.enum(['deploy_worker', 'rollback_worker', 'update_config']);
 export type CommandType = z.infer<typeof commandType>;
 
 export const commandState = z.enum([
@@ -167,12 +286,26 @@ export const isFinal = (state: CommandState): boolean => finalState.safeParse(st
 
 export const commandError = z.object({ code: errorCode, message: z.string().max(2_000) });
 
-/** What became of a deployment. `proof` says how far it was seen, never more: design.md, "Deployments". */
+/**
+ * How far a deployment is known to have come, each with its time. `accepted`: Cloudflare gave these ids. `observed`:
+ * the Worker answered with this version's id; one that does not say its version can only be `reachable`.
+ */
+export const deployReceipts = z.object({
+  intended: z.object({ at: timeMs }),
+  accepted: z.object({ at: timeMs, versionId: z.string(), deploymentId: z.string() }).optional(),
+  observed: z.object({ at: timeMs }).optional(),
+  reachable: z.object({ at: timeMs }).optional(),
+});
+export type DeployReceipts = z.infer<typeof deployReceipts>;
+
+/** What became of a deployment. `proof` says how far it was seen, never more. */
 export const deployResult = z.object({
   deploymentId: z.string(),
   versionId: z.string(),
+  /** '' where it has none of its own: in a dispatch namespace. */
   url: z.string(),
   proof: z.enum(['observed', 'reachable', 'accepted']),
+  receipts: deployReceipts,
 });
 export type DeployResult = z.infer<typeof deployResult>;
 

@@ -21,6 +21,26 @@ const SOURCES: Record<string, string> = {
   'lib/data.json': '{ "n": 7 }',
 };
 
+/** Healthy as long as it is asked for its health only; the first customer makes it ill. */
+const SICKENING = `
+  let isIll = false;
+  export default {
+    fetch(request, env) {
+      isIll ||= new URL(request.url).pathname === '/customer';
+      return new Response('', {
+        status: isIll ? 500 : 200,
+        headers: { 'Worker-Version': env.CF_VERSION_METADATA.id },
+      });
+    },
+  };`;
+
+const TELLING = 'export default { fetch: (_, env) => new Response(env.KEY) }';
+
+const refOf = (path: string, source: string) => {
+  const bytes = new TextEncoder().encode(source);
+  return { path, sha256: sha256Of(bytes), bytes: bytes.length };
+};
+
 function deployment(number: number, more: Partial<DeployWorker> = {}): DeployWorker {
   return {
     type: 'deploy_worker',
@@ -30,10 +50,7 @@ function deployment(number: number, more: Partial<DeployWorker> = {}): DeployWor
     mainModule: 'src/index.js',
     compatibilityDate: '2026-01-01',
     vars: { COLOUR: 'blue' },
-    modules: Object.entries(SOURCES).map(([path, source]) => {
-      const bytes = new TextEncoder().encode(source);
-      return { path, sha256: sha256Of(bytes), bytes: bytes.length };
-    }),
+    modules: Object.entries(SOURCES).map(([path, source]) => refOf(path, source)),
     ...more,
   };
 }
@@ -45,7 +62,7 @@ function database(): Sql {
 }
 
 async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string } = {}) {
-  const { url } = await ownCloudflare();
+  const { url, faultsUrl } = await ownCloudflare();
   const { fetcher, apiToken = TOKEN } = options;
   const cloudflare = { apiToken, accountId: ACCOUNT, baseUrl: url };
   const sql = database();
@@ -55,10 +72,15 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     siteId: 'site-1',
     resumed: false,
     signal: new AbortController().signal,
+    stop: new AbortController().signal,
+    secret: async (name: string) => `the secret ${name}`,
+    aside: <T>(work: () => Promise<T>) => work(),
     log: createLogger({ level: 'error', production: true }),
     progress: (milestone: string) => void milestones.push(milestone),
     blob: async ({ sha256 }: { sha256: string }) => {
-      const all = Object.values(SOURCES).map((source) => new TextEncoder().encode(source));
+      const all = [...Object.values(SOURCES), SICKENING, TELLING].map((source) =>
+        new TextEncoder().encode(source),
+      );
       return all.find((bytes) => sha256Of(bytes) === sha256) ?? new Uint8Array();
     },
   };
@@ -66,12 +88,14 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     siteVars: () => ({}),
     events: { record: () => {} },
     sql,
+    log: createLogger({ level: 'error', production: true }),
     cloudflare,
     now: Date.now,
     random: () => 0,
     ...(fetcher && { fetcher }),
   });
-  return { deployer, milestones, deploy: (body: DeployWorker) => deployer.deploy(body, context) };
+  const fail = (fault: object) => fetch(faultsUrl, { method: 'POST', body: JSON.stringify(fault) });
+  return { deployer, milestones, fail, deploy: (body: DeployWorker) => deployer.deploy(body, context) };
 }
 
 describe('deploying through the API', () => {
@@ -111,6 +135,61 @@ describe('deploying through the API', () => {
     const second = await deploy(deployment(2));
     expect(await (await fetch(second.url)).text()).toBe('hello blue 7');
     expect(lost.size).toBe(4);
+  });
+
+  it('gives the Worker its secrets, and no binding to what is not there', async () => {
+    const { deploy } = await orchestrator();
+    const modules = [refOf('index.js', TELLING)];
+    const one = { mainModule: 'index.js', modules, vars: {} };
+    const { url } = await deploy(deployment(1, { ...one, secrets: { KEY: 'shop' } }));
+    expect(await (await fetch(url)).text()).toBe('the secret shop');
+    const bindings = [{ type: 'kv_namespace' as const, name: 'KV', namespace_id: 'none' }];
+    await expect(deploy(deployment(2, { ...one, bindings }))).rejects.toThrow(
+      /KV namespace 'none' not found/,
+    );
+    expect(await (await fetch(url)).text()).toBe('the secret shop');
+  });
+
+  it('rolls back what sickens at 10 %, and no request on the other 90 % fails', async () => {
+    const { deploy } = await orchestrator();
+    const { url, versionId: older } = await deploy(deployment(1));
+    const seen = { older: { ok: 0, failed: 0 }, newer: { ok: 0, failed: 0 } };
+    let isOver = false;
+    const customer = async () => {
+      while (!isOver) {
+        const response = await fetch(`${url}/customer`).catch(() => undefined);
+        const isOlder = response === undefined || response.headers.get('worker-version') === older;
+        seen[isOlder ? 'older' : 'newer'][response?.ok === true ? 'ok' : 'failed']++;
+      }
+    };
+    const customers = Promise.all([customer(), customer()]);
+    const strategy = {
+      type: 'gradual' as const,
+      steps: [10, 100],
+      bakeMs: 20_000,
+      healthCheck: { path: '/health', status: 200, maxErrorRate: 0.2 },
+    };
+    const sickening = { strategy, mainModule: 'sick.js', modules: [refOf('sick.js', SICKENING)] };
+    const failing = deploy(deployment(2, sickening));
+    await expect(failing).rejects.toThrow(`rolled back: 100 % to ${older}`);
+    isOver = true;
+    await customers;
+    expect(seen.older.failed).toBe(0);
+    expect(seen.newer.failed).toBeGreaterThan(0);
+    expect(seen.older.ok).toBeGreaterThan(3 * seen.newer.failed);
+    expect((await fetch(url)).headers.get('worker-version')).toBe(older);
+  });
+
+  it('obeys a 429, and looks before it repeats a write that was answered 500', async () => {
+    const { deploy, fail } = await orchestrator();
+    await deploy(deployment(1));
+    const began = Date.now();
+    await fail({ method: 'GET', path: '/tracker/deployments', when: 'before', answer: 429, retryAfterS: 1 });
+    await fail({ method: 'POST', path: '/tracker/versions', when: 'after', answer: 500 });
+    await fail({ method: 'POST', path: '/tracker/deployments', when: 'after', answer: 503 });
+    const { versionId, url } = await deploy(deployment(2));
+    expect(Date.now() - began).toBeGreaterThan(1_000);
+    expect((await fetch(url)).headers.get('worker-version')).toBe(versionId);
   });
 
   it('hands on what is wrong with the code', async () => {

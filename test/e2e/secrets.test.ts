@@ -29,7 +29,7 @@ beforeAll(() => {
       report: () => Promise.reject(new Error('nobody asks')),
     },
     role: {
-      ...{ kind: 'control', logs, resync },
+      ...{ kind: 'control', onApiBudget: () => {}, logs, resync },
       status: () => ({
         ...{ type: 'status', at: 1, version: '0', uptimeS: 0, sites: [], workers: [] },
         memory: { rssBytes: 1, heapUsedBytes: 1 },

@@ -13,12 +13,12 @@ export interface Mutant {
 /** Blocks the process without letting go of its turn: a SIGKILL finds it between two statements. */
 const BLOCK = 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60); } catch {}';
 
+const SLOW = 'await new Promise((resolve) => setTimeout(resolve, 250));';
 /** Uploads and their records lie apart: whoever stops, or takes over, finds a deployment between them. */
-const SLOW_DEPLOYMENTS: Mutant['mutations'][number] = {
-  file: 'orchestrator/src/deploy/deployer.ts',
-  find: 'if (known === undefined) {',
-  replace: 'await new Promise((resolve) => setTimeout(resolve, 250));\n  if (known === undefined) {',
-};
+const SLOW_DEPLOYMENTS: Mutant['mutations'] = [
+  'const versionId = await api.addVersion({ name, tag, form }, signal);',
+  'const { deploymentId, traffic } = await api.create({ name, tag, form }, signal);',
+].map((find) => ({ file: 'orchestrator/src/deploy/uploading.ts', find, replace: `${find} ${SLOW}` }));
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -71,11 +71,11 @@ export const MUTANTS: readonly Mutant[] = [
     from: 14,
     mutations: [
       {
-        file: 'orchestrator/src/deploy/deployer.ts',
-        find: "if (found.script === 'present' && found.versionId !== undefined) return found.versionId;",
-        replace: '',
+        file: 'orchestrator/src/deploy/uploading.ts',
+        find: 'isRepeat ? await api.tagged(name, tag, signal) : undefined',
+        replace: 'undefined as string | undefined',
       },
-      SLOW_DEPLOYMENTS,
+      ...SLOW_DEPLOYMENTS,
     ],
   },
   {
@@ -114,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
 export const LEASELESS: Pick<Mutant, 'name' | 'mutations'> = {
   name: 'no lease is held',
   mutations: [
-    SLOW_DEPLOYMENTS,
+    ...SLOW_DEPLOYMENTS,
     {
       file: 'orchestrator/src/commands/runner.ts',
       find: 'halt(error: Error): void {',

@@ -38,6 +38,7 @@ export class Cloudflare {
       versionId: `v-${commandId}`,
       url: 'http://worker',
       proof: 'observed',
+      receipts: { intended: { at: this.#world.now } },
     };
   };
 

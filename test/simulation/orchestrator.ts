@@ -86,7 +86,7 @@ export class OrchestratorMachine {
   claims(): Claims {
     const exp = Math.floor(this.#options.world.now / 1_000) + 60;
     const jti = `token-${String(++this.#tokens).padStart(6, '0')}`;
-    return { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, lanes: 1, jti, exp, kid: 'key' };
+    return { orchestratorId: ORCHESTRATOR, orgId: ORG, lane: 0, lanes: 1, sharers: 1, jti, exp, kid: 'key' };
   }
 
   get processes(): readonly Process[] {
@@ -155,8 +155,11 @@ export class OrchestratorMachine {
       dial: () => this.#dial(edge),
       handlers: {
         deploy_worker: cloudflare.deploy,
+        rollback_worker: refuse,
         update_config: (body) => settings.apply(body),
       },
+      releaseWorkers: () => {},
+      onApiBudget: () => {},
       services: { request: refuse, report: refuse },
       status: () => ({
         type: 'status',

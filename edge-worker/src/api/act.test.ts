@@ -29,6 +29,7 @@ const errorOf = async (response: Response) => {
   return body.error ?? '';
 };
 
+const KV = { type: 'kv_namespace', name: 'KV' };
 const of = (action: string, payload: unknown, siteId: unknown = site) => ({ action, payload, siteId });
 const deployWith = (change: object) => of('deploy_worker', { ...deploy, ...change });
 const gradual = (change: object) =>
@@ -41,7 +42,11 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
   it.each<[path: string, expected: string, body: unknown]>([
     ['the body', 'expected object', []],
     ['the body', 'expected object', 'text'],
-    ['action', "Expected 'deploy_worker' | 'update_config' | 'get_status'", of('reboot', {})],
+    [
+      'action',
+      "Expected 'deploy_worker' | 'rollback_worker' | 'update_config' | 'get_status'",
+      of('reboot', {}),
+    ],
     ['action', 'Expected', { payload: {}, siteId: site }],
     ['siteId', 'expected 1 to 63 of a-z', of('get_status', {}, 'No_Site')],
     ['siteId', 'expected string', of('get_status', {}, 7)],
@@ -69,12 +74,48 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
     ['payload.secrets.A', 'expected a secret’s name', deployWith({ secrets: { A: '' } })],
     ['payload.routes', 'expected array', deployWith({ routes: 'all' })],
     ['payload.routes[0]', 'expected string', deployWith({ routes: [1] })],
+    ['payload.routes[0]', 'expected a route pattern', deployWith({ routes: ['everything'] })],
+    [
+      'payload.customDomains[0]',
+      'expected a host name',
+      deployWith({ customDomains: ['https://a.example'] }),
+    ],
+    [
+      'payload.compatibilityFlags[0]',
+      'expected a compatibility flag',
+      deployWith({ compatibilityFlags: ['-'] }),
+    ],
+    ['payload.bindings[0].namespace_id', 'expected string', deployWith({ bindings: [KV] })],
+    [
+      'payload.bindings',
+      'expected each name once',
+      deployWith({ vars: { KV: '' }, bindings: [{ ...KV, namespace_id: 'x' }] }),
+    ],
+    ['payload.bindings', 'CF_VERSION_METADATA', deployWith({ vars: { CF_VERSION_METADATA: '' } })],
+    [
+      'payload.modules.metadata',
+      'expected another path',
+      deployWith({ modules: { ...deploy.modules, metadata: '' } }),
+    ],
+    [
+      'payload.secrets.KEY',
+      'the secret "nowhere" is not set: clawctl',
+      deployWith({ secrets: { KEY: 'nowhere' } }),
+    ],
     ['payload.strategy.type', "Expected 'immediate' | 'gradual'", deployWith({ strategy: { type: 'slow' } })],
     ['payload.strategy.steps[0]', 'expected more than 0', gradual({ steps: [0] })],
+    ['payload.strategy.steps', 'ascend and end at 100', gradual({ steps: [10, 10, 100] })],
+    ['payload.strategy.steps', 'ascend and end at 100', gradual({ steps: [1, 50] })],
+    ['payload.versionId', 'expected a version’s id', of('rollback_worker', { name: 'a', versionId: 'a b' })],
     ['payload.strategy.bakeMs', 'expected at least 0', gradual({ bakeMs: -1 })],
     ['payload.strategy.healthCheck.path', 'must start with "/"', gradual({ healthCheck: { path: 'x' } })],
+    [
+      'payload.dispatchNamespace',
+      'expected neither a gradual strategy nor routes',
+      deployWith({ dispatchNamespace: 'a', routes: [] }),
+    ],
     ['payload.expiresInMs', 'expected at least 1000', deployWith({ expiresInMs: 1 })],
-    ['payload.extra', 'unknown; known are name', deployWith({ extra: 1 })],
+    ['payload.extra', 'unknown', deployWith({ extra: 1 })],
     ['payload.base', 'expected number', configWith({ patch: {} })],
     ['payload.base', 'expected at least 0', configWith({ base: -1, patch: {} })],
     ['payload', 'expected either patch or config', configWith({ base: 0 })],

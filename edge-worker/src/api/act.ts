@@ -1,7 +1,5 @@
 import {
   CONTROL_LANE,
-  type DeployPayload,
-  Failure,
   type Json,
   type OrchestratorRequest,
   type OrchestratorResponse,
@@ -38,8 +36,12 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
     case 'get_status':
       return c.json(success(c, await liveStatus(c, site)), 200);
     case 'deploy_worker':
-      refuseUnbuilt(request.payload);
       return c.json(success(c, await ask(channel.deploy({ ...submission, payload: request.payload }))), 202);
+    case 'rollback_worker':
+      return c.json(
+        success(c, await ask(channel.rollback({ ...submission, payload: request.payload }))),
+        202,
+      );
     case 'update_config':
       return c.json(
         success(c, await ask(channel.updateConfig({ ...submission, payload: request.payload }))),
@@ -50,26 +52,6 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
 
 function requireRole({ action }: OrchestratorRequest, user: UserClaims): void {
   if (action !== 'get_status') requireAdmin(user);
-}
-
-/** What the payload may name and this version cannot do yet is refused here, not after it was taken. */
-function refuseUnbuilt({ strategy, routes = [], secrets = {} }: DeployPayload): void {
-  if (strategy?.type === 'gradual') {
-    throw new Failure(
-      'bad_request',
-      'payload.strategy: this version deploys at once only ({ "type": "immediate" })',
-    );
-  }
-  if (routes.length > 0) {
-    throw new Failure('bad_request', "payload.routes: this version deploys to the Worker's own address only");
-  }
-  const [name] = Object.keys(secrets);
-  if (name !== undefined) {
-    throw new Failure(
-      'bad_request',
-      `payload.secrets.${name}: this version has no secret store: use wrangler secret put`,
-    );
-  }
 }
 
 const optionalKey = (idempotencyKey: string | undefined) =>

@@ -5,6 +5,7 @@ import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
 import * as configs from './configs.ts';
 import * as deadLetters from './deadletters.ts';
+import { listDeployments } from './deployments.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
@@ -41,6 +42,8 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listCommandsRoute, listCommands);
   api.openapi(routes.getCommandRoute, getCommand);
   api.openapi(routes.cancelCommandRoute, cancelCommand);
+
+  api.openapi(routes.listDeploymentsRoute, listDeployments);
 
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);

@@ -1,4 +1,5 @@
 import { Failure } from '@clawdbot/protocol';
+import type { Page } from '../data/cursor.ts';
 import type { Orchestrators } from '../data/orchestrators.ts';
 
 /** Where a list that several objects hold goes on: within one orchestrator's, or (`within` absent) behind it. */
@@ -48,4 +49,27 @@ export async function whomToAsk(
   const { items, next } = await orchestrators.list(perPage, place?.orchestratorId);
   const rest = items.map(({ id }) => ({ orchestratorId: id, within: undefined }));
   return { places: [...begun, ...rest], more: next !== null };
+}
+
+/** One page of what several objects hold, asked one after the other; each gives what it has, up to what is left. */
+export async function inTurn<T>(
+  { places, more }: Asked,
+  limit: number,
+  ask: (place: Place, left: number) => Promise<Page<T>>,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  for (const place of places) {
+    if (items.length === limit) return { items, next: placeBefore(places, place.orchestratorId) };
+    const page = await ask(place, limit - items.length);
+    items.push(...page.items);
+    if (page.next !== null) return { items, next: placeText(place.orchestratorId, page.next) };
+  }
+  const last = places.at(-1)?.orchestratorId;
+  return { items, next: more && last !== undefined ? placeText(last, null) : null };
+}
+
+/** Behind the orchestrator that comes before this one in the list. */
+function placeBefore(places: readonly Place[], orchestratorId: string): string {
+  const at = places.findIndex((place) => place.orchestratorId === orchestratorId);
+  return placeText(places[at - 1]?.orchestratorId ?? '', null);
 }

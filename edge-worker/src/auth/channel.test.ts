@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { createHmac } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
-import { entry, Peer } from '../channel/channel.fixture.ts';
+import { entry, helloOf, Peer } from '../channel/channel.fixture.ts';
 import { CLAIMS_HEADER } from '../channel/rpc.ts';
 import { ChannelKeyPair, CONSOLE, edge, fresh, Tenant } from '../edge.fixture.ts';
 
@@ -47,6 +47,23 @@ describe('the upgrade of /channel', () => {
     expect(await refusal(await dial(token))).toEqual([401, 'token_replayed']);
     first.webSocket?.accept();
     first.webSocket?.close();
+  });
+
+  it('tells each orchestrator its share of the API budget of the token that they have in common', async () => {
+    const [id = '', ...others] = [fresh('vps'), fresh('vps'), fresh('vps')];
+    await Tenant.create(id, ...others);
+    const [key, , gone] = await Promise.all([id, ...others].map((one) => ChannelKeyPair.enrol(one)));
+    await gone?.revoke();
+    const { webSocket } = await dial(key?.token() ?? '');
+    webSocket?.accept();
+    const told = new Promise<string>((resolve) =>
+      webSocket?.addEventListener('message', ({ data }) => resolve(String(data)), { once: true }),
+    );
+    webSocket?.send(JSON.stringify([helloOf(id)]));
+    expect(JSON.parse(await told)).toMatchObject([
+      { type: 'welcome', apiBudget: { calls: 600, windowS: 300 } },
+    ]);
+    webSocket?.close();
   });
 
   it('without an upgrade, or without our subprotocol, it is 426', async () => {

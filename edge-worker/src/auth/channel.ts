@@ -46,7 +46,8 @@ export async function verifyChannel(
     throw new Failure('lane_not_granted', `lane ${lane} is not granted: this orchestrator has ${key.lanes}`);
   }
   const { jti, exp } = claims;
-  return { orchestratorId: key.orchestratorId, orgId: key.orgId, lane, lanes: key.lanes, jti, exp, kid };
+  const { orchestratorId, orgId, lanes, sharers } = key;
+  return { orchestratorId, orgId, lane, lanes, sharers, jti, exp, kid };
 }
 
 const keyed = z.object({ header: z.object({ kid: z.string().min(1).max(128) }) });

@@ -38,6 +38,8 @@ import {
   type ChannelState,
   CLAIMS_HEADER,
   type ConfigSubmission,
+  type DeploymentPage,
+  type DeploymentQuery,
   type DeploySubmission,
   type Erasure,
   type GenerationPage,
@@ -49,6 +51,7 @@ import {
   type RelayCall,
   type RelayReply,
   type Removal,
+  type RollbackSubmission,
   type SecretSubmission,
   type SiteRoutes,
   type StatusCall,
@@ -114,6 +117,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.#parts.meta.set('org', claims.orgId);
     this.#parts.meta.set('lanes_granted', claims.lanes);
+    this.#parts.meta.set('api_sharers', claims.sharers);
     const { 0: far, 1: near } = new WebSocketPair();
     const state = { v: 1, state: 'greeting', kid: claims.kid, acceptedAt: Date.now() } as const;
     this.#sockets.accept(near, state, this.#lane).expectHello(HELLO_TIMEOUT_MS);
@@ -224,12 +228,24 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return this.#where.edit(submission.siteId, here, (there) => there.deploy(submission));
   }
 
+  rollback(submission: RollbackSubmission): Promise<Answer<Taken>> {
+    const here = async () => {
+      this.#where.refuseLeaving(submission.siteId);
+      return this.#changed(this.#parts.control.rollback(submission));
+    };
+    return this.#where.edit(submission.siteId, here, (there) => there.rollback(submission));
+  }
+
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
     const here = async () => {
       const taken = this.#parts.control.updateConfig(submission);
       return this.#changed({ ...taken, warnings: this.#parts.configStates.warnings(submission.siteId) });
     };
     return this.#where.edit(submission.siteId, here, (there) => there.updateConfig(submission));
+  }
+
+  deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>> {
+    return answer(() => this.#parts.deployments.list(query));
   }
 
   command(commandId: string): Promise<Answer<Command>> {

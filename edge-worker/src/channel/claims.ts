@@ -8,6 +8,8 @@ export const channelClaims = z.object({
   lane,
   /** Lanes 0 to `lanes` - 1 are granted. An older Worker in front of this object does not say. */
   lanes: z.int().min(1).max(LANES_MAX).default(1),
+  /** Orchestrators of the organisation, which is taken to have one Cloudflare token. */
+  sharers: z.int().min(1).default(1),
   /** The token's id: good for one upgrade. */
   jti: z.string().min(8).max(64),
   /** The token's end, in seconds since the epoch. */

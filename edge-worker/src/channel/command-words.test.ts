@@ -85,7 +85,7 @@ it('of commands that are older than this, the generation and the reason are foun
     for (const column of ['runs_generation', 'runs_digest'])
       sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
     const newer = [
-      ...['receipts', 'parcels', 'stale_answers', 'worker_vars'],
+      ...['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'],
       ...['departures', 'arrivals', 'moved_receipts'],
     ];
     for (const table of newer) sql.run(`DROP TABLE ${table}`);

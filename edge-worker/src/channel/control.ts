@@ -20,8 +20,10 @@ import type { Commands, NewCommand } from './commands.ts';
 import type { ConfigHistory } from './config-history.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs, NextConfig } from './configs.ts';
+import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
-import type { ConfigSubmission, DeploySubmission, Taken } from './rpc.ts';
+import type { ConfigSubmission, DeploySubmission, RollbackSubmission, Taken } from './rpc.ts';
+import type { Secrets } from './secrets.ts';
 
 export interface ControlParts {
   readonly sql: Sql;
@@ -31,6 +33,8 @@ export interface ControlParts {
   readonly history: Pick<ConfigHistory, 'prune'>;
   readonly reports: Pick<ConfigReports, 'isQuarantined'>;
   readonly blobs: Blobs;
+  readonly deployments: Pick<Deployments, 'asked'>;
+  readonly secrets: Pick<Secrets, 'list'>;
   readonly orchestratorId: string;
   readonly now: () => number;
   readonly random: RandomBytes;
@@ -65,6 +69,7 @@ export class Control {
     const refs = modules.map(({ path, sha256, bytes }) => ({ path, sha256, bytes: bytes.length }));
     return this.#once(submission, { ...fields, modules: refs }, (asked) => {
       this.#parts.configs.site(submission.siteId);
+      this.#refuseUnset(submission);
       const taken = this.#queue(
         { ...asked, type: 'deploy_worker', subject: fields.name, expiresInMs },
         (envelope) => ({
@@ -76,6 +81,17 @@ export class Control {
       );
       for (const { sha256, bytes } of modules) this.#parts.blobs.put(taken.commandId, sha256, bytes);
       return taken;
+    });
+  }
+
+  rollback(submission: RollbackSubmission): Taken {
+    const { expiresInMs, ...fields } = submission.payload;
+    return this.#once(submission, { rollback: fields }, (asked) => {
+      this.#parts.configs.site(submission.siteId);
+      return this.#queue(
+        { ...asked, type: 'rollback_worker', subject: fields.name, expiresInMs },
+        (envelope) => ({ type: 'rollback_worker', ...envelope, ...fields }),
+      );
     });
   }
 
@@ -168,9 +184,23 @@ export class Control {
     });
   }
 
+  /** The VPS would find it too, but not before the command's turn has come. */
+  #refuseUnset({ siteId, payload: { secrets = {} } }: DeploySubmission): void {
+    const wanted = Object.entries(secrets);
+    if (wanted.length === 0) return;
+    const set = new Set(this.#parts.secrets.list(siteId).map(({ name }) => name));
+    const [missing] = wanted.filter(([, ref]) => !set.has(ref));
+    if (missing === undefined) return;
+    const [name, ref] = missing;
+    throw new Failure(
+      'bad_request',
+      `payload.secrets.${name}: the secret "${ref}" is not set: clawctl secrets set ${siteId} ${ref}`,
+    );
+  }
+
   /** Takes a submission once: a repeat with the same key and request gets the first answer. */
   #once(
-    submission: DeploySubmission | ConfigSubmission,
+    submission: DeploySubmission | RollbackSubmission | ConfigSubmission,
     request: unknown,
     take: (asked: Asked) => Taken,
   ): Taken {
@@ -202,10 +232,12 @@ export class Control {
     }: Asked & Pick<NewCommand, 'type' | 'subject' | 'generation'> & { expiresInMs: number | undefined },
     entry: (envelope: Envelope) => EntryToOrchestrator,
   ): Taken {
-    const { outbox, commands, orchestratorId, now, random } = this.#parts;
+    const { outbox, commands, deployments, orchestratorId, now, random } = this.#parts;
     const id = `cmd_${orchestratorId}_${orderedId(now(), random)}`;
     const expiry = expiresInMs === undefined ? {} : { expiresAt: now() + expiresInMs };
     const seq = outbox.append(encoded(entry({ commandId: id, siteId: command.siteId, ...expiry })));
+    const { type, siteId, subject } = command;
+    if (type !== 'update_config') deployments.asked({ commandId: id, siteId, type, name: subject });
     return commands.insert({ ...command, id, seq, ...expiry });
   }
 

@@ -7,6 +7,7 @@ import { Commands } from './commands.ts';
 import { ConfigHistory } from './config-history.ts';
 import { ConfigReports } from './config-reports.ts';
 import { Configs } from './configs.ts';
+import { Deployments } from './deployments.ts';
 import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
@@ -61,6 +62,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     history: new ConfigHistory({ sql, configs, reports }),
     workerVars: new WorkerVars({ sql, configs, reports }),
     commands: new Commands(sql, orchestratorId, now),
+    deployments: new Deployments(sql, orchestratorId),
     recall: new CommandRecall(sql),
     projection,
     events: new Events({ sql, configs, projection, orchestratorId, now }),

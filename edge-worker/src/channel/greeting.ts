@@ -250,9 +250,14 @@ const termsOf = (own: OwnTerms): Terms => ({
 
 export const joinedOf = (own: OwnTerms): Joined => ({ type: 'joined', ...termsOf(own) });
 
-export const welcomeOf = ({ logs, ...own }: OwnTerms & Pick<Welcome, 'logs'>): Welcome => ({
+interface OwnWelcome extends OwnTerms, Pick<Welcome, 'logs'> {
+  /** Orchestrators that use one Cloudflare token, this one among them. */
+  readonly sharers: number;
+}
+
+export const welcomeOf = ({ logs, sharers, ...own }: OwnWelcome): Welcome => ({
   type: 'welcome',
   ...termsOf(own),
   logs,
-  apiBudget: { calls: API_CALLS_PER_WINDOW, windowS: API_WINDOW_S },
+  apiBudget: { calls: Math.floor(API_CALLS_PER_WINDOW / sharers), windowS: API_WINDOW_S },
 });

@@ -52,6 +52,7 @@ const inObject = (work: (world: World) => void): Promise<void> =>
       reports: { ended: () => undefined },
       workerVars: { begun: () => undefined, ended: () => undefined },
       waiting: { later: () => undefined },
+      deployments: { told: () => undefined },
       events: {
         insertAll(items) {
           world.refuse(items);

@@ -14,6 +14,7 @@ import {
 import type { Blobs } from './blobs.ts';
 import type { Commands } from './commands.ts';
 import type { ConfigReports } from './config-reports.ts';
+import type { Deployments } from './deployments.ts';
 import type { Events, NewEvent } from './events.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { Receipts } from './receipts.ts';
@@ -26,6 +27,7 @@ export interface HandlingParts {
   readonly logs: Logs;
   readonly commands: Commands;
   readonly events: Pick<Events, 'insertAll'>;
+  readonly deployments: Pick<Deployments, 'told'>;
   readonly letters: Pick<RemoteLetters, 'report'>;
   readonly blobs: Pick<Blobs, 'release'>;
   readonly receipts: Pick<Receipts, 'report'>;
@@ -106,8 +108,14 @@ export class Handling {
       else if (read.body.type === 'sync_event') events.push(eventOf(item, read.body));
       else this.#apply(item, read.body);
     }
-    if (events.length > 0) this.#parts.events.insertAll(events);
+    if (events.length > 0) this.#happened(events);
     return unreadable;
+  }
+
+  #happened(news: readonly NewEvent[]): void {
+    const { events, deployments } = this.#parts;
+    events.insertAll(news);
+    for (const { event } of news) if (event.type === 'worker_deployment') deployments.told(event);
   }
 
   #alone(inbox: Inbox, item: InboxItem): void {
@@ -148,7 +156,7 @@ export class Handling {
   }
 
   #apply(item: InboxItem, body: EntryToEdge): void {
-    const { commands, events, letters, receipts, waiting, workerVars } = this.#parts;
+    const { commands, letters, receipts, waiting, workerVars } = this.#parts;
     switch (body.type) {
       case 'command_progress':
         if (body.milestone === 'running') {
@@ -160,7 +168,7 @@ export class Handling {
         this.#ended(body);
         return;
       case 'sync_event':
-        events.insertAll([eventOf(item, body)]);
+        this.#happened([eventOf(item, body)]);
         return;
       case 'dead_letter':
         letters.report(body);

@@ -202,6 +202,7 @@ export class Lane implements LanePort {
         sessionId,
         fence,
         clockMs: since,
+        sharers: Math.max(1, this.#parts.meta.number('api_sharers')),
         logs: agreed.logs,
       }),
       resync: agreed.resync,

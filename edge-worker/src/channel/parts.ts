@@ -55,7 +55,8 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const facts = openFacts(ctx, cipher);
   const { sql, meta, now, orgId, orchestratorId, logs, projection, remoteLetters, state } = facts;
   const { outbox } = logs.control;
-  const control = new Control({ ...facts, outbox });
+  const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
+  const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
   const handling = new Handling({
     ...{ ...facts, letters: remoteLetters, waiting },
@@ -107,7 +108,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     letters: remoteLetters,
     shareAgain: () => sharedRows.restart(),
   });
-  const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const stale = new Stale({ sql, storage: ctx.storage.sql, now });
   const book = facts.moves;
   const intake = new Intake({

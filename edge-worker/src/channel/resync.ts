@@ -55,7 +55,7 @@ export class Resync {
     const open = recall.unfinished(0, outbox.position().last);
     for (const site of configs.all()) this.#sendConfig(site, undefined);
     for (const command of open) {
-      if (command.type === 'deploy_worker' || command.seq <= acked) this.#giveAnew(command);
+      if (command.type !== 'update_config' || command.seq <= acked) this.#giveAnew(command);
     }
     shareAgain();
   }
@@ -139,7 +139,7 @@ export class Resync {
   #giveAnew({ id, seq, type }: Unfinished): void {
     const { commands, blobs, logs, now } = this.#parts;
     const { outbox } = logs.control;
-    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
+    const body = type === 'update_config' ? undefined : outbox.body(seq);
     if (body !== undefined) {
       const mayHaveRun = seq <= outbox.offered;
       outbox.rewrite(seq, withdrawn(id));
@@ -155,7 +155,7 @@ export class Resync {
   /** It is offered again, and may have run before. A config may be applied twice. */
   #mark({ seq, type }: Unfinished): void {
     const { outbox } = this.#parts.logs.control;
-    const body = type === 'deploy_worker' ? outbox.body(seq) : undefined;
+    const body = type === 'update_config' ? undefined : outbox.body(seq);
     if (body !== undefined) outbox.rewrite(seq, again(body));
   }
 

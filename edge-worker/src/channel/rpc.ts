@@ -8,12 +8,14 @@ import type {
   DeadLetter,
   DeadLetterDetail,
   DeletedSite,
+  Deployment,
   DeployPayload,
   HeaderList,
   Orchestrator,
   Receipt,
   ReceiptDetail,
   ReceiptState,
+  RollbackPayload,
   Route,
   SecretSummary,
   SiteConfigState,
@@ -92,6 +94,7 @@ interface Submission<P> {
   readonly actor: string;
 }
 export type DeploySubmission = Submission<DeployPayload>;
+export type RollbackSubmission = Submission<RollbackPayload>;
 export type ConfigSubmission = Submission<UpdateConfigPayload>;
 
 export interface SecretSubmission {
@@ -167,6 +170,18 @@ export interface ReceiptQuery {
   readonly path?: string | undefined;
   readonly q?: string | undefined;
 }
+/** Which deployments are listed. */
+export interface DeploymentQuery {
+  readonly limit: number;
+  /** The id behind which, in descending order, the page begins. */
+  readonly after?: string | undefined;
+  readonly site?: string | undefined;
+  readonly name?: string | undefined;
+}
+export interface DeploymentPage {
+  readonly items: Deployment[];
+  readonly next: string | null;
+}
 export interface ReceiptPage {
   readonly items: Receipt[];
   readonly next: string | null;
@@ -212,7 +227,9 @@ export interface ChannelRpc {
   supersede(by: Incumbency): Promise<void>;
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
+  rollback(submission: RollbackSubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
+  deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>>;
   command(commandId: string): Promise<Answer<Command>>;
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
 

@@ -49,6 +49,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of MOVE_TABLES) sql.run(statement);
   },
+  (sql) => {
+    for (const statement of DEPLOYMENT_TABLES) sql.run(statement);
+  },
 ];
 
 /**
@@ -130,6 +133,15 @@ const COMMAND_WORDS = [
    WHERE generation IS NOT NULL OR state IN ('cancelled', 'expired', 'failed')`,
 ];
 
+/** Deployments, with the data of the last event that told of each. Of older ones only the command is known. */
+const DEPLOYMENT_TABLES = [
+  `CREATE TABLE deployments (
+     command_id TEXT PRIMARY KEY, site_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
+     told TEXT, told_at INTEGER) WITHOUT ROWID`,
+  `INSERT INTO deployments (command_id, site_id, type, name)
+     SELECT id, site_id, type, subject FROM commands WHERE type = 'deploy_worker'`,
+];
+
 /** Dead letters that lie on the VPS, in the order in which they were told of. */
 const LETTER_TABLES = [
   `CREATE TABLE dead_letters (
@@ -203,6 +215,7 @@ type MetaKey =
   /** Sockets that the newest process may have. */
   | 'lanes'
   | 'lanes_granted'
+  | 'api_sharers'
   | 'generation'
   | 'instance'
   | 'version'

@@ -10,6 +10,9 @@ import {
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 
+/** An orchestrator of an earlier version has no receipts. */
+const anyResult = deployResult.omit({ receipts: true });
+
 /** The variables that a deployed Worker carries. */
 export interface Carried {
   readonly worker: string;
@@ -61,7 +64,7 @@ export class WorkerVars {
 
   /** It has ended, in the caller's transaction: of a Worker the last that succeeded counts. */
   ended({ commandId, state, result, at }: CommandResult): void {
-    const deployed = state === 'succeeded' ? deployResult.safeParse(result).data : undefined;
+    const deployed = state === 'succeeded' ? anyResult.safeParse(result).data : undefined;
     if (deployed === undefined) {
       this.#parts.sql.run(`DELETE FROM worker_vars WHERE command_id = ?`, commandId);
       return;

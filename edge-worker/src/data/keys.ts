@@ -8,6 +8,8 @@ export interface ChannelKey {
   readonly orgId: string;
   /** Lanes 0 to `lanes - 1` are granted. */
   readonly lanes: number;
+  /** Orchestrators of the organisation that may dial. */
+  readonly sharers: number;
   /** SPKI as PEM. */
   readonly publicKey: string;
   readonly state: 'active' | 'candidate' | 'revoked';
@@ -35,7 +37,10 @@ export class Keys {
 }
 
 const BY_KID = `
-  SELECT k.orchestrator_id AS orchestratorId, o.org_id AS orgId, o.lanes, k.public_key AS publicKey, k.state
+  SELECT k.orchestrator_id AS orchestratorId, o.org_id AS orgId, o.lanes, k.public_key AS publicKey, k.state,
+    (SELECT COUNT(DISTINCT other.id) FROM orc_orchestrators other
+     JOIN orc_orchestrator_keys valid ON valid.orchestrator_id = other.id AND valid.state <> 'revoked'
+     WHERE other.org_id = o.org_id) AS sharers
   FROM orc_orchestrator_keys k JOIN orc_orchestrators o ON o.id = k.orchestrator_id
   WHERE k.kid = ?`;
 

@@ -68,7 +68,8 @@ function siteText(
     ...standingLines(config).map((line) => `  ${line}`),
     ...site.routes.map(({ path, upstream, offline }) => `  route ${path} → ${upstream} (${offline})`),
     ...site.workers.map(
-      ({ name, state, url, proof }) => `  worker ${name}: ${[state, proof, url].filter(Boolean).join(', ')}`,
+      ({ name, state, url, proof, drift }) =>
+        `  worker ${name}: ${[state, proof, url, drift].filter(Boolean).join(', ')}`,
     ),
   ];
   return lines.join('\n');

@@ -40,7 +40,11 @@ function short(text: string, room: number): string {
 const why = ({ error, reason }: Pick<Command, 'error' | 'reason'>): string =>
   (error?.message ?? reason ?? '').replace(/\s+/g, ' ');
 
-const VERBS: Record<CommandType, string> = { deploy_worker: 'deploy', update_config: 'config' };
+const VERBS: Record<CommandType, string> = {
+  deploy_worker: 'deploy',
+  rollback_worker: 'roll back',
+  update_config: 'config',
+};
 
 const what = ({ type, subject }: Pick<Command, 'type' | 'subject'>): string =>
   `${VERBS[type]} ${subject}`.trimEnd();

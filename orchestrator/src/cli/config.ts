@@ -135,7 +135,7 @@ export async function diffConfig(
 const at = async (desk: Desk, siteId: string, generation: number): Promise<SiteConfig> =>
   generation === 0 ? EMPTY_CONFIG : (await desk.edge.configGeneration(siteId, generation)).config;
 
-async function readChange(file: string, io: Io): Promise<Json> {
+export async function readChange(file: string, io: Io): Promise<Json> {
   const text = file === '-' ? await io.readStdin() : readText(file);
   const isYaml = /\.ya?ml$/.test(file);
   try {

@@ -2,8 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { templateNames } from './bundle/templates.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
 import type { Desk } from './desk.ts';
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+import { collect } from './options.ts';
 
 /** `clawctl deploy`. */
 export function addDeploy(program: Command, desk: () => Desk): void {

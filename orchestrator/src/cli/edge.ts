@@ -12,6 +12,7 @@ import {
   deadLetter,
   deadLetterDetail,
   deletedSite,
+  deployment,
   type EraseReceipts,
   type Evacuation,
   erasedReceipts,
@@ -67,6 +68,14 @@ export interface CommandQuery {
   readonly site?: string;
   readonly state?: CommandState;
   readonly type?: CommandType;
+  readonly limit: number;
+}
+
+/** Which deployments are listed, and how many. */
+export interface DeploymentQuery {
+  readonly site?: string;
+  readonly name?: string;
+  readonly orchestrator?: string;
   readonly limit: number;
 }
 
@@ -129,6 +138,8 @@ export class Edge {
   configGeneration = (siteId: string, generation: number) =>
     this.#get(`/sites/${encodeURIComponent(siteId)}/config/history/${generation}`, configGenerationDetail);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
+  deployments = (query: DeploymentQuery) =>
+    this.#get(`/deployments?${queryOf({ ...query })}`, listOf(deployment));
   command = (id: string): Promise<Command> => this.#get(`/commands/${encodeURIComponent(id)}`, command);
   cancel = (id: string): Promise<Command> =>
     this.#call('POST', `/commands/${encodeURIComponent(id)}/cancel`, command, {});
@@ -188,9 +199,9 @@ export class Edge {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });
   }
 
-  /** Gives a command. @returns its id and state */
-  async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>) {
-    return this.#data(commandTaken, request);
+  /** Gives a command, once for each key. @returns its id and state */
+  async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>, key?: string) {
+    return this.#data(commandTaken, request, key);
   }
 
   /** The site to use when none was named: the only one there is. */
@@ -205,8 +216,12 @@ export class Edge {
     );
   }
 
-  async #data<T extends z.ZodType>(schema: T, request: OrchestratorRequest): Promise<z.output<T>> {
-    const { data } = await this.#call('POST', '/orchestrator', orchestratorResponse, request);
+  async #data<T extends z.ZodType>(
+    schema: T,
+    request: OrchestratorRequest,
+    key?: string,
+  ): Promise<z.output<T>> {
+    const { data } = await this.#call('POST', '/orchestrator', orchestratorResponse, request, key);
     return read(schema, data);
   }
 
@@ -219,12 +234,13 @@ export class Edge {
     path: string,
     schema: T,
     body?: object,
+    key = `clawctl-${this.#io.newId()}`,
   ): Promise<z.output<T>> {
     const init = {
       method,
       headers: {
         authorization: `Bearer ${this.#settings.token}`,
-        ...(body && { 'content-type': 'application/json', 'idempotency-key': `clawctl-${this.#io.newId()}` }),
+        ...(body && { 'content-type': 'application/json', 'idempotency-key': key }),
       },
       ...(body && { body: JSON.stringify(body) }),
     };

@@ -7,6 +7,7 @@ import { listCommands, showCommand } from './commands.ts';
 import { addConfig } from './config-program.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
 import { addDeploy } from './deploy-command.ts';
+import { addDeployments, addFleet } from './deployments-program.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
@@ -66,6 +67,8 @@ export function createProgram(io: Io): Command {
   addDeploy(program, desk);
   addSites(program, desk);
   addOrchestrators(program, desk);
+  addDeployments(program, desk);
+  addFleet(program, desk);
   addCommands(program, desk);
   addConfig(program, desk);
   addSecrets(program, desk);

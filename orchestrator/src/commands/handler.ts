@@ -1,4 +1,10 @@
-import type { DeployResult, DeployWorker, UpdateConfig, updateConfigResult } from '@clawdbot/protocol';
+import type {
+  DeployResult,
+  DeployWorker,
+  RollbackWorker,
+  UpdateConfig,
+  updateConfigResult,
+} from '@clawdbot/protocol';
 import type { z } from 'zod';
 import type { Logger } from '../log.ts';
 
@@ -13,11 +19,17 @@ export interface CommandContext {
   readonly resumed: boolean;
   /** Aborted when the command is cancelled or the process stops. Already aborted if it was cancelled before. */
   readonly signal: AbortSignal;
+  /** Aborted when the process stops, and then alone: a command that is cancelled may still undo what it has done. */
+  readonly stop: AbortSignal;
   readonly log: Logger;
   /** Tells the edge of a milestone, durably. Inside `sql.transaction` it commits with what it reports. */
   progress(milestone: string, detail?: string): void;
   /** The bytes of a blob, verified; waits for the channel. Throws `Failure('blob_missing')`. */
   blob(ref: { readonly sha256: string; readonly bytes: number }): Promise<Uint8Array>;
+  /** The value of a secret of the command's site; for use, never to be kept. Throws `Failure('secret_missing')`. */
+  secret(name: string): Promise<string>;
+  /** Does what is mostly waiting: meanwhile another command may run in this one's place. */
+  aside<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -27,6 +39,7 @@ export interface CommandContext {
  */
 export interface Handlers {
   deploy_worker(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
+  rollback_worker(body: RollbackWorker, context: CommandContext): Promise<DeployResult>;
   /** Only writes to the database, in the transaction that begins and ends the command. */
   update_config(body: UpdateConfig): UpdateConfigResult;
 }

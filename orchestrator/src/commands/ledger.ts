@@ -35,7 +35,16 @@ export class Ledger {
   }
 
   milestone(command: CommandRow, milestone: string, detail: string | undefined): void {
+    this.#table.progressed(command.id);
     this.#reports.milestone(command, milestone, detail);
+  }
+
+  /** Says that a command waits for another one, once. */
+  waits(command: CommandRow, forId: string): void {
+    this.#sql.transaction(() => {
+      this.#table.waits(command.id, forId);
+      this.#reports.milestone(command, 'waiting', `for ${forId}, which deploys the same Worker`);
+    });
   }
 
   /** @returns false when the edge has said meanwhile that it has ended: then nothing is told */

@@ -28,9 +28,9 @@ export const cancelled = (reason: string): Outcome => ({
 });
 
 /** A thrown error as a result. `undefined` when the process stops: nobody has decided anything. */
-export function failed(error: unknown, signal: AbortSignal): Outcome | undefined {
-  if (signal.aborted && signal.reason instanceof Cancelled) return cancelled(signal.reason.message);
-  if (signal.aborted) return undefined;
+export function failed(error: unknown, stop: AbortSignal): Outcome | undefined {
+  if (stop.aborted) return undefined;
+  if (error instanceof Cancelled) return cancelled(error.message);
   return failedWith(
     error instanceof Failure
       ? error

@@ -60,7 +60,7 @@ describe('Runner: a full disk', () => {
     process.accept(deploy(2, 'a'));
     process.clock.pass(2_000);
     await process.settle();
-    expect(process.told()).toEqual(['1 running', '1 succeeded', '2 running']);
+    expect(process.told()).toEqual(['1 running', '2 waiting', '1 succeeded', '2 running']);
   });
 
   it('takes a command whose handler could not write up again, as one that may have been begun', async () => {
@@ -93,7 +93,7 @@ describe('Runner: restarts', () => {
     expect(second.held.get(idOf(1))?.context.resumed).toBe(true);
     await second.end(1, (held) => held.succeed());
     expect(second.held.get(idOf(2))?.context.resumed).toBe(false);
-    expect(second.told()).toEqual(['1 running', '1 resumed', '1 succeeded', '2 running']);
+    expect(second.told()).toEqual(['1 running', '2 waiting', '1 resumed', '1 succeeded', '2 running']);
   });
 
   it('lets a command that was cancelled while no process ran find out how far it got', async () => {
@@ -112,8 +112,28 @@ describe('Runner: restarts', () => {
     await first.settle();
     first.store.sql.run('UPDATE commands SET attempts = 20');
     const second = await boot();
+    expect(second.begun, 'it may undo what it has done').toEqual([idOf(1)]);
+    expect(second.told()).toEqual(['1 running', '1 resumed', '1 failed']);
+  });
+
+  it('gives up a command whose undoing brings it down, too', async () => {
+    const first = await boot();
+    first.accept(deploy(1, 'a'));
+    await first.settle();
+    first.store.sql.run('UPDATE commands SET attempts = 25');
+    const second = await boot();
     expect(second.begun).toEqual([]);
     expect(second.told()).toEqual(['1 running', '1 failed']);
+  });
+
+  it('counts runs anew from each milestone: a long rollout survives many restarts', async () => {
+    const first = await boot();
+    first.accept(deploy(1, 'a'));
+    await first.settle();
+    first.store.sql.run('UPDATE commands SET attempts = 19');
+    first.held.get(idOf(1))?.context.progress('shifted');
+    const second = await boot();
+    expect(second.held.get(idOf(1))?.context.signal.aborted).toBe(false);
   });
 
   it('ends what it cannot read, and goes on with what is behind it', async () => {
@@ -136,7 +156,7 @@ describe('Runner: restarts', () => {
     first.clock.pass(5_000);
     await first.settle();
     await stopped;
-    expect(first.told()).toEqual(['1 running', '2 running', '1 succeeded']);
+    expect(first.told()).toEqual(['1 running', '2 running', '3 waiting', '1 succeeded']);
     expect(first.clock.timers).toBe(0);
     const second = await boot();
     expect(second.begun.sort()).toEqual([idOf(2), idOf(3)]);

@@ -1,51 +1,66 @@
-import { type DeployWorker, Failure, json } from '@clawdbot/protocol';
+import { type DeployResult, Failure, json } from '@clawdbot/protocol';
 import type { BlobRef } from '../calls/index.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
-import type { CommandContext, Handlers } from './handler.ts';
+import { ATTEMPTS_MAX, stoppedTooOften } from './early.ts';
+import type { CommandContext } from './handler.ts';
 import type { Ledger } from './ledger.ts';
 import type { LocalCommands } from './local.ts';
 import { Cancelled, failed, type Outcome, Stopping } from './outcome.ts';
-import type { OpenCommand } from './table.ts';
+import type { Deployment, OpenCommand } from './table.ts';
 
 export interface RunOptions {
-  readonly command: OpenCommand<DeployWorker>;
+  readonly command: OpenCommand<Deployment>;
   readonly ledger: Ledger;
-  readonly deploy: Handlers['deploy_worker'];
+  readonly perform: (body: Deployment, context: CommandContext) => Promise<DeployResult>;
   readonly local: LocalCommands;
   /** Pulls a blob from the edge. */
   readonly blob: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
+  /** Asks the edge for a secret of a site. */
+  readonly secret: (siteId: string, name: string, signal: AbortSignal) => Promise<{ readonly value: string }>;
   readonly clock: Clock;
   readonly log: Logger;
   /** The process stops (`Stopping`), or must commit nothing more. */
   readonly stop: AbortSignal;
   /** It has ended, and that is written down. */
-  readonly onEnded: (command: OpenCommand<DeployWorker>, outcome: Outcome) => void;
+  readonly onEnded: (command: OpenCommand<Deployment>, outcome: Outcome) => void;
+  /** It waits for something for a while: another may run in its place. */
+  readonly onAside: () => void;
   readonly onLeaseLost: (error: LeaseLost) => void;
 }
 
 /** One command under way, from its handler's call until its end is committed. */
 export class Run {
-  readonly command: OpenCommand<DeployWorker>;
+  readonly command: OpenCommand<Deployment>;
   /** Never rejects. */
   readonly over: Promise<void>;
   readonly #options: RunOptions;
   readonly #abort = new AbortController();
+  readonly #stop = new AbortController();
+  #waits = 0;
   #isOver = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.command = options.command;
-    const { cancelReason } = this.command;
+    const { cancelReason, attempts } = this.command;
     if (cancelReason !== undefined) this.abort(new Cancelled(cancelReason));
+    else if (attempts >= ATTEMPTS_MAX) this.abort(stoppedTooOften(attempts));
     this.over = this.#run().finally(() => {
       this.#isOver = true;
     });
   }
 
+  /** It only waits. */
+  get isAside(): boolean {
+    return this.#waits > 0;
+  }
+
+  /** A `Failure` lets it undo what it has done; anything else leaves it where it is. */
   abort(reason: Error): void {
     this.#abort.abort(reason);
+    if (!(reason instanceof Failure)) this.#stop.abort(reason);
   }
 
   async #run(): Promise<void> {
@@ -66,9 +81,9 @@ export class Run {
 
   /** @returns undefined when nobody has decided anything: the command stays open */
   async #outcome(): Promise<Outcome | undefined> {
-    const { deploy, clock, log, stop, onLeaseLost } = this.#options;
+    const { perform, clock, log, stop, onLeaseLost } = this.#options;
     try {
-      const result = await deploy(this.command.body, this.#context());
+      const result = await perform(this.command.body, this.#context());
       return { state: 'succeeded', result: json.parse(result) };
     } catch (error) {
       if (error instanceof LeaseLost) onLeaseLost(error);
@@ -77,7 +92,7 @@ export class Run {
         await pause(clock, STORAGE_RETRY_MS, stop);
         return undefined;
       }
-      const outcome = failed(error, this.#abort.signal);
+      const outcome = failed(error, this.#stop.signal);
       if (outcome?.state === 'failed' && !(error instanceof Failure)) {
         log.error('a command failed inside the orchestrator', { commandId: this.command.id, error });
       }
@@ -86,7 +101,7 @@ export class Run {
   }
 
   #context(): CommandContext {
-    const { command, ledger, blob, local, log } = this.#options;
+    const { command, ledger, blob, secret, local, log, onAside } = this.#options;
     const { commandId, siteId, again = false } = command.body;
     const { signal } = this.#abort;
     return {
@@ -94,12 +109,23 @@ export class Run {
       siteId,
       resumed: command.started || again,
       signal,
+      stop: this.#stop.signal,
       log: log.child({ commandId }),
       progress: (milestone, detail) => {
         if (!this.#isOver) ledger.milestone(command, milestone, detail);
       },
       blob: async (ref) =>
         command.origin === 'edge' ? blob(ref, signal) : local.module(commandId, ref.sha256),
+      secret: async (name) => (await secret(siteId, name, signal)).value,
+      aside: async (work) => {
+        this.#waits++;
+        onAside();
+        try {
+          return await work();
+        } finally {
+          this.#waits--;
+        }
+      },
     };
   }
 

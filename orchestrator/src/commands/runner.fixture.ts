@@ -9,6 +9,7 @@ import {
   edgeCodec,
   Failure,
   Outbox,
+  type RollbackWorker,
   type UpdateConfig,
 } from '@clawdbot/protocol';
 import { afterEach, beforeEach, vi } from 'vitest';
@@ -17,9 +18,15 @@ import { recordingLogger } from '../log.fixture.ts';
 import { openStore, type Store } from '../store/index.ts';
 import type { CommandContext, Handlers } from './handler.ts';
 import { Runner } from './runner.ts';
-import type { CommandBody } from './table.ts';
+import type { CommandBody, Deployment } from './table.ts';
 
-export const RESULT = { deploymentId: 'd', versionId: 'v', url: 'http://w', proof: 'accepted' } as const;
+export const RESULT = {
+  deploymentId: 'd',
+  versionId: 'v',
+  url: 'http://w',
+  proof: 'accepted',
+  receipts: { intended: { at: 1 } },
+} as const;
 export const idOf = (n: number): string => `cmd_vps-1_${String(n).padStart(22, '0')}`;
 
 export const deploy = (n: number, name: string, more: Partial<DeployWorker> = {}): DeployWorker => ({
@@ -31,6 +38,12 @@ export const deploy = (n: number, name: string, more: Partial<DeployWorker> = {}
   compatibilityDate: '2026-01-01',
   modules: [{ path: 'index.js', sha256: 'a'.repeat(64), bytes: 1 }],
   ...more,
+});
+export const rollback = (n: number, name: string): RollbackWorker => ({
+  type: 'rollback_worker',
+  commandId: idOf(n),
+  siteId: 'site-1',
+  name,
 });
 export const config = (n: number, siteId: string): UpdateConfig => ({
   type: 'update_config',
@@ -86,6 +99,7 @@ export class Process {
       random: (length) => new Uint8Array(length),
       log,
       blob: () => Promise.reject(new Failure('blob_missing', 'no edge in this test')),
+      secret: () => Promise.reject(new Failure('secret_missing', 'no edge in this test')),
       onRolledBack: this.rolledBack,
       awaitsResync: () => this.awaitsResync,
       onChange: () => {},
@@ -96,15 +110,19 @@ export class Process {
   #handlers(): Handlers {
     const hold =
       <T>(result: T) =>
-      (body: DeployWorker, context: CommandContext) =>
+      ({ commandId }: Deployment, context: CommandContext) =>
         new Promise<T>((resolve, reject) => {
-          this.begun.push(body.commandId);
+          this.begun.push(commandId);
           context.signal.addEventListener('abort', () => reject(context.signal.reason), { once: true });
           if (context.signal.aborted) reject(context.signal.reason);
           const succeed = () => resolve(result);
-          this.held.set(body.commandId, { id: body.commandId, context, succeed, fail: reject });
+          this.held.set(commandId, { id: commandId, context, succeed, fail: reject });
         });
-    return { deploy_worker: hold(RESULT), update_config: (body) => this.applied(body) };
+    return {
+      deploy_worker: hold(RESULT),
+      rollback_worker: hold(RESULT),
+      update_config: (body) => this.applied(body),
+    };
   }
 
   accept(...bodies: CommandBody[]): void {

@@ -1,6 +1,6 @@
 import { Failure, LOG_ENTRIES_MAX } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { boot, config, deploy, idOf, type Process, RESULT } from './runner.fixture.ts';
+import { boot, config, deploy, idOf, type Process, RESULT, rollback } from './runner.fixture.ts';
 import type { CommandBody } from './table.ts';
 
 describe('Runner: order', () => {
@@ -21,6 +21,56 @@ describe('Runner: order', () => {
     expect(process.begun).toEqual([1, 2, 3, 4].map(idOf));
     await process.end(3, (held) => held.succeed());
     expect(process.begun.at(-1)).toBe(idOf(5));
+  });
+});
+
+describe('Runner: one deployment per Worker at a time', () => {
+  it('says once of the next one that it waits, and for which', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'), deploy(2, 'a'));
+    process.accept(deploy(3, 'b'));
+    await process.settle();
+    expect(process.told()).toEqual(['1 running', '2 waiting', '3 running']);
+    const waiting = process.entries().find((e) => e.type === 'command_progress' && e.milestone === 'waiting');
+    expect(waiting).toMatchObject({ detail: `for ${idOf(1)}, which deploys the same Worker` });
+  });
+
+  it('gives up one that waits for a newer one, never one that runs', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'), deploy(2, 'a'));
+    process.accept(rollback(3, 'a'));
+    await process.end(1, (held) => held.succeed());
+    expect(process.begun).toEqual([idOf(1), idOf(3)]);
+    const ended = process.entries().find((e) => e.type === 'command_result' && e.commandId === idOf(2));
+    expect(ended).toMatchObject({ state: 'cancelled', reason: 'superseded' });
+  });
+
+  it('gives none up for another site’s, which may not have the name at all', async () => {
+    const process = await boot();
+    process.accept(deploy(1, 'a'), deploy(2, 'a'), deploy(3, 'a', { siteId: 'site-2' }));
+    await process.end(1, (held) => held.succeed());
+    expect(process.begun).toEqual([idOf(1), idOf(2)]);
+  });
+
+  it('that only waits gives its place to another one’s', async () => {
+    const process = await boot();
+    process.accept(...[1, 2, 3, 4, 5].map((n) => deploy(n, `w${n}`)));
+    const baked = Promise.withResolvers<void>();
+    const aside = process.held.get(idOf(1))?.context.aside(() => baked.promise);
+    await process.settle();
+    expect(process.begun).toEqual([1, 2, 3, 4, 5].map(idOf));
+    baked.resolve();
+    await aside;
+  });
+
+  it('that only waits does not hold up a stop, and is taken up again', async () => {
+    const first = await boot();
+    first.accept(deploy(1, 'a'));
+    void first.held.get(idOf(1))?.context.aside(() => new Promise(() => {}));
+    await first.runner.stop(60_000);
+    expect(first.held.get(idOf(1))?.context.stop.aborted).toBe(true);
+    const second = await boot();
+    expect(second.told()).toEqual(['1 running', '1 resumed']);
   });
 });
 
@@ -62,7 +112,8 @@ describe('Runner: a deployment and the edits of its site', () => {
     await process.settle();
     process.accept(config(3, 'site-1'));
     await process.end(1, (held) => held.succeed());
-    expect(process.told()).toEqual(['1 running', '3 running', '3 succeeded', '1 succeeded', '2 running']);
+    const told = ['1 running', '2 waiting', '3 running', '3 succeeded', '1 succeeded', '2 running'];
+    expect(process.told()).toEqual(told);
   });
 
   it('starts behind one that was refused', async () => {
@@ -154,13 +205,19 @@ describe('Runner: expiry and cancelling', () => {
   it('does not start what has expired, nor what was cancelled before', async () => {
     const process = await boot();
     const expiresAt = process.clock.now();
-    process.accept(deploy(1, 'a'), deploy(2, 'a', { expiresAt: expiresAt + 10 }), deploy(3, 'a'));
+    const another = { siteId: 'site-2' };
+    process.accept(deploy(1, 'a'), deploy(2, 'a', { expiresAt: expiresAt + 10 }), deploy(3, 'a', another));
     process.cancel(3, 'not needed');
     await process.settle();
     process.clock.pass(10);
     await process.end(1, (held) => held.succeed());
     expect(process.begun).toEqual([idOf(1)]);
-    expect(process.told()).toEqual(['1 running', '1 succeeded', '2 expired', '3 cancelled']);
+    expect(process.told().filter((what) => !what.endsWith('waiting'))).toEqual([
+      '1 running',
+      '1 succeeded',
+      '2 expired',
+      '3 cancelled',
+    ]);
   });
 
   it('aborts a running command with the reason, and says cancelled only if that stopped it', async () => {
@@ -195,6 +252,7 @@ describe('Runner: a site that is deleted', () => {
       '1 cancelled',
       '1 running',
       '2 cancelled',
+      '2 waiting',
       '3 running',
       '4 cancelled',
       '5 running',

@@ -13,10 +13,17 @@ import { earlyEnd } from './early.ts';
 import type { Handlers } from './handler.ts';
 import { Ledger } from './ledger.ts';
 import { LocalCommands } from './local.ts';
-import { Cancelled, type Outcome, Stopping, unreadable } from './outcome.ts';
+import { Cancelled, cancelled, type Outcome, Stopping, unreadable } from './outcome.ts';
 import { Reports, type ReportsOptions } from './reports.ts';
 import { Run, type RunOptions } from './run.ts';
-import { type CommandBody, type CommandRow, CommandTable, type OpenCommand, type Origin } from './table.ts';
+import {
+  type CommandBody,
+  type CommandRow,
+  CommandTable,
+  type Deployment,
+  type OpenCommand,
+  type Origin,
+} from './table.ts';
 
 /** Deployments at once: they wait for Cloudflare most of the time, and share its API budget. */
 const PARALLEL = 4;
@@ -26,7 +33,7 @@ const ABORT_MS = 1_000;
 const KEEP_ENDED_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface RunnerOptions
-  extends Pick<RunOptions, 'clock' | 'blob' | 'log' | 'onLeaseLost'>,
+  extends Pick<RunOptions, 'clock' | 'blob' | 'secret' | 'log' | 'onLeaseLost'>,
     Pick<ReportsOptions, 'outbox'> {
   readonly orchestratorId: string;
   readonly sql: Sql;
@@ -46,7 +53,8 @@ export interface RunnerOptions
  * Carries out commands: deployments of one Worker, and edits of one site's config, in their order; all else side by
  * side. A deployment starts when every edit of its site that came before it has ended. Its variables are those of the
  * newest config that runs when it starts: never older than an edit before it, unless that was refused, cancelled or
- * expired; and newer when an edit behind it was quicker, since edits wait for no deployment.
+ * expired; and newer when an edit behind it was quicker, since edits wait for no deployment. One that waits for another of its Worker
+ * says so, and is given up for a newer one.
  */
 export class Runner {
   readonly #options: RunnerOptions;
@@ -107,7 +115,8 @@ export class Runner {
    */
   finish(commandIds: readonly string[]): number {
     const finished = this.#ledger.finish(commandIds);
-    for (const id of finished) this.#running.get(id)?.abort(new Cancelled('the edge knows it as ended'));
+    // Not cancelled: what it has done stays as it is.
+    for (const id of finished) this.#running.get(id)?.abort(new Stopping('the edge knows it as ended'));
     return finished.length;
   }
 
@@ -146,7 +155,8 @@ export class Runner {
       }
       // First: a deployment reads its site's config when it starts.
       if (this.#configs.applySome()) this.#options.clock.defer(() => this.wake());
-      while (this.#running.size < PARALLEL && this.#startNext());
+      while (this.#active < PARALLEL && this.#startNext());
+      this.#lookAtThoseThatWait();
     } catch (error) {
       this.#refused(error);
     }
@@ -157,6 +167,8 @@ export class Runner {
     const stopping = new Stopping('the orchestrator is stopping');
     this.#stop.abort(stopping);
     this.#cancelRetry();
+    // What bakes for an hour comes to no end in a moment.
+    for (const run of this.#running.values()) if (run.isAside) run.abort(stopping);
     await this.#settled(graceMs);
     this.#abortAll(stopping);
     await this.#settled(ABORT_MS);
@@ -181,6 +193,20 @@ export class Runner {
     this.#local.giveUp(reason);
   }
 
+  get #active(): number {
+    return [...this.#running.values()].filter((run) => !run.isAside).length;
+  }
+
+  #lookAtThoseThatWait(): void {
+    const runs = [...this.#running.values()].map(({ command }) => command);
+    for (const command of this.#table.overtaken(runs.map(({ key }) => key))) {
+      const outcome = cancelled('superseded');
+      if (this.#ledger.end(command, outcome)) this.#ended(command, outcome);
+    }
+    for (const { key, id } of runs)
+      for (const command of this.#table.waiting(key)) this.#ledger.waits(command, id);
+  }
+
   /** @returns whether there was one */
   #startNext(): boolean {
     const busy = [...this.#running.values()].map(({ command }) => command.key);
@@ -193,17 +219,21 @@ export class Runner {
     return true;
   }
 
-  #start(command: OpenCommand<DeployWorker>): void {
-    const { handlers, blob, clock, log } = this.#options;
+  #start(command: OpenCommand<Deployment>): void {
+    const { handlers, blob, secret, clock, log } = this.#options;
     this.#ledger.begin(command);
     log.info('a command runs', { commandId: command.id, type: command.body.type, resumed: command.started });
     const run = new Run({
-      ...{ command, blob, clock, log },
-      deploy: handlers.deploy_worker,
+      ...{ command, blob, secret, clock, log },
+      perform: (body, context) =>
+        body.type === 'deploy_worker'
+          ? handlers.deploy_worker(body, context)
+          : handlers.rollback_worker(body, context),
       ledger: this.#ledger,
       local: this.#local,
       stop: this.#stop.signal,
       onEnded: (ended, outcome) => this.#ended(ended, outcome),
+      onAside: () => clock.defer(() => this.wake()),
       onLeaseLost: (error) => this.#leaseLost(error),
     });
     this.#running.set(command.id, run);

@@ -3,16 +3,24 @@ import {
   deployWorker,
   explain,
   int,
+  type RollbackWorker,
+  rollbackWorker,
   type Sql,
   type SqlRow,
   text,
   type UpdateConfig,
   updateConfig,
 } from '@clawdbot/protocol';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type Outcome, outcome } from './outcome.ts';
 
-export type CommandBody = DeployWorker | UpdateConfig;
+/** What brings a version of a Worker its traffic. */
+export type Deployment = DeployWorker | RollbackWorker;
+export type CommandBody = Deployment | UpdateConfig;
+
+const deployment = z.discriminatedUnion('type', [deployWorker, rollbackWorker]);
+const DEPLOYMENTS = `('deploy_worker', 'rollback_worker')`;
+
 /** Where a command came from: its place in the edge's log, or this machine. */
 export type Origin = { readonly logId: string; readonly seq: number } | 'local';
 
@@ -40,7 +48,11 @@ export interface UnreadableCommand extends CommandRow {
 const SITE = 'site ';
 /** What must not be touched by two commands at once: a Worker, or a site's config. */
 const keyOf = (body: CommandBody): string =>
-  body.type === 'deploy_worker' ? `worker ${body.name}` : `${SITE}${body.siteId}`;
+  body.type === 'update_config' ? `${SITE}${body.siteId}` : `worker ${workerOf(body)}`;
+const workerOf = (body: Deployment): string =>
+  body.type === 'deploy_worker' && body.dispatchNamespace !== undefined
+    ? `${body.dispatchNamespace}/${body.name}`
+    : body.name;
 
 /** The `commands` table. What it writes belongs to the caller's transaction. */
 export class CommandTable {
@@ -75,10 +87,10 @@ export class CommandTable {
    * The oldest open deployment whose key is none of `busy` and that no older open command holds back: one of the
    * same key, or an edit of its site's config, whose variables it must carry.
    */
-  nextDeployment(busy: readonly string[]): OpenCommand<DeployWorker> | UnreadableCommand | undefined {
+  nextDeployment(busy: readonly string[]): OpenCommand<Deployment> | UnreadableCommand | undefined {
     const [row] = this.#sql.run(
       `SELECT * FROM commands AS deployment
-       WHERE state <> 'done' AND type = 'deploy_worker' AND key NOT IN (SELECT value FROM json_each(?))
+       WHERE state <> 'done' AND type IN ${DEPLOYMENTS} AND key NOT IN (SELECT value FROM json_each(?))
          AND NOT EXISTS (
            SELECT 1 FROM commands AS older
            WHERE older.state <> 'done' AND older.position < deployment.position
@@ -87,7 +99,43 @@ export class CommandTable {
       JSON.stringify(busy),
       SITE,
     );
-    return row === undefined ? undefined : openCommand(row, deployWorker);
+    return row === undefined ? undefined : openCommand(row, deployment);
+  }
+
+  /** Deployments of these keys that have not begun, with a newer one of the same site behind them. */
+  overtaken(busy: readonly string[]): CommandRow[] {
+    return this.#sql
+      .run(
+        `SELECT id, origin FROM commands AS older
+         WHERE state = 'pending' AND type IN ${DEPLOYMENTS} AND key IN (SELECT value FROM json_each(?))
+           AND cancel_reason IS NULL AND EXISTS (
+             SELECT 1 FROM commands AS newer
+             WHERE newer.key = older.key AND newer.state = 'pending' AND newer.position > older.position
+               AND newer.site_id = older.site_id AND newer.cancel_reason IS NULL)`,
+        JSON.stringify(busy),
+      )
+      .map(rowOf);
+  }
+
+  /** Deployments of this key that have not begun, and of which it was not told yet that they wait. */
+  waiting(key: string): CommandRow[] {
+    return this.#sql
+      .run(
+        `SELECT id, origin FROM commands
+         WHERE state = 'pending' AND type IN ${DEPLOYMENTS} AND key = ? AND waits_for IS NULL
+           AND cancel_reason IS NULL`,
+        key,
+      )
+      .map(rowOf);
+  }
+
+  waits(id: string, forId: string): void {
+    this.#sql.run(`UPDATE commands SET waits_for = ? WHERE id = ?`, forId, id);
+  }
+
+  /** What it did is kept: runs that end in a crash are counted anew from here. */
+  progressed(id: string): void {
+    this.#sql.run(`UPDATE commands SET attempts = 0 WHERE id = ? AND state = 'running'`, id);
   }
 
   /** The oldest open config updates, in their order. */
@@ -164,12 +212,16 @@ export class CommandTable {
   }
 }
 
+const rowOf = (row: SqlRow): CommandRow => ({
+  id: text(row, 'id'),
+  origin: text(row, 'origin') === 'local' ? 'local' : 'edge',
+});
+
 function openCommand<Body extends CommandBody>(
   row: SqlRow,
   schema: z.ZodType<Body>,
 ): OpenCommand<Body> | UnreadableCommand {
-  const id = text(row, 'id');
-  const origin = text(row, 'origin') === 'local' ? 'local' : 'edge';
+  const { id, origin } = rowOf(row);
   const body = schema.safeParse(JSON.parse(text(row, 'body')));
   if (!body.success) return { id, origin, unreadable: explain(body.error) };
   return {

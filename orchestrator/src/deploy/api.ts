@@ -5,48 +5,65 @@ import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
 import { createClient } from 'cloudflare/tree-shakable';
 import { z } from 'zod';
 import type { CloudflareConfig } from '../config.ts';
-import { type Patience, patiently } from './retry.ts';
+import { type Calling, patiently } from './retry.ts';
+import type { Traffic } from './state.ts';
+import { isSame } from './traffic.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
 /** Up to 10 MB over a VPS's uplink, and Cloudflare starts the Worker once before it answers. */
 const UPLOAD_TIMEOUT_MS = 120_000;
-/** A version we look for is among the newest; Cloudflare deploys none older than the last 100. */
-const VERSIONS_LOOKED_AT = 100;
+/** Cloudflare deploys none older: …/workers/configuration/versions-and-deployments/rollbacks/ */
+const VERSIONS_DEPLOYABLE = 100;
 
+const annotations = z.record(z.string(), z.string()).nullish();
 const versions = z.object({
+  result: z.object({ items: z.array(z.object({ id: z.string(), annotations })) }),
+});
+const version = z.object({
   result: z.object({
-    items: z.array(z.object({ id: z.string(), annotations: z.record(z.string(), z.string()).nullish() })),
+    resources: z.object({ script_runtime: z.object({ migration_tag: z.string().nullish() }).optional() }),
   }),
 });
-const share = z.object({ version_id: z.string(), percentage: z.number() });
 const deployments = z.object({
-  result: z.object({ deployments: z.array(z.object({ id: z.string(), versions: z.array(share) })) }),
+  result: z.object({
+    deployments: z.array(
+      z.object({
+        id: z.string(),
+        annotations,
+        versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })),
+      }),
+    ),
+  }),
 });
 const uploaded = z.object({ result: z.object({ id: z.string() }) });
+const tagList = z.object({ result: z.array(z.string()) });
+const inNamespace = z.object({ result: z.object({ etag: z.string().default('') }) });
 /** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
 const served = z.object({ url: z.url().optional() });
 
-/** What of a Worker's versions is known at Cloudflare: `absent` when there is no such Worker. */
-type Found = { readonly script: 'absent' } | { readonly script: 'present'; readonly versionId?: string };
-
-/** The few calls that a deployment is made of, each repeated until it went through or cannot. */
-export interface Api {
-  /** The newest version with this tag. */
-  find(name: string, tag: string, signal: AbortSignal): Promise<Found>;
-  /** Uploads a first version of a new Worker, which serves at once. @returns the version */
-  create(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string>;
-  /** Uploads a version that does not serve yet. @returns the version */
-  addVersion(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string>;
-  /** Gives a version all traffic, unless a deployment already did. @returns the deployment */
-  serve(name: string, versionId: string, message: string, signal: AbortSignal): Promise<string>;
-  /** Puts the Worker on its workers.dev address. @returns the address */
-  publish(name: string, signal: AbortSignal): Promise<string>;
+/** A version as lists have it. */
+export interface ListedVersion {
+  readonly id: string;
+  /** What it was uploaded with: a command's id. */
+  readonly tag: string | undefined;
+  readonly message: string | undefined;
+}
+export interface Served {
+  readonly deploymentId: string;
+  readonly message: string | undefined;
+  readonly traffic: Traffic;
+}
+export interface Upload {
+  readonly name: string;
+  /** Told apart by it: a version is uploaded once. */
+  readonly tag: string;
+  readonly form: () => FormData;
 }
 
 export type Fetch = typeof fetch;
 
-export const createApi = (config: CloudflareConfig, patience: Patience, fetcher: Fetch): Api =>
-  new CloudflareApi(connect(config, fetcher), config.accountId, patience);
+export const createApi = (config: CloudflareConfig, calling: Calling, fetcher: Fetch): Api =>
+  new Api(connect(config, fetcher), config.accountId, calling);
 
 function connect({ apiToken, baseUrl }: CloudflareConfig, fetcher: Fetch) {
   return createClient({
@@ -65,104 +82,201 @@ function connect({ apiToken, baseUrl }: CloudflareConfig, fetcher: Fetch) {
   });
 }
 
-class CloudflareApi implements Api {
+/** The few calls that a deployment is made of, each within the budget and repeated until it went through or cannot. */
+export class Api {
   readonly #client: ReturnType<typeof connect>;
   readonly #account: { readonly account_id: string };
-  readonly #patience: Patience;
+  readonly #calling: Calling;
+  /** Of the account's Workers, once it was asked for. */
+  #subdomain: string | undefined;
 
-  constructor(client: ReturnType<typeof connect>, accountId: string, patience: Patience) {
+  constructor(client: ReturnType<typeof connect>, accountId: string, calling: Calling) {
     this.#client = client;
     this.#account = { account_id: accountId };
-    this.#patience = patience;
+    this.#calling = calling;
   }
 
-  find(name: string, tag: string, signal: AbortSignal): Promise<Found> {
-    return patiently(() => this.#list(name, tag, signal), signal, this.#patience);
+  /** Newest first: the first one is in force. Undefined when there is no such Worker. */
+  deployments(name: string, signal: AbortSignal): Promise<Served[] | undefined> {
+    return this.#call(() => this.#listDeployments(name, signal), signal);
   }
 
-  create(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string> {
-    // The answer names no version, so it is looked up by its tag in any case.
-    const version = async (): Promise<string | undefined> => versionIn(await this.find(name, tag, signal));
+  /** Those that may be deployed, newest first; none when there is no such Worker. */
+  versions(name: string, signal: AbortSignal): Promise<ListedVersion[]> {
+    return this.#call(() => this.#listVersions(name, signal), signal);
+  }
+
+  /** The version with this tag. */
+  tagged(name: string, tag: string, signal: AbortSignal): Promise<string | undefined> {
+    return this.#call(() => this.#findTagged(name, tag, signal), signal);
+  }
+
+  /** Of the Durable Object classes as that version knows them. */
+  async migrationTag(name: string, versionId: string, signal: AbortSignal): Promise<string | undefined> {
+    const get = () => this.#client.get(`${this.#path(name)}/versions/${versionId}`, { signal });
+    const { result } = version.parse(await this.#call(get, signal));
+    return result.resources.script_runtime?.migration_tag ?? undefined;
+  }
+
+  /** Uploads a first version of a new Worker, which serves at once. */
+  async create({ name, tag, form }: Upload, signal: AbortSignal): Promise<Served> {
+    // Its answer names neither version nor deployment: they are looked up in any case.
     const put = async (): Promise<string> => {
       await this.#client.put(this.#path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
-      return (await version()) ?? missing(name);
+      return '';
     };
-    return patiently(put, signal, this.#patience, version);
+    await this.#call(put, signal, () => this.#findTagged(name, tag, signal));
+    const list = (await this.deployments(name, signal)) ?? [];
+    const [only, another] = list;
+    const versionId =
+      another === undefined ? only?.traffic[0]?.versionId : await this.tagged(name, tag, signal);
+    const own = list.find(({ traffic }) => traffic.some((share) => share.versionId === versionId));
+    if (versionId === undefined || own === undefined) throw missing(name);
+    return { ...own, traffic: [{ versionId, percentage: 100 }] };
   }
 
-  addVersion(name: string, tag: string, form: () => FormData, signal: AbortSignal): Promise<string> {
+  /** Uploads a version that does not serve yet. @returns its id */
+  addVersion({ name, tag, form }: Upload, signal: AbortSignal): Promise<string> {
     const post = async (): Promise<string> => {
       const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
       return uploaded.parse(await this.#client.post(`${this.#path(name)}/versions`, options)).result.id;
     };
-    const version = async (): Promise<string | undefined> => versionIn(await this.find(name, tag, signal));
-    return patiently(post, signal, this.#patience, version);
+    return this.#call(post, signal, () => this.#findTagged(name, tag, signal));
   }
 
-  async serve(name: string, versionId: string, message: string, signal: AbortSignal): Promise<string> {
-    const deployed = () => this.#deploymentOf(name, versionId, signal);
-    const already = await patiently(deployed, signal, this.#patience);
-    if (already !== undefined) return already;
+  /** Divides the traffic. @returns the deployment */
+  serve(
+    name: string,
+    traffic: Traffic,
+    how: { message: string; force?: boolean },
+    signal: AbortSignal,
+  ): Promise<string> {
     const body = {
-      ...this.#account,
-      strategy: 'percentage' as const,
-      versions: [{ version_id: versionId, percentage: 100 }],
-      annotations: { 'workers/message': message },
+      strategy: 'percentage',
+      versions: traffic.map(({ versionId, percentage }) => ({ version_id: versionId, percentage })),
+      annotations: { 'workers/message': how.message },
     };
-    const { deployments: api } = this.#client.workers.scripts;
-    const deploy = async () => (await api.create(name, body, { signal })).id;
-    return patiently(deploy, signal, this.#patience, deployed);
+    const options = { body, signal, ...(how.force === true && { query: { force: 'true' } }) };
+    const deploy = async (): Promise<string> =>
+      uploaded.parse(await this.#client.post(`${this.#path(name)}/deployments`, options)).result.id;
+    return this.#call(deploy, signal, async () => {
+      const [current] = (await this.#listDeployments(name, signal)) ?? [];
+      return current !== undefined && isSame(current.traffic, traffic) ? current.deploymentId : undefined;
+    });
   }
 
+  /** Puts the Worker on its workers.dev address. @returns the address */
   async publish(name: string, signal: AbortSignal): Promise<string> {
     const { scripts, subdomains } = this.#client.workers;
     const enable = () => scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal });
-    const { url } = served.parse(await patiently(enable, signal, this.#patience));
+    const { url } = served.parse(await this.#call(enable, signal));
     if (url !== undefined) return url;
     const ask = () => subdomains.get(this.#account, { signal });
-    const { subdomain } = await patiently(ask, signal, this.#patience);
-    return `https://${name}.${subdomain}.workers.dev`;
+    this.#subdomain ??= (await this.#call(ask, signal)).subdomain;
+    return `https://${name}.${this.#subdomain}.workers.dev`;
+  }
+
+  /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
+  async route(name: string, patterns: readonly string[], signal: AbortSignal): Promise<void> {
+    const body = patterns.map((pattern) => ({ pattern }));
+    await this.#call(() => this.#client.put(`${this.#path(name)}/routes`, { body, signal }), signal);
+  }
+
+  /** Puts the Worker on a host name of the account's own. Safe to repeat. */
+  async attach(name: string, hostname: string, signal: AbortSignal): Promise<void> {
+    const body = { hostname, service: name, environment: 'production' };
+    const path = `/accounts/${this.#account.account_id}/workers/domains`;
+    await this.#call(() => this.#client.put(path, { body, signal }), signal);
+  }
+
+  /** Of a Worker in a dispatch namespace; undefined when there is none of this name. */
+  async tagsInNamespace(namespace: string, name: string, signal: AbortSignal): Promise<string[] | undefined> {
+    const path = `${this.#namespacePath(namespace, name)}/tags`;
+    const answer = await this.#call(() => unlessAbsent(this.#client.get(path, { signal })), signal);
+    return answer === undefined ? undefined : tagList.parse(answer).result;
+  }
+
+  /** Safe to repeat. @returns what tells this upload from another */
+  putInNamespace(
+    namespace: string,
+    name: string,
+    form: () => FormData,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const path = this.#namespacePath(namespace, name);
+    const put = async (): Promise<string> => {
+      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      return inNamespace.parse(await this.#client.put(path, options)).result.etag;
+    };
+    return this.#call(put, signal);
+  }
+
+  /** Takes the whole Worker away. Safe to repeat. */
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    await this.#call(() => unlessAbsent(this.#client.delete(this.#path(name), { signal })), signal);
+  }
+
+  /** Takes a version away that serves nobody. Safe to repeat. */
+  async removeVersion(name: string, versionId: string, signal: AbortSignal): Promise<void> {
+    const path = `/accounts/${this.#account.account_id}/workers/workers/${name}/versions/${versionId}`;
+    await this.#call(() => unlessAbsent(this.#client.delete(path, { signal })), signal);
+  }
+
+  async #listDeployments(name: string, signal: AbortSignal): Promise<Served[] | undefined> {
+    const answer = await unlessAbsent(this.#client.get(`${this.#path(name)}/deployments`, { signal }));
+    return answer === undefined ? undefined : deployments.parse(answer).result.deployments.map(servedOf);
+  }
+
+  async #listVersions(name: string, signal: AbortSignal): Promise<ListedVersion[]> {
+    const options = { query: { per_page: VERSIONS_DEPLOYABLE, deployable: 'true' }, signal };
+    const answer = await unlessAbsent(this.#client.get(`${this.#path(name)}/versions`, options));
+    if (answer === undefined) return [];
+    return versions.parse(answer).result.items.map(({ id, annotations: notes }) => ({
+      id,
+      tag: notes?.['workers/tag'],
+      message: notes?.['workers/message'],
+    }));
+  }
+
+  async #findTagged(name: string, tag: string, signal: AbortSignal): Promise<string | undefined> {
+    return (await this.#listVersions(name, signal)).find((listed) => listed.tag === tag)?.id;
   }
 
   #path(name: string): string {
     return `/accounts/${this.#account.account_id}/workers/scripts/${name}`;
   }
 
-  async #list(name: string, tag: string, signal: AbortSignal): Promise<Found> {
-    const options = { query: { per_page: VERSIONS_LOOKED_AT }, signal };
-    try {
-      const { result } = versions.parse(await this.#client.get(`${this.#path(name)}/versions`, options));
-      const found = result.items.find(({ annotations }) => annotations?.['workers/tag'] === tag);
-      return { script: 'present', ...(found === undefined ? {} : { versionId: found.id }) };
-    } catch (error) {
-      if (isAbsent(error)) return { script: 'absent' };
-      throw error;
-    }
+  #namespacePath(namespace: string, name: string): string {
+    return `/accounts/${this.#account.account_id}/workers/dispatch/namespaces/${namespace}/scripts/${name}`;
   }
 
-  async #deploymentOf(name: string, versionId: string, signal: AbortSignal): Promise<string | undefined> {
-    const { result } = deployments.parse(
-      await this.#client.get(`${this.#path(name)}/deployments`, { signal }),
-    );
-    return result.deployments.find(({ versions: [first] }) => servesAll(first, versionId))?.id;
+  #call<T>(call: () => Promise<T>, signal: AbortSignal, done?: () => Promise<T | undefined>): Promise<T> {
+    return patiently(call, signal, this.#calling, done);
   }
 }
 
-const versionIn = (found: Found): string | undefined =>
-  found.script === 'present' ? found.versionId : undefined;
-
-const servesAll = (first: z.infer<typeof share> | undefined, versionId: string): boolean =>
-  first?.version_id === versionId && first.percentage === 100;
+const servedOf = ({
+  id,
+  annotations: notes,
+  versions: shares,
+}: z.infer<typeof deployments>['result']['deployments'][number]): Served => ({
+  deploymentId: id,
+  message: notes?.['workers/message'],
+  traffic: shares.map(({ version_id, percentage }) => ({ versionId: version_id, percentage })),
+});
 
 /** Cloudflare's code for a Worker that is not there; other 404s are faults of ours, e.g. a wrong base URL. */
 const ABSENT = 10_007;
 const refusal = z.object({ status: z.literal(404), errors: z.array(z.object({ code: z.number() })) });
-const isAbsent = (error: unknown): boolean =>
-  refusal.safeParse(error).data?.errors.some(({ code }) => code === ABSENT) ?? false;
 
-function missing(name: string): never {
-  throw new Failure(
-    'deploy_failed',
-    `Cloudflare took ${name}, but does not list the new version: deploy again`,
-  );
+async function unlessAbsent(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return await call;
+  } catch (error) {
+    if (refusal.safeParse(error).data?.errors.some(({ code }) => code === ABSENT)) return undefined;
+    throw error;
+  }
 }
+
+const missing = (name: string): Failure =>
+  new Failure('deploy_failed', `Cloudflare took ${name}, but does not list the new version: deploy again`);

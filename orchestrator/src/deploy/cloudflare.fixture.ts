@@ -1,4 +1,4 @@
-/** A small Cloudflare in memory, for tests: it answers `fetch`, keeps versions, and fails when it is told to. */
+/** A small Cloudflare in memory, for tests: it answers `fetch`, keeps versions, divides traffic, and fails when told to. */
 import { z } from 'zod';
 import type { Fetch } from './api.ts';
 
@@ -6,17 +6,25 @@ interface Version {
   readonly id: string;
   readonly metadata: z.infer<typeof metadata>;
   readonly modules: Record<string, { type: string; text: string }>;
+  readonly migrationTag?: string;
 }
-interface Script {
-  readonly versions: Version[];
-  readonly deployments: { id: string; versions: { version_id: string; percentage: number }[] }[];
+export interface Script {
+  versions: Version[];
+  readonly deployments: {
+    id: string;
+    versions: { version_id: string; percentage: number }[];
+    annotations?: Record<string, string>;
+  }[];
+  routes: string[];
 }
 
 const metadata = z.strictObject({
   main_module: z.string(),
   compatibility_date: z.string(),
+  compatibility_flags: z.array(z.string()).optional(),
   bindings: z.array(z.looseObject({ type: z.string(), name: z.string() })),
   keep_bindings: z.array(z.string()),
+  tags: z.array(z.string()).optional(),
   annotations: z.strictObject({ 'workers/tag': z.string().max(100), 'workers/message': z.string() }),
 });
 
@@ -38,8 +46,14 @@ export const dropped = (): Response => {
   throw new TypeError('fetch failed');
 };
 
+const newDeployment = z.looseObject({
+  annotations: z.record(z.string(), z.string()),
+  versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })),
+});
+
 export function fakeCloudflare() {
   const scripts = new Map<string, Script>();
+  const domains: { hostname: string; service: string }[] = [];
   const calls: string[] = [];
   const faults: Fault[] = [];
   let ids = 0;
@@ -66,16 +80,20 @@ export function fakeCloudflare() {
 
   async function put(name: string, request: Request): Promise<Response> {
     const version = await readVersion(request);
-    const script = scripts.get(name) ?? { versions: [], deployments: [] };
+    const script = scripts.get(name) ?? { versions: [], deployments: [], routes: [] };
     script.versions.unshift(version);
     script.deployments.unshift(whole(version));
     scripts.set(name, script);
     return envelope({ id: name });
   }
 
-  async function handle(call: string, name: string, request: Request): Promise<Response> {
+  async function handle(call: string, name: string, id: string, request: Request): Promise<Response> {
     if (call === 'PUT script') return put(name, request);
     if (call === 'GET subdomain' && name === '') return envelope({ subdomain: 'agency' });
+    if (call === 'PUT domains') {
+      domains.push(z.looseObject({ hostname: z.string(), service: z.string() }).parse(await request.json()));
+      return envelope({});
+    }
     const script = scripts.get(name);
     if (script === undefined) return absent();
     switch (call) {
@@ -83,20 +101,34 @@ export function fakeCloudflare() {
         return envelope({
           items: script.versions.map((v) => ({ id: v.id, annotations: v.metadata.annotations })),
         });
+      case 'GET version': {
+        const found = script.versions.find((version) => version.id === id);
+        return envelope({ resources: { script_runtime: { migration_tag: found?.migrationTag } } });
+      }
       case 'POST versions':
         script.versions.unshift(await readVersion(request));
         return envelope({ id: script.versions[0]?.id });
+      case 'DELETE version':
+        script.versions = script.versions.filter((version) => version.id !== id);
+        return envelope({});
       case 'GET deployments':
         return envelope({ deployments: script.deployments });
       case 'POST deployments': {
-        const { versions } = z
-          .looseObject({ versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })) })
-          .parse(await request.json());
-        script.deployments.unshift({ id: nextId('deployment'), versions });
+        const { versions, annotations } = newDeployment.parse(await request.json());
+        script.deployments.unshift({ id: nextId('deployment'), versions, annotations });
         return envelope(script.deployments[0]);
       }
       case 'POST subdomain':
         return envelope({ enabled: true, previews_enabled: false });
+      case 'PUT routes':
+        script.routes = z
+          .array(z.object({ pattern: z.string() }))
+          .parse(await request.json())
+          .map((r) => r.pattern);
+        return envelope([]);
+      case 'DELETE script':
+        scripts.delete(name);
+        return envelope({ id: name });
       default:
         throw new Error(`no such call: ${call}`);
     }
@@ -107,33 +139,71 @@ export function fakeCloudflare() {
     return index < 0 ? undefined : faults.splice(index, 1)[0]?.answer();
   };
 
-  /** What a Worker's own address answers. */
-  let serve = (_script: Script): Response => new Response('hello');
+  /** What a Worker's own address answers; the version is the one that was asked for by name, if it is deployed. */
+  let serve = (_script: Script, _versionId: string): Response => new Response('hello');
+
+  function answer(name: string, request: Request): Response {
+    const script = scripts.get(name);
+    const shares = script?.deployments[0]?.versions ?? [];
+    if (script === undefined) return new Response('', { status: 404 });
+    const wanted = /="([^"]+)"/.exec(request.headers.get('cloudflare-workers-version-overrides') ?? '')?.[1];
+    const named = shares.find(({ version_id }) => version_id === wanted);
+    const largest = shares.toSorted((a, b) => b.percentage - a.percentage)[0];
+    return serve(script, (named ?? largest)?.version_id ?? '');
+  }
+
+  /** Workers in dispatch namespaces, by `namespace/name`. */
+  const namespaces = new Map<string, Version>();
+
+  async function inNamespace(request: Request, pathname: string): Promise<Response | undefined> {
+    const [, namespace, name, tags] =
+      /\/dispatch\/namespaces\/([^/]+)\/scripts\/([^/]+)(\/tags)?$/.exec(pathname) ?? [];
+    if (namespace === undefined) return undefined;
+    const key = `${namespace}/${name}`;
+    calls.push(`${request.method} ${tags === undefined ? key : 'tags'}`);
+    if (request.method === 'PUT') namespaces.set(key, await readVersion(request));
+    const version = namespaces.get(key);
+    if (version === undefined) return absent();
+    return envelope(tags === undefined ? { etag: version.id } : (version.metadata.tags ?? []));
+  }
 
   const fetcher: Fetch = async (input, init) => {
     const request = new Request(input, init);
     const { hostname, pathname } = new URL(request.url);
     if (hostname.endsWith('.workers.dev')) {
-      const script = scripts.get(hostname.split('.')[0] ?? '');
-      return script === undefined ? new Response('', { status: 404 }) : serve(script);
+      calls.push('probe');
+      const early = take('probe', 'before');
+      return early ?? answer(hostname.split('.')[0] ?? '', request);
     }
-    const [, name = '', what = ''] =
-      /\/accounts\/acc\/workers(?:\/scripts\/([^/]+))?(?:\/([^/]+))?$/.exec(pathname) ?? [];
-    const call = `${request.method} ${what || 'script'}`;
+    const dispatched = await inNamespace(request, pathname);
+    if (dispatched !== undefined) return dispatched;
+    const [, name = '', what = '', id = ''] =
+      /\/accounts\/acc\/workers(?:\/(?:scripts|workers)\/([^/]+))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
+        pathname,
+      ) ?? [];
+    const kind = what === '' ? 'script' : id === '' ? what : 'version';
+    const call = `${request.method} ${kind}`;
     calls.push(call);
     const early = take(call, 'before');
     if (early !== undefined) return early;
-    const answer = await handle(call, name, request);
-    return take(call, 'after') ?? answer;
+    const given = await handle(call, name, id, request);
+    return take(call, 'after') ?? given;
   };
 
   return {
     fetcher,
+    /** In their order; a look at a Worker's address is a `probe`. */
     calls,
     scripts,
+    namespaces,
+    domains,
     fail: (fault: Fault) => faults.push(fault),
-    serveBy: (answer: (script: Script) => Response) => {
-      serve = answer;
+    serveBy: (how: typeof serve) => {
+      serve = how;
     },
   };
 }
+
+/** A Worker that says its version. */
+export const saying = (_script: Script, versionId: string): Response =>
+  new Response('', { headers: { 'Worker-Version': versionId } });

@@ -1,19 +1,27 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  API_CALLS_PER_WINDOW,
+  API_WINDOW_S,
   type DeployResult,
   type DeployWorker,
   Failure,
+  type RollbackWorker,
   type Sql,
   type WorkerStatus,
 } from '@clawdbot/protocol';
 import type { CommandContext } from '../commands/handler.ts';
 import type { CloudflareConfig } from '../config.ts';
+import type { Logger } from '../log.ts';
 import type { Events } from '../sync/index.ts';
 import type { Api, Fetch } from './api.ts';
-import { prove } from './proof.ts';
+import { type BudgetShare, CallBudget } from './budget.ts';
+import { checkDrift } from './drift.ts';
+import { run } from './engine.ts';
+import { checkOwnHere } from './owner.ts';
+import type { Patience } from './patience.ts';
+import { deployPlan, type Plan, rollbackPlan } from './plan.ts';
 import { Records } from './record.ts';
-import type { Patience } from './retry.ts';
-import { type Module, unsupported, uploadForm } from './upload.ts';
+import { checkNames } from './validate.ts';
 
 export interface DeployerOptions extends Partial<Patience> {
   readonly sql: Sql;
@@ -23,45 +31,76 @@ export interface DeployerOptions extends Partial<Patience> {
   readonly now: () => number;
   /** `worker.vars` of the site's config. */
   readonly siteVars: (siteId: string) => Readonly<Record<string, string>>;
-  /** Told of every deployment's end. */
+  /** Told of every deployment's stages and end. */
   readonly events: Pick<Events, 'record'>;
+  readonly log: Logger;
   readonly fetcher?: Fetch;
 }
 
-/** Carries out `deploy_worker`, and knows what it has deployed. */
+/** Carries out `deploy_worker` and `rollback_worker`, and knows what it has deployed. */
 export interface Deployer {
   /**
-   * Uploads the modules as a version, gives it all traffic, and looks whether it answers. With the same command
-   * again it finds the version by its tag and goes on from there: one command makes one version at most. The
-   * Worker's variables are those of the site's config as it runs now, and over them the command's own.
-   * Throws `Failure`, with what Cloudflare said in its sentence.
+   * Uploads the modules as a version, brings the traffic to it as its strategy says, and looks whether it answers.
+   * With the same command again it goes on where it was cut off: one command makes one version at most. The Worker's
+   * variables are those of the site's config as it runs now, and over them the command's own. Throws `Failure`, with
+   * what Cloudflare said and what was undone in its sentence.
    */
   deploy(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
+  /** Gives an earlier version all traffic. Throws `Failure`. */
+  rollback(body: RollbackWorker, context: CommandContext): Promise<DeployResult>;
   workers(siteId?: string): WorkerStatus[];
+  /** The edge has said how much of Cloudflare's API this orchestrator may use. */
+  share(budget: BudgetShare): void;
+  /** Looks whether what was deployed still serves. @returns whether events were recorded. Throws `LeaseLost` */
+  checkDrift(signal: AbortSignal): Promise<boolean>;
+  /** The site was deleted: its Workers' names are free. In the caller's transaction. */
+  release(siteId: string): void;
 }
+
+/** Of a window's calls at most a fifth looks for drift: deployments come first. */
+const driftCalls = ({ calls }: BudgetShare): number => Math.floor(calls / 5);
 
 const UNCONFIGURED =
   'this orchestrator has no Cloudflare token: set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID on the VPS';
 
-interface Parts extends Patience {
-  readonly records: Records;
-  readonly fetcher: Fetch;
-  readonly api: () => Promise<Api>;
-}
-
 export function createDeployer(options: DeployerOptions): Deployer {
-  const { sql, cloudflare, now, siteVars, events, ...given } = options;
+  const { sql, cloudflare, now, siteVars, events, log, ...given } = options;
   const records = new Records(sql, now, events);
-  const patience: Patience = {
-    wait: given.wait ?? waitFor,
-    random: given.random ?? Math.random,
-  };
+  const wait = given.wait ?? waitFor;
+  const whole = { calls: API_CALLS_PER_WINDOW, windowMs: API_WINDOW_S * 1_000 };
+  const budget = new CallBudget(whole, now, wait);
   const fetcher = given.fetcher ?? fetch;
-  const parts: Parts = { ...patience, records, fetcher, api: () => connect(cloudflare, patience, fetcher) };
+  const calling = { wait, random: given.random ?? Math.random, budget };
+  let drifts = driftCalls(whole);
+  let connected: Promise<Api> | undefined;
+  // The SDK takes half a second to load: the first deployment waits for it, not the start.
+  const api = (config: CloudflareConfig): Promise<Api> => {
+    connected ??= import('./api.ts').then(({ createApi }) => createApi(config, calling, fetcher));
+    return connected;
+  };
+  const carryOut = async (plan: Plan, context: CommandContext): Promise<DeployResult> => {
+    if (cloudflare === undefined) throw new Failure('not_configured', UNCONFIGURED);
+    if (records.find(plan.commandId) === undefined) checkOwnHere(plan, records);
+    return run(plan, context, { records, api: await api(cloudflare), fetcher, now, wait });
+  };
   return {
-    deploy: (body, context) =>
-      deploy({ ...body, vars: { ...siteVars(body.siteId), ...body.vars } }, context, parts),
+    deploy: async (body, context) => {
+      const whole = { ...body, vars: { ...siteVars(body.siteId), ...body.vars } };
+      checkNames(whole);
+      return carryOut(deployPlan(whole), context);
+    },
+    rollback: (body, context) => carryOut(rollbackPlan(body), context),
     workers: (siteId) => records.workers(siteId),
+    share: (share) => {
+      budget.share = share;
+      drifts = driftCalls(share);
+    },
+    checkDrift: async (signal) => {
+      if (cloudflare === undefined) return false;
+      const parts = { records, log, callsMax: () => drifts, api: () => api(cloudflare) };
+      return checkDrift(parts, signal);
+    },
+    release: (siteId) => records.release(siteId),
   };
 }
 
@@ -71,75 +110,4 @@ async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     throw error;
   });
-}
-
-/** The SDK takes half a second to load: the first deployment waits for it, not the start. */
-async function connect(
-  cloudflare: CloudflareConfig | undefined,
-  patience: Patience,
-  fetcher: Fetch,
-): Promise<Api> {
-  if (cloudflare === undefined) throw new Failure('not_configured', UNCONFIGURED);
-  const { createApi } = await import('./api.ts');
-  return createApi(cloudflare, patience, fetcher);
-}
-
-async function deploy(body: DeployWorker, context: CommandContext, parts: Parts): Promise<DeployResult> {
-  const refusal = unsupported(body);
-  if (refusal !== undefined) throw refusal;
-  const api = await parts.api();
-  const { versionId } = parts.records.intend(body, () => context.progress('validated'));
-  try {
-    return await carryOut(body, context, { ...parts, versionId, api: async () => api });
-  } catch (error) {
-    // A process that stops leaves the deployment open: the next one finds out how far it got, and goes on.
-    if (!isStop(context.signal)) parts.records.failed(body, messageOf(error));
-    throw error;
-  }
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Aborted without a `Failure` as its reason: nobody has decided anything about this command. */
-const isStop = ({ aborted, reason }: AbortSignal): boolean => aborted && !(reason instanceof Failure);
-
-async function carryOut(
-  body: DeployWorker,
-  context: CommandContext,
-  { records, versionId: known, ...parts }: Parts & { readonly versionId: string | undefined },
-): Promise<DeployResult> {
-  const { commandId, name } = body;
-  const { signal } = context;
-  const api = await parts.api();
-  const versionId = known ?? (await upload(body, context, api));
-  if (known === undefined) {
-    records.uploaded(commandId, versionId, () => context.progress('uploaded', `version ${versionId}`));
-  }
-  const deploymentId = await api.serve(name, versionId, `clawdbot ${commandId}`, signal);
-  const url = await api.publish(name, signal);
-  records.deployed(body, { versionId, deploymentId, url }, () => context.progress('deployed', url));
-  const proof = await prove(url, versionId, signal, parts);
-  const result = { deploymentId, versionId, url, proof };
-  records.succeeded(body, result, () => context.progress('checked', proof));
-  return result;
-}
-
-/** The version of this command: the one that an earlier attempt has uploaded, or else a new one. */
-async function upload(body: DeployWorker, context: CommandContext, api: Api): Promise<string> {
-  const { name, commandId } = body;
-  const found = await api.find(name, commandId, context.signal);
-  if (found.script === 'present' && found.versionId !== undefined) return found.versionId;
-  const modules = await pull(body, context);
-  const form = (): FormData => uploadForm(body, modules);
-  return found.script === 'present'
-    ? api.addVersion(name, commandId, form, context.signal)
-    : api.create(name, commandId, form, context.signal);
-}
-
-/** One after the other: together they are at most 10 MB, and the channel has customers' requests to carry. */
-async function pull({ modules }: DeployWorker, context: CommandContext): Promise<Module[]> {
-  const pulled: Module[] = [];
-  for (const { path, sha256, bytes } of modules)
-    pulled.push({ path, bytes: await context.blob({ sha256, bytes }) });
-  return pulled;
 }

@@ -1,23 +1,42 @@
 import {
-  type DeployResult,
-  type DeployWorker,
+  int,
+  jsonObject,
   type Sql,
   type SqlRow,
+  text,
   type WorkerStatus,
   workerStatus,
 } from '@clawdbot/protocol';
-import type { Events, NewEvent } from '../sync/index.ts';
+import type { Events } from '../sync/index.ts';
+import { type Deployment, type Facts, facts, type Step, stepOf } from './state.ts';
 
-type State = 'intended' | 'uploaded' | 'deployed' | 'succeeded' | 'failed';
-interface Progress {
-  readonly state: State;
-  readonly versionId?: string;
-}
+export type Command = Pick<Deployment, 'commandId' | 'siteId' | 'name'>;
+/** Told in the transaction of the fact; how it is said is the caller's. */
+type Said = () => void;
 
 const optional = (row: SqlRow, column: string): string | undefined => {
   const value = row[column];
   return typeof value === 'string' ? value : undefined;
 };
+
+/** A Worker as this orchestrator has deployed it. */
+export interface KnownWorker {
+  /** Whose it is; nobody's when that site was deleted. */
+  readonly siteId: string | undefined;
+  readonly url: string | undefined;
+  readonly isDeployed: boolean;
+  /** The routes it was given last, as JSON; undefined when none ever. */
+  readonly routes: string | undefined;
+  readonly domains: string | undefined;
+}
+
+/** A Worker of which it is looked whether it still serves what was deployed. */
+export interface Checked {
+  readonly name: string;
+  readonly siteId: string;
+  readonly versionId: string;
+  readonly drift: string | undefined;
+}
 
 /** What this orchestrator intends and knows of its deployments and Workers: the tables that outlive a crash. */
 export class Records {
@@ -31,106 +50,156 @@ export class Records {
     this.#events = events;
   }
 
-  /** Runs before the first call to Cloudflare. `said` tells of it, in the same transaction, the first time. */
-  intend({ commandId, name, siteId }: DeployWorker, said: () => void): Progress {
+  find(commandId: string): Deployment | undefined {
+    const [row] = this.#sql.run(`SELECT * FROM deployments WHERE command_id = ?`, commandId);
+    return row === undefined ? undefined : deploymentOf(row);
+  }
+
+  worker(name: string): KnownWorker | undefined {
+    const [row] = this.#sql.run(`SELECT * FROM workers WHERE name = ?`, name);
+    if (row === undefined) return undefined;
+    return {
+      siteId: optional(row, 'site_id'),
+      url: optional(row, 'url'),
+      isDeployed: row['version_id'] !== null,
+      routes: optional(row, 'routes'),
+      domains: optional(row, 'domains'),
+    };
+  }
+
+  /** Before the first call that changes anything. */
+  intend({ commandId, name, siteId }: Command, said: Said): Deployment {
     return this.#sql.transaction(() => {
-      const known = this.#sql.run(
-        `SELECT state, version_id FROM deployments WHERE command_id = ?`,
-        commandId,
-      )[0];
-      if (known !== undefined) return progressOf(known);
+      const at = this.#now();
       this.#sql.run(
-        `INSERT INTO deployments (command_id, name, site_id, state, started_at) VALUES (?, ?, ?, 'intended', ?)`,
+        `INSERT INTO deployments (command_id, name, site_id, state, started_at, facts)
+         VALUES (?, ?, ?, 'intended', ?, ?)`,
         commandId,
         name,
         siteId,
-        this.#now(),
+        at,
+        JSON.stringify({ receipts: { intended: { at } } } satisfies Facts),
       );
       this.#sql.run(
         `INSERT INTO workers (name, site_id, state, at) VALUES (?1, ?2, 'deploying', ?3)
          ON CONFLICT (name) DO UPDATE SET site_id = ?2, state = 'deploying', at = ?3`,
         name,
         siteId,
-        this.#now(),
+        at,
       );
       said();
-      return { state: 'intended' };
+      return { commandId, name, siteId, step: 'intended', facts: { receipts: { intended: { at } } } };
     });
   }
 
-  uploaded(commandId: string, versionId: string, said: () => void): void {
-    this.#sql.transaction(() => {
-      this.#sql.run(
-        `UPDATE deployments SET state = 'uploaded', version_id = ? WHERE command_id = ?`,
-        versionId,
-        commandId,
-      );
+  /** Goes on to the next step, with what has become known. */
+  advance(deployment: Deployment, step: Step, known: Partial<Facts>, said: Said): Deployment {
+    return this.#sql.transaction(() => {
+      const next = this.#write(deployment, step, known);
       said();
+      return next;
     });
   }
 
-  /** From here on this version serves, whatever becomes of the command. */
-  deployed({ commandId, name }: DeployWorker, served: Omit<DeployResult, 'proof'>, said: () => void): void {
-    this.#sql.transaction(() => {
-      this.#sql.run(
-        `UPDATE deployments SET deployment_id = ?, state = CASE state WHEN 'succeeded' THEN state ELSE 'deployed' END
-         WHERE command_id = ?`,
-        served.deploymentId,
-        commandId,
-      );
-      this.#sql.run(
-        `UPDATE workers SET url = ?, version_id = ?, deployment_id = ?, proof = 'accepted' WHERE name = ?`,
-        served.url,
-        served.versionId,
-        served.deploymentId,
-        name,
-      );
+  /** As `advance`, and tells it to whoever follows the events: the version's traffic has changed. */
+  shifted(deployment: Deployment, step: Step, known: Partial<Facts>, said: Said): Deployment {
+    return this.#sql.transaction(() => {
+      const next = this.#write(deployment, step, known);
+      this.#event(next, 'shifting', { percentage: next.facts.percentage ?? 0 });
       said();
+      return next;
     });
   }
 
-  succeeded({ commandId, name, siteId }: DeployWorker, result: DeployResult, said: () => void): void {
-    this.#sql.transaction(() => {
-      if (this.#end(commandId, 'succeeded')) {
-        this.#event(siteId, { status: 'deployed', name, commandId, ...result });
-      }
+  succeeded(
+    deployment: Deployment,
+    given: { routes?: string; domains?: string },
+    known: Facts,
+    said: Said,
+  ): Deployment {
+    const { result } = known;
+    if (result === undefined) throw new TypeError('a deployment that has succeeded has a result');
+    return this.#sql.transaction(() => {
+      const next = this.#write(deployment, 'succeeded', known);
+      this.#event(next, 'deployed', { percentage: 100, ...result });
       this.#sql.run(
-        `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
-         ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5,
-           proof = ?6, state = 'deployed', at = ?7`,
-        name,
-        siteId,
+        `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
+           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
+         WHERE name = ?1`,
+        deployment.name,
+        deployment.siteId,
         result.url,
         result.versionId,
         result.deploymentId,
         result.proof,
         this.#now(),
+        given.routes ?? null,
+        given.domains ?? null,
       );
       said();
+      return next;
     });
   }
 
-  /** The Worker keeps the version it had, and is deployed: that one still serves. Without one it has failed. */
-  failed({ commandId, name, siteId }: DeployWorker, error: string): void {
-    this.#sql.transaction(() => {
-      const ended = this.#end(commandId, 'failed');
-      if (ended !== undefined) {
-        this.#event(siteId, {
-          status: 'failed',
-          name,
-          commandId,
-          ...ended,
-          error: error.slice(0, ERROR_CHARS_MAX),
-        });
-      }
+  /** The Worker keeps the version it had, and is deployed: that one serves. Without one it has failed. */
+  ended(deployment: Deployment, why: NonNullable<Facts['why']>): Deployment {
+    return this.#sql.transaction(() => {
+      const next = this.#write(deployment, why.end, { why });
+      const { versionId, deploymentId } = next.facts;
+      this.#event(next, why.end, {
+        ...(versionId && { versionId }),
+        ...(deploymentId && { deploymentId }),
+        error: why.message.slice(0, ERROR_CHARS_MAX),
+      });
       this.#sql.run(
         `UPDATE workers SET state = CASE WHEN version_id IS NULL THEN 'failed' ELSE 'deployed' END, at = ?
          WHERE name = ?`,
         this.#now(),
-        name,
+        deployment.name,
       );
+      return next;
     });
+  }
+
+  /** Deployed Workers with versions, that nothing is being deployed to: longest not looked at first. */
+  toCheck(limit: number): Checked[] {
+    return this.#sql
+      .run(
+        `SELECT * FROM workers
+         WHERE state = 'deployed' AND version_id IS NOT NULL AND site_id IS NOT NULL AND name NOT LIKE '%/%'
+         ORDER BY checked_at, name LIMIT ?`,
+        limit,
+      )
+      .map((row) => ({
+        name: text(row, 'name'),
+        siteId: text(row, 'site_id'),
+        versionId: text(row, 'version_id'),
+        drift: optional(row, 'drift'),
+      }));
+  }
+
+  /** Unless it was deployed anew meanwhile. @returns whether anything was told: that it differs, or no more */
+  checked({ name, siteId, versionId, drift: before }: Checked, drift: string | undefined): boolean {
+    return this.#sql.transaction(() => {
+      const rows = this.#sql.run(
+        `UPDATE workers SET checked_at = ?, drift = ? WHERE name = ? AND version_id = ? AND state = 'deployed'
+         RETURNING name`,
+        this.#now(),
+        drift ?? null,
+        name,
+        versionId,
+      );
+      if (rows.length === 0 || drift === before) return false;
+      const data =
+        drift === undefined ? { status: 'aligned', name } : { status: 'drifted', name, error: drift };
+      this.#events.record({ type: 'worker_deployment', siteId, data: { ...data, versionId } });
+      return true;
+    });
+  }
+
+  /** A deleted site's Workers stay, and are nobody's. In the caller's transaction. */
+  release(siteId: string): void {
+    this.#sql.run(`UPDATE workers SET site_id = NULL WHERE site_id = ?`, siteId);
   }
 
   workers(siteId?: string): WorkerStatus[] {
@@ -141,34 +210,47 @@ export class Records {
     return rows.map(statusOf);
   }
 
-  /** @returns how far it had come; undefined when it has ended so before, in a run that was cut off behind it */
-  #end(commandId: string, state: State): { versionId?: string; deploymentId?: string } | undefined {
-    const [row] = this.#sql.run(
-      `UPDATE deployments SET state = ?1, ended_at = ?2 WHERE command_id = ?3 AND state <> ?1
-       RETURNING version_id, deployment_id`,
-      state,
-      this.#now(),
-      commandId,
+  #write(deployment: Deployment, step: Step, known: Partial<Facts>): Deployment {
+    const next: Deployment = { ...deployment, step, facts: { ...deployment.facts, ...known } };
+    const { versionId, deploymentId } = next.facts;
+    const isOver = step === 'succeeded' || step === 'failed' || step === 'cancelled';
+    this.#sql.run(
+      `UPDATE deployments SET state = ?, facts = ?, version_id = ?, deployment_id = ?, ended_at = ?
+       WHERE command_id = ?`,
+      step,
+      JSON.stringify(next.facts),
+      versionId ?? null,
+      deploymentId ?? null,
+      isOver ? this.#now() : null,
+      deployment.commandId,
     );
-    if (row === undefined) return undefined;
-    const [versionId, deploymentId] = [optional(row, 'version_id'), optional(row, 'deployment_id')];
-    return { ...(versionId && { versionId }), ...(deploymentId && { deploymentId }) };
+    return next;
   }
 
-  #event(siteId: string, data: NewEvent['data']): void {
-    this.#events.record({ type: 'worker_deployment', siteId, data });
+  #event({ siteId, name, commandId, facts: { receipts } }: Deployment, status: string, data: object): void {
+    this.#events.record({
+      type: 'worker_deployment',
+      siteId,
+      data: jsonObject.parse({ status, name, commandId, ...data, receipts }),
+    });
   }
 }
 
 /** Of a failure's reason: Cloudflare's own words may be long. */
 const ERROR_CHARS_MAX = 2_000;
-const STATES: readonly State[] = ['intended', 'uploaded', 'deployed', 'succeeded', 'failed'];
 
-function progressOf(row: SqlRow): Progress {
-  const versionId = optional(row, 'version_id');
-  const state = STATES.find((known) => known === row['state']) ?? 'intended';
-  return { state, ...(versionId === undefined ? {} : { versionId }) };
-}
+/** One of an earlier version has no facts, but the time at which it was begun. */
+const deploymentOf = (row: SqlRow): Deployment => ({
+  commandId: text(row, 'command_id'),
+  siteId: text(row, 'site_id'),
+  name: text(row, 'name'),
+  step: stepOf(row['state']),
+  facts: facts.parse(
+    optional(row, 'facts') === undefined
+      ? { receipts: { intended: { at: int(row, 'started_at') } } }
+      : JSON.parse(text(row, 'facts')),
+  ),
+});
 
 const statusOf = (row: SqlRow): WorkerStatus =>
   workerStatus.parse({
@@ -177,6 +259,7 @@ const statusOf = (row: SqlRow): WorkerStatus =>
     url: optional(row, 'url'),
     versionId: optional(row, 'version_id'),
     proof: optional(row, 'proof'),
+    drift: optional(row, 'drift'),
     state: row['state'],
     at: row['at'],
   });

@@ -1,4 +1,4 @@
-import { type DeployWorker, Failure } from '@clawdbot/protocol';
+import { type DeployWorker, VERSION_BINDING } from '@clawdbot/protocol';
 
 /** A module with its bytes. */
 export interface Module {
@@ -6,8 +6,11 @@ export interface Module {
   readonly bytes: Uint8Array;
 }
 
-/** Tells a Worker its own version: our templates answer it in the header `Worker-Version`. */
-const VERSION_BINDING = 'CF_VERSION_METADATA';
+/** All that a version is made of. Secrets by the names that the Worker has for them: never to be written anywhere. */
+export interface Material {
+  readonly modules: readonly Module[];
+  readonly secrets: Readonly<Record<string, string>>;
+}
 
 const ESM = 'application/javascript+module';
 /**
@@ -29,18 +32,11 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   md: 'text/plain',
 };
 
-const endingOf = (path: string): string => /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? '';
+export const endingOf = (path: string): string => /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? '';
 
 /** Cloudflare has no JSON modules: one goes up as the ES module that exports its value. */
-function jsonAsModule({ path, bytes }: Module): string {
-  const text = new TextDecoder().decode(bytes);
-  try {
-    JSON.parse(text);
-  } catch {
-    throw new Failure('deploy_failed', `the module ${path} is not JSON: correct it and deploy again`);
-  }
-  return `export default JSON.parse(${JSON.stringify(text)});`;
-}
+const jsonAsModule = ({ bytes }: Module): string =>
+  `export default JSON.parse(${JSON.stringify(new TextDecoder().decode(bytes))});`;
 
 function partOf(module: Module): File {
   const ending = endingOf(module.path);
@@ -50,16 +46,27 @@ function partOf(module: Module): File {
   return new File([content], module.path, { type });
 }
 
-function metadataOf({ commandId, mainModule, compatibilityDate, vars = {} }: DeployWorker) {
+/** What a version or a deployment says of itself at Cloudflare: whose it is, and which command made it. */
+export const messageOf = ({ siteId, commandId }: { siteId: string; commandId: string }): string =>
+  `clawdbot ${siteId} ${commandId}`;
+
+/** On a Worker in a dispatch namespace, which has no versions to say whose they are. */
+export const ownerTag = (siteId: string): string => `clawdbot-${siteId}`;
+
+function metadataOf(body: DeployWorker, secrets: Material['secrets'], tags: readonly string[]) {
+  const { mainModule, compatibilityDate, compatibilityFlags, vars = {}, bindings = [] } = body;
   const texts = Object.entries(vars).map(([name, text]) => ({ type: 'plain_text', name, text }));
+  const hidden = Object.entries(secrets).map(([name, text]) => ({ type: 'secret_text', name, text }));
   return {
     main_module: mainModule,
     compatibility_date: compatibilityDate,
-    bindings: [...texts, { type: 'version_metadata', name: VERSION_BINDING }],
+    ...(compatibilityFlags === undefined ? {} : { compatibility_flags: compatibilityFlags }),
+    bindings: [...texts, ...hidden, ...bindings, { type: 'version_metadata', name: VERSION_BINDING }],
     // As wrangler does: secrets that were set apart from deployments outlive them.
     keep_bindings: ['secret_text', 'secret_key'],
-    // At most 100 bytes, which is what the longest command id has.
-    annotations: { 'workers/tag': commandId, 'workers/message': `clawdbot ${commandId}` },
+    // A tag has at most 100 bytes, which is what the longest command id has.
+    ...(tags.length === 0 ? {} : { tags }),
+    annotations: { 'workers/tag': body.commandId, 'workers/message': messageOf(body) },
   };
 }
 
@@ -67,51 +74,14 @@ function metadataOf({ commandId, mainModule, compatibilityDate, vars = {} }: Dep
  * The multipart form of an upload: `metadata` as JSON and one part per module, whose name and filename are its
  * path. The SDK's own upload methods flatten the metadata and drop directories (cloudflare-typescript#2799).
  */
-export function uploadForm(body: DeployWorker, modules: readonly Module[]): FormData {
+export function uploadForm(
+  body: DeployWorker,
+  { modules, secrets }: Material,
+  tags: readonly string[] = [],
+): FormData {
   const form = new FormData();
-  form.set('metadata', new Blob([JSON.stringify(metadataOf(body))], { type: 'application/json' }));
+  const metadata = JSON.stringify(metadataOf(body, secrets, tags));
+  form.set('metadata', new Blob([metadata], { type: 'application/json' }));
   for (const module of modules) form.set(module.path, partOf(module));
   return form;
-}
-
-/** Why this deployment cannot be done as it was asked for; better refused than half done. */
-export function unsupported({
-  vars = {},
-  secrets = {},
-  routes = [],
-  strategy,
-  modules,
-}: DeployWorker): Failure | undefined {
-  const secret = Object.values(secrets)[0];
-  if (secret !== undefined) {
-    return new Failure(
-      'not_configured',
-      `there is no secret called "${secret}": leave secrets out, and set them with wrangler`,
-    );
-  }
-  if (routes.length > 0) {
-    return new Failure(
-      'bad_request',
-      `routes are not deployed by this version: leave out ${routes[0]} and set it at Cloudflare`,
-    );
-  }
-  if (strategy?.type === 'gradual') {
-    return new Failure(
-      'bad_request',
-      'this version deploys all at once: leave out the strategy, or say { "type": "immediate" }',
-    );
-  }
-  if (Object.hasOwn(vars, VERSION_BINDING)) {
-    return new Failure(
-      'bad_request',
-      `the variable ${VERSION_BINDING} is set by every deployment: choose another name`,
-    );
-  }
-  if (modules.some(({ path }) => path === 'metadata')) {
-    return new Failure(
-      'bad_request',
-      'a module cannot be called "metadata": Cloudflare takes that part for itself',
-    );
-  }
-  return undefined;
 }

@@ -22,6 +22,7 @@ export const RESULT = {
   versionId: 'v-1',
   url: 'http://localhost:1',
   proof: 'observed' as const,
+  receipts: { intended: { at: 1 }, observed: { at: 2 } },
 };
 export const OPEN: LinkState = { kind: 'open', since: 1, fence: 7, sessionId: 's-1' };
 

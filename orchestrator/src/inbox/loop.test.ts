@@ -66,7 +66,15 @@ beforeEach(() => {
       const fault = entry.type === 'remove_site' ? poisoned.get(entry.siteId) : undefined;
       if (failWith !== undefined) throw failWith;
       const deliveries = { accept: () => {}, removeSite: () => {} };
-      dispatch(entry, item, { commands, settings, shared, letters, deliveries, publishStatus });
+      dispatch(entry, item, {
+        commands,
+        settings,
+        shared,
+        letters,
+        deliveries,
+        releaseWorkers: () => {},
+        publishStatus,
+      });
       if (fault !== undefined) throw fault;
     },
     clock,

@@ -54,7 +54,10 @@ beforeEach(async () => {
   });
   const join = (lane: number) => () => ({ type: 'join' as const, lane, ...caller });
   lanes = new Lanes(
-    { ...options(0), role: { kind: 'control', greeting: hello, logs, resync, status } },
+    {
+      ...options(0),
+      role: { kind: 'control', greeting: hello, logs, resync, status, onApiBudget: () => {} },
+    },
     [1, 2].map((lane) => ({ ...options(lane), role: { kind: 'calls', greeting: join(lane) } })),
   );
   over = lanes.runUntilStopped();

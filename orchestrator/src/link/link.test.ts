@@ -56,7 +56,7 @@ function started() {
       report: () => Promise.reject(new Failure('internal', 'not in this test')),
     },
     role: {
-      ...{ kind: 'control', logs, resync },
+      ...{ kind: 'control', logs, resync, onApiBudget: () => {} },
       status: () => ({
         type: 'status',
         at: 1,

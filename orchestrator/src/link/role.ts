@@ -1,4 +1,4 @@
-import { type Hello, type Join, ProtocolError, type Status } from '@clawdbot/protocol';
+import { type Hello, type Join, ProtocolError, type Status, type Welcome } from '@clawdbot/protocol';
 import type { DurableLogs } from './logs.ts';
 import type { Resync } from './resync.ts';
 
@@ -8,6 +8,8 @@ interface Durable {
   readonly resync: Resync;
   /** Asked anew whenever it is sent. */
   readonly status: () => Status;
+  /** Each welcome says how much of Cloudflare's API this orchestrator may use. */
+  readonly onApiBudget: (budget: Welcome['apiBudget']) => void;
 }
 
 /** What a socket is for: lane 0's carries everything, those beyond it calls only. The greeting is made anew each time. */

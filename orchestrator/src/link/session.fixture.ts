@@ -109,6 +109,7 @@ const role = (): Role => ({
   logs: store.logs,
   resync: store.resync,
   status: () => status,
+  onApiBudget: () => {},
   greeting: () => ({
     type: 'hello',
     protocol: [1],

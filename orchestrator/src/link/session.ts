@@ -253,8 +253,9 @@ export class Session {
   }
 
   #welcome(welcome: Welcome): void {
-    const { logs } = durableOf(this.#options.role, welcome.type);
+    const { logs, onApiBudget } = durableOf(this.#options.role, welcome.type);
     const streams = this.#begin(welcome, () => logs.attach(this.#sender, welcome.logs, this.#faults));
+    onApiBudget(welcome.apiBudget);
     streams.pump();
     this.publishStatus();
   }

@@ -26,6 +26,24 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     sql.run(`ALTER TABLE settings ADD COLUMN failure_count INTEGER NOT NULL DEFAULT 0`);
     sql.run(`UPDATE settings SET failure_count = 1 WHERE failure_generation IS NOT NULL`);
   },
+  (sql) => {
+    for (const statement of DEPLOYMENT_STEPS) sql.run(statement);
+  },
+];
+
+const DEPLOYMENT_STEPS = [
+  // What is known of a deployment beside its step, as JSON (deploy/state.ts).
+  `ALTER TABLE deployments ADD COLUMN facts TEXT`,
+  // An earlier version's step, which says too little: begun anew, it finds its version by the command's id.
+  `UPDATE deployments SET state = 'intended' WHERE state IN ('uploaded', 'deployed')`,
+  // The routes and custom domains that a Worker was given last, as JSON: the same ones are not set again.
+  `ALTER TABLE workers ADD COLUMN routes TEXT`,
+  `ALTER TABLE workers ADD COLUMN domains TEXT`,
+  // How a Worker differs from what was deployed, in words, and when that was looked at.
+  `ALTER TABLE workers ADD COLUMN drift TEXT`,
+  `ALTER TABLE workers ADD COLUMN checked_at INTEGER`,
+  // The command for which this one waits, once that was told.
+  `ALTER TABLE commands ADD COLUMN waits_for TEXT`,
 ];
 
 const DELIVERY_TABLES = [

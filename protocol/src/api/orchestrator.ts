@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { deployPayload, statusPayload, updateConfigPayload } from '../commands.ts';
+import { deployPayload, rollbackPayload, statusPayload, updateConfigPayload } from '../commands.ts';
 import { siteId } from '../ids.ts';
 import { json } from '../json.ts';
 
 /** `POST /api/v1/orchestrator`: the seed's `OrchestratorRequest`, with each action's payload spelt out. */
 export const orchestratorRequest = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('deploy_worker'), payload: deployPayload, siteId }),
+  z.strictObject({ action: z.literal('rollback_worker'), payload: rollbackPayload, siteId }),
   z.strictObject({ action: z.literal('update_config'), payload: updateConfigPayload, siteId }),
   z.strictObject({ action: z.literal('get_status'), payload: statusPayload, siteId }),
 ]);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commandError, commandState, commandType } from '../commands.ts';
+import { commandError, commandState, commandType, deployReceipts } from '../commands.ts';
 import { syncEventBody } from '../frames/entries.ts';
 import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';
@@ -32,6 +32,31 @@ export const commandSummary = command.omit({ history: true, milestones: true, re
   updatedAt: timeMs,
 });
 export type CommandSummary = z.infer<typeof commandSummary>;
+
+/** `GET /api/v1/deployments`: a deployment, or a rollback, and the latest that its orchestrator has told of it. */
+export const deployment = z.object({
+  commandId: z.string(),
+  type: z.enum(['deploy_worker', 'rollback_worker']),
+  name: z.string(),
+  siteId,
+  orchestratorId,
+  state: commandState,
+  /** Why it is in this state, where nobody failed. */
+  reason: z.string().optional(),
+  error: z.string().optional(),
+  /** The percentage of the traffic that a rollout has given the version. */
+  percentage: z.number().optional(),
+  versionId: z.string().optional(),
+  deploymentId: z.string().optional(),
+  url: z.string().optional(),
+  proof: z.enum(['observed', 'reachable', 'accepted']).optional(),
+  receipts: deployReceipts.optional(),
+  /** Absent, as `createdBy`, of one that was given on the VPS itself. */
+  createdAt: timeMs.optional(),
+  createdBy: z.string().optional(),
+  updatedAt: timeMs,
+});
+export type Deployment = z.infer<typeof deployment>;
 
 /**
  * Whether an orchestrator can be reached, since when and why. `never` has not connected yet; `refused` was

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
-import { commandState, commandType } from '../commands.ts';
+import { commandState, commandType, workerName } from '../commands.ts';
 import { commandId, moveId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
 import { CONFIG_HISTORY_MAX } from '../limits.ts';
 import { publicConfig } from '../site/config.ts';
@@ -16,6 +16,7 @@ import {
   deadLetter,
   deadLetterDetail,
   deadLetterId,
+  deployment,
   erasedReceipts,
   eraseReceipts,
   event,
@@ -107,6 +108,24 @@ export const cancelCommandRoute = createRoute({
   security,
   request: { params: commandParams },
   responses: { 200: answer(command, 'The command as it is now'), default: refused },
+});
+
+const deploymentFilter = listQuery
+  .extend({
+    site: siteId.optional(),
+    name: workerName.optional(),
+    orchestrator: orchestratorId.optional(),
+  })
+  .strict();
+export type DeploymentFilter = z.infer<typeof deploymentFilter>;
+
+export const listDeploymentsRoute = createRoute({
+  method: 'get',
+  path: '/deployments',
+  description: 'By orchestrator, newest first: deployments and rollbacks of Workers, with their receipts.',
+  security,
+  request: { query: deploymentFilter },
+  responses: { 200: answer(listOf(deployment), 'Deployments'), default: refused },
 });
 
 export const listOrchestratorsRoute = createRoute({

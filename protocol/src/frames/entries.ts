@@ -5,6 +5,7 @@ import {
   deployWorker,
   finalState,
   removeSite,
+  rollbackWorker,
   updateConfig,
   withdrawn,
 } from '../commands.ts';
@@ -127,6 +128,7 @@ export type ReceiptReport = z.infer<typeof receiptReport>;
 /** Body schemas of durable entries by their type, per receiving side. */
 export const ENTRIES_TO_ORCHESTRATOR = {
   deploy_worker: deployWorker,
+  rollback_worker: rollbackWorker,
   update_config: updateConfig,
   cancel_command: cancelCommand,
   remove_site: removeSite,

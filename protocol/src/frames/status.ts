@@ -9,6 +9,8 @@ export const workerStatus = z.object({
   url: z.string().optional(),
   versionId: z.string().optional(),
   proof: z.enum(['observed', 'reachable', 'accepted']).optional(),
+  /** How what serves differs from what was deployed from here, when somebody has changed it outside. */
+  drift: z.string().max(500).optional(),
   state: z.enum(['deploying', 'deployed', 'failed']),
   at: timeMs,
 });

@@ -22,6 +22,8 @@ export interface RunningServer {
   url: string;
   /** Answers `{ "<worker name>": "<its url>" }`. */
   workersUrl: string;
+  /** Takes faults that calls are to meet: `api/faults.ts`. */
+  faultsUrl: string;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: `${origin}/client/v4`,
     workersUrl: `${origin}/_workers`,
+    faultsUrl: `${origin}/_faults`,
     close: async () => {
       await Promise.all([shut(server), platform.ports.closeAll()]);
     },

@@ -94,6 +94,7 @@ export interface Claims {
   readonly orgId: string;
   readonly lane: number;
   readonly lanes: number;
+  readonly sharers: number;
   readonly jti: string;
   readonly exp: number;
   readonly kid: string;

@@ -7,6 +7,8 @@ export function doing({ type, subject }: About): string {
   switch (type) {
     case 'deploy_worker':
       return subject === '' ? 'Deploy a Worker' : `Deploy ${subject}`;
+    case 'rollback_worker':
+      return subject === '' ? 'Roll a Worker back' : `Roll ${subject} back`;
     case 'update_config':
       return subject === '' ? 'Change the config' : `Config ${subject}`;
   }

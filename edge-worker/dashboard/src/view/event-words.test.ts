@@ -26,6 +26,17 @@ it.each([
     { status: 'failed', name: 'hello', error: 'no such account' },
     'hello was not deployed: no such account',
   ],
+  [
+    'worker_deployment',
+    { status: 'shifting', name: 'hello', percentage: 10 },
+    'hello: the new version has 10 % of the traffic',
+  ],
+  [
+    'worker_deployment',
+    { status: 'drifted', name: 'hello', error: 'the Worker is gone' },
+    'hello was changed outside: the Worker is gone',
+  ],
+  ['worker_deployment', { status: 'aligned', name: 'hello' }, 'hello is again as it was deployed'],
   ['config_change', { status: 'applied', generation: 7, digest: 'd' }, 'Config generation 7 runs'],
   [
     'config_change',

@@ -19,18 +19,27 @@ const PROOFS: Record<DeployResult['proof'], string> = {
 const error = z.string().optional();
 const because = (reason: string | undefined): string => (reason === undefined ? '' : `: ${reason}`);
 
+const deployed = z.object({
+  status: z.literal('deployed'),
+  name: z.string(),
+  proof: z.enum(['observed', 'reachable', 'accepted']),
+  // A link runs what its address says: one of another scheme is none.
+  url: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .catch(undefined),
+});
+const deployedWords = ({ name, proof, url }: z.infer<typeof deployed>): Told => ({
+  words: `${name} is deployed${PROOFS[proof]}`,
+  trouble: false,
+  ...(url === undefined ? {} : { url }),
+});
+
 const deployment = z.discriminatedUnion('status', [
-  z.object({
-    status: z.literal('deployed'),
-    name: z.string(),
-    proof: z.enum(['observed', 'reachable', 'accepted']),
-    // A link runs what its address says: one of another scheme is none.
-    url: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .catch(undefined),
-  }),
-  z.object({ status: z.literal('failed'), name: z.string(), error }),
+  deployed,
+  z.object({ status: z.enum(['failed', 'cancelled']), name: z.string(), error }),
+  z.object({ status: z.enum(['drifted', 'aligned']), name: z.string(), error }),
+  z.object({ status: z.literal('shifting'), name: z.string(), percentage: z.number() }),
 ]);
 
 const config = z.object({ status: z.enum(['applied', 'refused']), generation: z.int(), error });
@@ -44,11 +53,20 @@ const health = z.object({
 const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
   worker_deployment: (data) => {
     const it = deployment.parse(data);
-    if (it.status === 'failed') {
-      return { words: `${it.name} was not deployed${because(it.error)}`, trouble: true };
+    switch (it.status) {
+      case 'failed':
+        return { words: `${it.name} was not deployed${because(it.error)}`, trouble: true };
+      case 'cancelled':
+        return { words: `${it.name} was not deployed${because(it.error)}`, trouble: false };
+      case 'drifted':
+        return { words: `${it.name} was changed outside${because(it.error)}`, trouble: true };
+      case 'aligned':
+        return { words: `${it.name} is again as it was deployed`, trouble: false };
+      case 'shifting':
+        return { words: `${it.name}: the new version has ${it.percentage} % of the traffic`, trouble: false };
+      case 'deployed':
+        return deployedWords(it);
     }
-    const words = `${it.name} is deployed${PROOFS[it.proof]}`;
-    return { words, trouble: false, ...(it.url === undefined ? {} : { url: it.url }) };
   },
   config_change: (data) => {
     const it = config.parse(data);

@@ -137,6 +137,7 @@ export class Product implements Path {
       services: { request: refuse, report: refuse },
       role: {
         kind: 'control',
+        onApiBudget: () => {},
         logs: this.#logs,
         resync: noResync,
         status: () => STATUS,

@@ -5,8 +5,10 @@ import { TOKEN_HEADER } from '../runner/wire.ts';
 import { findVersion } from '../store/records.ts';
 import { storedCode } from '../upload/version.ts';
 import { accountRoutes, userRoutes } from './account.ts';
+import { addressRoutes } from './addresses.ts';
 import { type BudgetOptions, CallBudget } from './budget.ts';
 import { ApiError, CODES, ok, refuse } from './envelope.ts';
+import { Faults } from './faults.ts';
 import { scriptRoutes } from './scripts.ts';
 import { secretRoutes } from './secrets.ts';
 import { settingsRoutes } from './settings.ts';
@@ -78,15 +80,17 @@ function answerError(error: Error, c: Context): Response {
 }
 
 /** Cloudflare's API, below `/client/v4`. */
-function cloudflareApi(platform: Platform, budget: BudgetOptions): Hono {
+function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults): Hono {
   const workers = new Hono()
     .route('/', scriptRoutes(platform))
+    .route('/', addressRoutes(platform))
     .route('/scripts', settingsRoutes(platform))
     .route('/scripts', versionRoutes(platform))
     .route('/scripts', secretRoutes(platform));
   return new Hono()
     .use(authenticate(platform))
     .use(throttle(new CallBudget(budget, platform.now)))
+    .use(faults.meet)
     .route('/', userRoutes(platform))
     .use('/accounts/:account/*', ownAccount(platform))
     .route('/accounts/:account', accountRoutes(platform))
@@ -111,11 +115,13 @@ function workersList(platform: Platform): Record<string, string> {
 
 /** The whole HTTP side of the stand-in but the Workers' own ports. */
 export function createApp(platform: Platform, budget: BudgetOptions): Hono {
+  const faults = new Faults();
   return new Hono()
     .onError(answerError)
     .notFound((c) => refuse(c, unroutable(c)))
     .get('/_workers', (c) => c.json(workersList(platform)))
     .route('/_runner', runnerRoutes(platform))
     .get('/_health', (c) => ok(c, { workers: platform.store.list().length }))
-    .route('/client/v4', cloudflareApi(platform, budget));
+    .route('/_faults', faults.routes())
+    .route('/client/v4', cloudflareApi(platform, budget, faults));
 }

@@ -27,8 +27,11 @@ export const CODES = {
   tooManyVariables: 10055,
   bindingNotFound: 10056,
   inheritedBindingNotFound: 10057,
+  kvNamespaceNotFound: 10041,
   noHandlers: 10068,
+  bucketNotFound: 10085,
   serviceNotFound: 10090,
+  databaseNotFound: 10181,
   latestVersionNotDeployed: 10215,
   secretsChangedSinceVersion: 10220,
 } as const;

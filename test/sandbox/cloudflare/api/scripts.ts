@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import type { Platform } from '../platform.ts';
-import { latestVersion, type Script, type ScriptSettings, type Version } from '../store/records.ts';
+import {
+  currentDeployment,
+  findVersion,
+  latestVersion,
+  type Script,
+  type ScriptSettings,
+  type Version,
+} from '../store/records.ts';
 import type { Metadata } from '../upload/metadata.ts';
 import { allTrafficTo, readUpload, type Upload, versionOfUpload } from '../upload/upload.ts';
 import { loadModules } from '../upload/version.ts';
-import { scriptOf, workshopOf } from './context.ts';
-import { ApiError, CODES, notFound, ok } from './envelope.ts';
+import { change, scriptOf, workshopOf } from './context.ts';
+import { ApiError, CODES, invalid, notFound, ok } from './envelope.ts';
 import { scriptView, serviceView, uploadView, workerView } from './views.ts';
 
 /**
@@ -42,6 +49,8 @@ function uploaded(name: string, present: Script | undefined, upload: Upload, ver
     subdomain: present?.subdomain ?? { enabled: false, previewsEnabled: false },
     ...(present?.port !== undefined && { port: present.port }),
     settings: { ...present?.settings, ...settingsOf(upload.metadata) },
+    routes: present?.routes ?? [],
+    domains: present?.domains ?? [],
     versions: [...(present?.versions ?? []), version],
     deployments: [...(present?.deployments ?? []), allTrafficTo(version, randomUUID())],
   };
@@ -63,6 +72,16 @@ async function removeScript(platform: Platform, name: string, missing: ApiError)
     if (!present) throw missing;
     await platform.ports.close(name);
     return undefined;
+  });
+}
+
+/** One that has traffic, or could be asked for by name, stays. */
+async function removeVersion(platform: Platform, name: string, id: string): Promise<void> {
+  await change(platform, name, async (present) => {
+    if (!findVersion(present, id)) throw notFound('workers.api.error.version_not_found');
+    if (currentDeployment(present).versions.some(({ versionId }) => versionId === id))
+      throw invalid(`Version ${id} is deployed and cannot be deleted.`);
+    return { ...present, versions: present.versions.filter((version) => version.id !== id) };
   });
 }
 
@@ -98,6 +117,10 @@ export function scriptRoutes(platform: Platform): Hono {
     .delete('/services/:name', async (c) => {
       await removeScript(platform, c.req.param('name'), serviceMissing());
       return ok(c, null);
+    })
+    .delete('/workers/:name/versions/:version', async (c) => {
+      await removeVersion(platform, c.req.param('name'), c.req.param('version'));
+      return ok(c, { id: c.req.param('version') });
     })
     .get('/workers/:name', (c) => ok(c, workerView(scriptOf(platform, c))));
 }

@@ -66,6 +66,9 @@ export const Script = z.strictObject({
   subdomain: z.strictObject({ enabled: z.boolean(), previewsEnabled: z.boolean() }),
   port: z.int().optional(),
   settings: ScriptSettings,
+  /** Route patterns and custom domains. */
+  routes: z.array(z.string()).default([]),
+  domains: z.array(z.string()).default([]),
   versions: z.array(Version).min(1),
   deployments: z.array(Deployment).min(1),
 });

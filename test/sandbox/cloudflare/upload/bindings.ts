@@ -10,9 +10,34 @@ const SUPPORTED = UploadedBinding.options.map((option) => option.shape.type.valu
 
 type Raw = NonNullable<Metadata['bindings']>[number];
 
+/** An account that has none of these: what a binding names is not there. Codes as wrangler's users have met them. */
+function bound(raw: Raw): ApiError | undefined {
+  const named = (member: string): string => String(raw[member] ?? '');
+  switch (raw.type) {
+    case 'kv_namespace':
+      return new ApiError(
+        400,
+        CODES.kvNamespaceNotFound,
+        `KV namespace '${named('namespace_id')}' not found.`,
+      );
+    case 'd1':
+      return new ApiError(
+        400,
+        CODES.databaseNotFound,
+        `D1 binding '${named('name')}' references database '${named('id')}' which was not found.`,
+      );
+    case 'r2_bucket':
+      return new ApiError(400, CODES.bucketNotFound, `R2 bucket '${named('bucket_name')}' not found.`);
+    default:
+      return undefined;
+  }
+}
+
 function parse(raw: Raw): UploadedBinding {
   if (!raw.name)
     throw new ApiError(400, CODES.bindingWithoutName, `A binding of type ${raw.type} has no name.`);
+  const nothing = bound(raw);
+  if (nothing) throw nothing;
   if (!SUPPORTED.some((type) => type === raw.type)) {
     throw invalid(
       `binding ${raw.name} of type ${raw.type} is not supported by the local stand-in for Cloudflare; it has ${SUPPORTED.join(', ')}.`,

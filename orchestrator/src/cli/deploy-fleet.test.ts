@@ -1,0 +1,110 @@
+import { expect, it } from 'vitest';
+import { type Answer, clawctl, folder, passing } from './clawctl.fixture.ts';
+
+const PAYLOAD = {
+  name: '{site}-tag',
+  mainModule: 'a.js',
+  modules: { 'a.js': '' },
+  compatibilityDate: '2026-01-01',
+  vars: { SITE: '{site}' },
+};
+const file = (payload: object = PAYLOAD) =>
+  `${folder({ 'payload.json': JSON.stringify(payload) })}/payload.json`;
+const site = (id: string) => ({
+  ...{ id, orgId: 'org', orchestratorId: 'vps-1', name: id, labels: {}, hostnames: [], paused: false },
+  createdAt: 1,
+});
+const idOf = (siteId: string) => `cmd_vps-1_${siteId.padStart(22, '0')}`;
+
+/** An edge with these sites, of which each one's deployment ends so. */
+function edgeOf(sites: readonly string[], endOf: (siteId: string) => object): Record<string, Answer[]> {
+  const commands = sites.map((siteId): [string, Answer[]] => [
+    `GET /api/v1/commands/${idOf(siteId)}`,
+    [
+      () => ({
+        ...{ id: idOf(siteId), type: 'deploy_worker', siteId, orchestratorId: 'vps-1' },
+        ...{ createdAt: 1, createdBy: 'x', history: [], milestones: [], ...endOf(siteId) },
+      }),
+    ],
+  ]);
+  return {
+    'GET /api/v1/sites': [({ url }) => pageOf(sites, new URL(url).searchParams.get('after'))],
+    'POST /api/v1/orchestrator': [
+      ({ body }) => ({
+        success: true,
+        data: { commandId: idOf((body as { siteId: string }).siteId), state: 'queued' },
+        timestamp: '2026-11-01T10:00:00Z',
+      }),
+    ],
+    ...Object.fromEntries(commands),
+  };
+}
+/** Two a page. */
+function pageOf(sites: readonly string[], after: string | null) {
+  const at = after === null ? 0 : sites.indexOf(after) + 1;
+  const shown = sites.slice(at, at + 2);
+  return { items: shown.map(site), next: at + 2 < sites.length ? shown.at(-1) : null };
+}
+const succeeded = {
+  state: 'succeeded',
+  result: {
+    ...{ deploymentId: 'd', versionId: 'v', url: 'http://w', proof: 'observed' },
+    receipts: { intended: { at: 1 } },
+  },
+};
+const failed = { state: 'failed', error: { code: 'deploy_failed', message: 'no' } };
+const SITES = ['one', 'two', 'three', 'four', 'five'];
+
+it('every site with the labels gets a Worker of its own name, no faster than the rate', async () => {
+  const clock = passing();
+  const args = ['fleet', file(), '--label', 'tier:gold', '--rate', '60', '--at-once', '1'];
+  const began = clock.now();
+  const { seen, error, out } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    clock,
+  );
+  expect(error).toBeUndefined();
+  expect(out).toBe('5 of 5 sites deployed, 5 of them observed; 0 failed, 0 not begun');
+  expect(seen[0]?.url).toContain('label=tier%3Agold');
+  const given = seen.filter(({ method }) => method === 'POST');
+  expect(given.map(({ body }) => body)).toMatchObject(
+    SITES.map((siteId) => ({ siteId, payload: { name: `${siteId}-tag`, vars: { SITE: siteId } } })),
+  );
+  expect(given.map(({ headers }) => headers.get('idempotency-key'))).toEqual(
+    SITES.map((siteId) => `fleet-id-1-${siteId}`),
+  );
+  expect(clock.now() - began).toBeGreaterThanOrEqual(4_000);
+});
+
+it('nothing more is begun once too many have failed, and that is said', async () => {
+  const edge = edgeOf(SITES, (siteId) => (siteId === 'one' ? succeeded : failed));
+  const limits = ['--abort-min', '2', '--abort-share', '0.5', '--at-once', '1'];
+  const { error, out, seen } = await clawctl(
+    ['--json', 'fleet', file(), '--label', 'a:b', ...limits],
+    edge,
+    passing(),
+  );
+  expect(JSON.parse(out)).toMatchObject({ sites: 5, deployed: 1, failed: 2, notBegun: 2 });
+  expect(seen.filter(({ method }) => method === 'POST')).toHaveLength(3);
+  expect(String(error)).toMatch(/too many have failed/);
+});
+
+it('one that fails below the threshold keeps no other from its deployment', async () => {
+  const edge = edgeOf(SITES, (siteId) => (siteId === 'two' ? failed : succeeded));
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a:b'], edge, passing());
+  expect(out).toMatch(/^4 of 5 sites deployed.*1 failed, 0 not begun\ntwo +failed +no$/s);
+  expect(String(error)).toMatch(/1 sites have not got it/);
+});
+
+it.each([
+  ['one name for all', { ...PAYLOAD, name: 'tag' }, /put \{site\} into/],
+  ['a payload that is none', { ...PAYLOAD, name: 'No Name' }, /name: expected a Worker name/],
+])('nothing is begun with %s', async (_what, payload, message) => {
+  const { error, seen } = await clawctl(
+    ['fleet', file(payload), '--label', 'a:b'],
+    edgeOf(SITES, () => succeeded),
+  );
+  expect(String(error)).toMatch(message);
+  expect(seen.filter(({ method }) => method === 'POST')).toEqual([]);
+});

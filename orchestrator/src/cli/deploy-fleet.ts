@@ -1,0 +1,153 @@
+import {
+  type Command,
+  type DeployPayload,
+  deployPayload,
+  deployResult,
+  explain,
+  isFinal,
+} from '@clawdbot/protocol';
+import { readChange } from './config.ts';
+import { type Desk, show } from './desk.ts';
+import { CliError, messageOf, table } from './io.ts';
+
+export interface FleetOptions {
+  readonly label: readonly string[];
+  /** Deployments begun in a minute, at most. */
+  readonly rate: number;
+  /** Deployments that have not ended, at most. */
+  readonly atOnce: number;
+  /** Nothing more is begun when so many have failed, … */
+  readonly abortMin: number;
+  /** … and they are more than this share of those that have ended. */
+  readonly abortShare: number;
+  /** Of an earlier run that was broken off: what it has begun is followed, not begun again. */
+  readonly resume?: string;
+}
+
+/** What became of one site. */
+interface Outcome {
+  readonly siteId: string;
+  readonly state: Command['state'] | 'refused';
+  readonly proof?: string;
+  readonly why?: string;
+}
+
+const POLL_MS = 500;
+const MINUTE_MS = 60_000;
+/** An orchestrator that is away must not keep the others waiting for ever. */
+const EXPIRES_IN_MS = 60 * MINUTE_MS;
+
+/** Deploys one payload to every site with these labels, `{site}` in it being the site's id. Throws `CliError`. */
+export async function deployFleet(desk: Desk, file: string, options: FleetOptions): Promise<void> {
+  const text = JSON.stringify(await readChange(file, desk.io));
+  const sites = await sitesOf(desk, options.label);
+  const first = payloadOf(text, sites[0] ?? '');
+  if (sites.length > 1 && payloadOf(text, sites[1] ?? '').name === first.name)
+    throw new CliError('every site would get a Worker of the same name: put {site} into the payload’s name');
+  const id = options.resume ?? desk.io.newId();
+  desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
+  const outcomes = await new Fleet(desk, id, options).run(sites, (siteId) => payloadOf(text, siteId));
+  summarize(desk, sites, outcomes);
+}
+
+function payloadOf(text: string, siteId: string): DeployPayload {
+  const payload = deployPayload.safeParse(JSON.parse(text.replaceAll('{site}', siteId)));
+  if (!payload.success) throw new CliError(explain(payload.error));
+  return { expiresInMs: EXPIRES_IN_MS, ...payload.data };
+}
+
+async function sitesOf({ edge }: Desk, labels: readonly string[]): Promise<string[]> {
+  const sites = await edge.allSites(labels);
+  if (sites.length === 0) throw new CliError('no site has these labels');
+  return sites.map(({ id }) => id);
+}
+
+/** Many deployments, some at a time: no more are begun once too many have failed. */
+class Fleet {
+  readonly #desk: Desk;
+  readonly #id: string;
+  readonly #options: FleetOptions;
+  readonly #outcomes: Outcome[] = [];
+  #nextAt = 0;
+
+  constructor(desk: Desk, id: string, options: FleetOptions) {
+    this.#desk = desk;
+    this.#id = id;
+    this.#options = options;
+  }
+
+  /** @returns of those that were begun, in the order of their ends */
+  async run(sites: readonly string[], payload: (siteId: string) => DeployPayload): Promise<Outcome[]> {
+    const left = [...sites];
+    const lane = async (): Promise<void> => {
+      for (let siteId = left.shift(); siteId !== undefined; siteId = left.shift()) {
+        await this.#turn();
+        if (this.#isAborted) return;
+        this.#ended(await this.#one(siteId, payload(siteId)));
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.atOnce }, lane));
+    return this.#outcomes;
+  }
+
+  get #isAborted(): boolean {
+    const { abortMin, abortShare } = this.#options;
+    const failed = this.#outcomes.filter(({ state }) => state !== 'succeeded').length;
+    return failed >= abortMin && failed / this.#outcomes.length > abortShare;
+  }
+
+  async #turn(): Promise<void> {
+    const { io } = this.#desk;
+    const at = Math.max(io.now(), this.#nextAt);
+    this.#nextAt = at + MINUTE_MS / this.#options.rate;
+    if (at > io.now()) await io.wait(at - io.now());
+  }
+
+  async #one(siteId: string, payload: DeployPayload): Promise<Outcome> {
+    const { edge, io } = this.#desk;
+    try {
+      const key = `fleet-${this.#id}-${siteId}`;
+      const { commandId } = await edge.submit({ action: 'deploy_worker', siteId, payload }, key);
+      let command = await edge.command(commandId);
+      while (!isFinal(command.state)) {
+        await io.wait(POLL_MS);
+        command = await edge.command(commandId);
+      }
+      const proof = deployResult.safeParse(command.result).data?.proof;
+      const why = command.error?.message ?? command.reason;
+      return { siteId, state: command.state, ...(proof && { proof }), ...(why !== undefined && { why }) };
+    } catch (error) {
+      return { siteId, state: 'refused', why: messageOf(error) };
+    }
+  }
+
+  #ended(outcome: Outcome): void {
+    const { siteId, state, proof, why } = outcome;
+    this.#outcomes.push(outcome);
+    this.#desk.io.err([siteId, state, proof, why].filter(Boolean).join('  '));
+  }
+}
+
+/** Throws `CliError` unless every site has its Worker. */
+function summarize(desk: Desk, sites: readonly string[], outcomes: readonly Outcome[]): void {
+  const count = (is: (outcome: Outcome) => boolean): number => outcomes.filter(is).length;
+  const deployed = count(({ state }) => state === 'succeeded');
+  const summary = {
+    sites: sites.length,
+    deployed,
+    observed: count(({ proof }) => proof === 'observed'),
+    failed: outcomes.length - deployed,
+    notBegun: sites.length - outcomes.length,
+  };
+  const troubled = outcomes.filter(({ state }) => state !== 'succeeded');
+  show(desk, { ...summary, outcomes }, () =>
+    [
+      `${deployed} of ${summary.sites} sites deployed, ${summary.observed} of them observed; ${summary.failed} failed, ${summary.notBegun} not begun`,
+      ...(troubled.length === 0
+        ? []
+        : [table(troubled.map(({ siteId, state, why = '' }) => [siteId, state, why]))]),
+    ].join('\n'),
+  );
+  if (summary.notBegun > 0) throw new CliError('too many have failed: the others were not begun');
+  if (summary.failed > 0) throw new CliError(`${summary.failed} sites have not got it`);
+}

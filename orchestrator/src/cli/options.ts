@@ -1,0 +1,15 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Of an option that may be repeated. */
+export const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+
+export function whole(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a number from 1 to 9999.');
+}
+
+export function share(text: string): number {
+  const value = Number(text);
+  if (text !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('expected a number from 0 to 1.');
+}

@@ -1,0 +1,63 @@
+import { Failure } from '@clawdbot/protocol';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { CallBudget } from './budget.ts';
+
+const never = new AbortController().signal;
+
+function budgetOf(calls: number, windowMs = 1_000) {
+  const clock = { now: 0 };
+  const wait = async (ms: number, signal: AbortSignal) => {
+    signal.throwIfAborted();
+    clock.now += ms;
+  };
+  return { clock, budget: new CallBudget({ calls, windowMs }, () => clock.now, wait) };
+}
+
+it('never makes more calls in any window than its share, and waits no longer than it must', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 30 }),
+      async (calls, pauses) => {
+        const { clock, budget } = budgetOf(calls);
+        const made: number[] = [];
+        for (const pause of pauses) {
+          clock.now += pause;
+          await budget.take(never);
+          made.push(clock.now);
+        }
+        for (const [n, at] of made.entries()) {
+          const before = made.filter((other) => other > at - 1_000 && other <= at).length;
+          expect(before).toBeLessThanOrEqual(calls);
+          const free = made[n - calls] ?? Number.NEGATIVE_INFINITY;
+          expect(at - (made[n - 1] ?? 0)).toBeLessThanOrEqual(
+            Math.max(700, free + 1_000 - (made[n - 1] ?? 0)),
+          );
+        }
+      },
+    ),
+  );
+});
+
+it('holds everybody back for as long as Cloudflare has asked for', async () => {
+  const { clock, budget } = budgetOf(100);
+  budget.hold(42_000);
+  await budget.take(never);
+  expect(clock.now).toBe(42_000);
+});
+
+it('keeps to a share that has changed meanwhile', async () => {
+  const { clock, budget } = budgetOf(100);
+  for (let n = 0; n < 3; n++) await budget.take(never);
+  budget.share = { calls: 2, windowMs: 1_000 };
+  await budget.take(never);
+  expect(clock.now).toBe(1_000);
+});
+
+it('lets go of who waits when the process stops', async () => {
+  const { budget } = budgetOf(1);
+  await budget.take(never);
+  const stopped = AbortSignal.abort(new Failure('conflict', 'stopped'));
+  await expect(budget.take(stopped)).rejects.toThrow('stopped');
+});

@@ -1,0 +1,58 @@
+import type { Patience } from './patience.ts';
+
+/** So many calls in any window of so many ms. */
+export interface BudgetShare {
+  readonly calls: number;
+  readonly windowMs: number;
+}
+
+/**
+ * This orchestrator's part of what its token may ask of Cloudflare: a call waits until one fits. Who is told to slow
+ * down holds all others back as well, since past its limit a token is blocked for five minutes.
+ * https://developers.cloudflare.com/fundamentals/api/reference/limits/
+ */
+export class CallBudget {
+  readonly #now: () => number;
+  readonly #wait: Patience['wait'];
+  #share: BudgetShare;
+  /** When the calls of the current window were made, oldest first. */
+  #made: number[] = [];
+  #heldUntil = 0;
+
+  constructor(share: BudgetShare, now: () => number, wait: Patience['wait']) {
+    this.#share = share;
+    this.#now = now;
+    this.#wait = wait;
+  }
+
+  /** The edge has said what this orchestrator's part is. */
+  set share(share: BudgetShare) {
+    this.#share = share;
+  }
+
+  /** Resolves when a call may be made, and counts it; rejects when the signal aborts. */
+  async take(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const waitMs = this.#waitMs();
+      if (waitMs <= 0) break;
+      await this.#wait(waitMs, signal);
+    }
+    this.#made.push(this.#now());
+  }
+
+  /** Nobody calls for so long. */
+  hold(ms: number): void {
+    this.#heldUntil = Math.max(this.#heldUntil, this.#now() + ms);
+  }
+
+  #waitMs(): number {
+    const { calls, windowMs } = this.#share;
+    const now = this.#now();
+    const begun = this.#made.findIndex((at) => at > now - windowMs);
+    this.#made = begun < 0 ? [] : this.#made.slice(begun);
+    const blocking = this.#made.at(-calls);
+    const full = this.#made.length >= calls && blocking !== undefined ? blocking + windowMs - now : 0;
+    return Math.max(full, this.#heldUntil - now);
+  }
+}

@@ -1,0 +1,83 @@
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { Bench, commandOf, FIRST } from './bench.fixture.ts';
+import { refusal, saying } from './cloudflare.fixture.ts';
+
+let bench: Bench;
+let deployed: string;
+const never = new AbortController().signal;
+
+beforeAll(() => import('./api.ts'), 20_000);
+beforeEach(async () => {
+  bench = new Bench();
+  bench.cloudflare.serveBy(saying);
+  deployed = (await bench.deploy({ commandId: FIRST })).versionId;
+  bench.events.length = 0;
+});
+
+const changeOutside = () =>
+  bench.script().deployments.unshift({ id: 'theirs', versions: [{ version_id: 'theirs', percentage: 100 }] });
+const shown = () => bench.deployer().workers()[0]?.drift;
+
+it('a Worker that was changed outside is told of once, shown, and left as it is', async () => {
+  changeOutside();
+  expect(await bench.deployer().checkDrift(never)).toBe(true);
+  expect(await bench.deployer().checkDrift(never)).toBe(false);
+  const what = `it was deployed outside: 100 % to version theirs, not 100 % to ${deployed}`;
+  expect(bench.events).toMatchObject([
+    {
+      type: 'worker_deployment',
+      siteId: 'site-1',
+      data: { status: 'drifted', name: 'tracker', error: what },
+    },
+  ]);
+  expect(shown()).toBe(what);
+  expect(bench.serving()).toBe('theirs 100');
+});
+
+it('one that is as it was deployed again, or deployed anew, is in line', async () => {
+  changeOutside();
+  await bench.deployer().checkDrift(never);
+  bench.script().deployments.shift();
+  await bench.deployer().checkDrift(never);
+  expect(bench.events.map(({ data }) => data['status'])).toEqual(['drifted', 'aligned']);
+  expect(shown()).toBeUndefined();
+  changeOutside();
+  await bench.deployer().checkDrift(never);
+  await bench.deploy();
+  expect(shown()).toBeUndefined();
+});
+
+it('one that is gone is told of, too', async () => {
+  bench.cloudflare.scripts.clear();
+  await bench.deployer().checkDrift(never);
+  expect(shown()).toBe('the Worker is gone');
+});
+
+it('takes a fifth of the calls at most, and those first that were not looked at for longest', async () => {
+  for (const n of [2, 3, 4]) await bench.deploy({ name: `w${n}`, commandId: commandOf(n) });
+  const deployer = bench.deployer();
+  deployer.share({ calls: 10, windowMs: 300_000 });
+  bench.cloudflare.calls.length = 0;
+  bench.now += 1_000;
+  await deployer.checkDrift(never);
+  expect(bench.cloudflare.calls).toHaveLength(2);
+  bench.now += 1_000;
+  await deployer.checkDrift(never);
+  const looked = bench.sql.run('SELECT COUNT(*) AS n FROM workers WHERE checked_at IS NOT NULL');
+  expect(looked).toEqual([{ n: 4 }]);
+});
+
+it('a Worker that Cloudflare does not show keeps the others from nothing', async () => {
+  await bench.deploy({ name: 'another', commandId: commandOf(2) });
+  changeOutside();
+  const answer = () => refusal(403, 10_000, 'no');
+  bench.cloudflare.fail({ on: 'GET deployments', when: 'before', answer });
+  await bench.deployer().checkDrift(never);
+  await bench.deployer().checkDrift(never);
+  expect(
+    bench
+      .deployer()
+      .workers()
+      .map(({ drift }) => drift !== undefined),
+  ).toEqual([false, true]);
+});

@@ -1,0 +1,47 @@
+import type { Logger } from '../log.ts';
+import { isStorageFault, LeaseLost } from '../store/index.ts';
+import type { Api, Served } from './api.ts';
+import type { Checked, Records } from './record.ts';
+
+export interface DriftParts {
+  readonly records: Records;
+  readonly api: () => Promise<Api>;
+  readonly log: Logger;
+  /** Calls to Cloudflare that a round may make. */
+  readonly callsMax: () => number;
+}
+
+/**
+ * Looks whether what this orchestrator has deployed still serves: one call each, those first that were not looked at
+ * for longest. What somebody has changed outside is told and shown, never overwritten. @returns whether anything was told
+ */
+export async function checkDrift(
+  { records, api, log, callsMax }: DriftParts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const due = records.toCheck(callsMax());
+  if (due.length === 0) return false;
+  const cloudflare = await api();
+  let told = false;
+  for (const worker of due) {
+    try {
+      const served = await cloudflare.deployments(worker.name, signal);
+      told = records.checked(worker, differenceOf(worker, served)) || told;
+    } catch (error) {
+      if (signal.aborted) return told;
+      if (error instanceof LeaseLost || isStorageFault(error)) throw error;
+      log.warn('it could not be seen whether a Worker was changed outside', { name: worker.name, error });
+    }
+  }
+  return told;
+}
+
+/** In words; undefined when all is as it was deployed. */
+function differenceOf({ versionId }: Checked, served: readonly Served[] | undefined): string | undefined {
+  const [current] = served ?? [];
+  if (current === undefined) return 'the Worker is gone';
+  const [only, another] = current.traffic;
+  if (another === undefined && only?.versionId === versionId && only.percentage === 100) return undefined;
+  const shares = current.traffic.map((share) => `${share.percentage} % to version ${share.versionId}`);
+  return `it was deployed outside: ${shares.join(', ')}, not 100 % to ${versionId}`;
+}

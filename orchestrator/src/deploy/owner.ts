@@ -1,0 +1,39 @@
+import { Failure } from '@clawdbot/protocol';
+import type { ListedVersion } from './api.ts';
+import type { Plan } from './plan.ts';
+import type { Records } from './record.ts';
+import type { Scope } from './scope.ts';
+
+/** Throws `Failure('conflict')` when another site has the name here. */
+export function checkOwnHere({ name, siteId }: Plan, records: Records): void {
+  const known = records.worker(name);
+  if (known?.isDeployed !== true || known.siteId === undefined || known.siteId === siteId) return;
+  throw taken(name, 'another site');
+}
+
+/**
+ * A Worker that is there and that this orchestrator has not deployed: its versions say whose it is. A name is its
+ * first site's. Throws `Failure('conflict')`.
+ */
+export async function checkOwner({ plan, records, api, context }: Scope): Promise<void> {
+  const { name, siteId, source } = plan;
+  const known = records.worker(name);
+  if (known?.isDeployed === true) return;
+  const owner = ownerOf(await api.versions(name, context.signal));
+  if (owner === siteId) return;
+  if (owner !== undefined) throw taken(name, 'another site');
+  if (source.kind === 'upload' && source.body.adopt === true) return;
+  throw new Failure(
+    'conflict',
+    `a Worker called ${name} is there already and was made outside of this system: choose another name, or take it over with "adopt"`,
+  );
+}
+
+/** Whose name was on the newest version that one of our commands has made. */
+function ownerOf(versions: readonly ListedVersion[]): string | undefined {
+  const messages = versions.map(({ message }) => /^clawdbot (\S+) cmd_\S+$/.exec(message ?? '')?.[1]);
+  return messages.find((siteId) => siteId !== undefined);
+}
+
+const taken = (name: string, whose: string): Failure =>
+  new Failure('conflict', `the name ${name} is ${whose}'s: choose another one`);
