@@ -53,7 +53,7 @@ it('a failure’s reason is its error, and not said twice', async () => {
   const vps = 'words-2';
   await site(vps);
   const { commandId } = value(await channelOf(vps).deploy(deployment));
-  const peer = await Peer.connect(vps);
+  const peer = await Peer.connect(vps, {}, `org-of-${vps}`);
   const error = { code: 'cloudflare_refused', message: 'no such account' };
   peer.send(entry(1, { type: 'command_result', commandId, at: 1, state: 'failed', error }));
   await peer.next('ack');

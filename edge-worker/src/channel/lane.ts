@@ -218,7 +218,7 @@ export class Lane implements LanePort {
   acknowledged(log: LogName, applied: number): void {
     if (log === 'control') this.#parts.control.acknowledged(applied);
     else this.#queueAcknowledged(applied);
-    this.#parts.onNews('logs');
+    this.#parts.onNews('counts');
   }
 
   nextBatch(log: LogName): Entry[] {

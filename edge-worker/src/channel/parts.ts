@@ -89,7 +89,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...{ orchestratorId, orgId, db },
     onWritten: () => {
       lane.tellProjected();
-      telling.note('logs');
+      telling.note('counts');
     },
   });
   const alarm = new Alarm(ctx.storage);
