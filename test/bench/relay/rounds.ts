@@ -88,7 +88,8 @@ const jobOf = (
 });
 
 async function measure(generator: Generator, { address, pids }: Target, job: Job) {
-  await becomes(() => answers(urlOf(address)), AWAKE_MS);
+  if (!(await becomes(() => answers(urlOf(address)), AWAKE_MS)))
+    throw new Error(`${address.host} does not answer`);
   const { workerd, node = Number.NaN } = pids;
   const before = { workerd: cpuMsOf(workerd), node: cpuMsOf(node) };
   const measured = await generator.measure(job);
