@@ -6,13 +6,23 @@ import { collect } from './options.ts';
 
 /** `clawctl deploy`. */
 export function addDeploy(program: Command, desk: () => Desk): void {
-  program
-    .command('deploy')
-    .argument('[path]', 'a folder, whose wrangler.jsonc or .toml is read, or a file')
+  withWorker(
+    program
+      .command('deploy')
+      .argument('[path]', 'a folder, whose wrangler.jsonc or .toml is read, or a file')
+      .option('--site <id>', 'the site it belongs to; the only one when there is one')
+      .option('--detach', 'do not wait: it is done when the orchestrator is there'),
+  )
+    .description('deploy a Worker, bundled as wrangler would, and wait for the end')
+    .action((path: string | undefined, options: DeployOptions) => deploy(desk(), path, options));
+}
+
+/** What is deployed, and how: the same for one site and for many. */
+export function withWorker(command: Command): Command {
+  return command
     .addOption(
       new Option('--template <name>', 'instead of a path: a Worker that we ship').choices(templateNames),
     )
-    .option('--site <id>', 'the site it belongs to; the only one when there is one')
     .option('--name <name>', 'the Worker; else as wrangler’s config says, or the folder’s or file’s name')
     .option(
       '--main <path>',
@@ -23,10 +33,7 @@ export function addDeploy(program: Command, desk: () => Desk): void {
     .option('--no-bundle', 'deploy all files of the folder as they are')
     .option('--steps <percentages>', 'roll out by steps, such as 1,10,100', percentages)
     .option('--bake <seconds>', 'how long each step is watched', seconds, 30)
-    .option('--check <path>', 'what is asked for meanwhile', '/')
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('deploy a Worker, bundled as wrangler would, and wait for the end')
-    .action((path: string | undefined, options: DeployOptions) => deploy(desk(), path, options));
+    .option('--check <path>', 'what is asked for meanwhile', '/');
 }
 
 function percentages(text: string): number[] {

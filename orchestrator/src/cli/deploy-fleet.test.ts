@@ -57,7 +57,7 @@ const SITES = ['one', 'two', 'three', 'four', 'five'];
 
 it('every site with the labels gets a Worker of its own name, no faster than the rate', async () => {
   const clock = passing();
-  const args = ['fleet', file(), '--label', 'tier:gold', '--rate', '60', '--at-once', '1'];
+  const args = ['fleet', file(), '--label', 'tier=gold', '--rate', '60', '--at-once', '1'];
   const began = clock.now();
   const { seen, error, out } = await clawctl(
     args,
@@ -81,7 +81,7 @@ it('nothing more is begun once too many have failed, and that is said', async ()
   const edge = edgeOf(SITES, (siteId) => (siteId === 'one' ? succeeded : failed));
   const limits = ['--abort-min', '2', '--abort-share', '0.5', '--at-once', '1'];
   const { error, out, seen } = await clawctl(
-    ['--json', 'fleet', file(), '--label', 'a:b', ...limits],
+    ['--json', 'fleet', file(), '--label', 'a=b', ...limits],
     edge,
     passing(),
   );
@@ -92,7 +92,7 @@ it('nothing more is begun once too many have failed, and that is said', async ()
 
 it('one that fails below the threshold keeps no other from its deployment', async () => {
   const edge = edgeOf(SITES, (siteId) => (siteId === 'two' ? failed : succeeded));
-  const { error, out } = await clawctl(['fleet', file(), '--label', 'a:b'], edge, passing());
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
   expect(out).toMatch(/^4 of 5 sites deployed.*1 failed, 0 not begun\ntwo +failed +no$/s);
   expect(String(error)).toMatch(/1 sites have not got it/);
 });
@@ -102,7 +102,7 @@ it.each([
   ['a payload that is none', { ...PAYLOAD, name: 'No Name' }, /name: expected a Worker name/],
 ])('nothing is begun with %s', async (_what, payload, message) => {
   const { error, seen } = await clawctl(
-    ['fleet', file(payload), '--label', 'a:b'],
+    ['fleet', file(payload), '--label', 'a=b'],
     edgeOf(SITES, () => succeeded),
   );
   expect(String(error)).toMatch(message);

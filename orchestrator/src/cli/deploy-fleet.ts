@@ -7,10 +7,12 @@ import {
   isFinal,
 } from '@clawdbot/protocol';
 import { readChange } from './config.ts';
+import { payloadOf, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { CliError, messageOf, table } from './io.ts';
+import { labelFilter } from './sites.ts';
 
-export interface FleetOptions {
+export interface FleetOptions extends WorkerOptions {
   readonly label: readonly string[];
   /** Deployments begun in a minute, at most. */
   readonly rate: number;
@@ -37,27 +39,49 @@ const MINUTE_MS = 60_000;
 /** An orchestrator that is away must not keep the others waiting for ever. */
 const EXPIRES_IN_MS = 60 * MINUTE_MS;
 
-/** Deploys one payload to every site with these labels, `{site}` in it being the site's id. Throws `CliError`. */
-export async function deployFleet(desk: Desk, file: string, options: FleetOptions): Promise<void> {
-  const text = JSON.stringify(await readChange(file, desk.io));
+/** Deploys a Worker of its own to every site with these labels. Throws `CliError`. */
+export async function deployFleet(
+  desk: Desk,
+  path: string | undefined,
+  options: FleetOptions,
+): Promise<void> {
+  const payload = await payloads(desk, path, options);
   const sites = await sitesOf(desk, options.label);
-  const first = payloadOf(text, sites[0] ?? '');
-  if (sites.length > 1 && payloadOf(text, sites[1] ?? '').name === first.name)
-    throw new CliError('every site would get a Worker of the same name: put {site} into the payload’s name');
+  const first = payload(sites[0] ?? '');
+  if (sites.length > 1 && payload(sites[1] ?? '').name === first.name)
+    throw new CliError('every site would get a Worker of the same name: put {site} into the name');
   const id = options.resume ?? desk.io.newId();
   desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
-  const outcomes = await new Fleet(desk, id, options).run(sites, (siteId) => payloadOf(text, siteId));
-  summarize(desk, sites, outcomes);
+  summarize(desk, sites, await new Fleet(desk, id, options).run(sites, payload));
 }
 
-function payloadOf(text: string, siteId: string): DeployPayload {
-  const payload = deployPayload.safeParse(JSON.parse(text.replaceAll('{site}', siteId)));
+/** What each site gets: `{site}` in a payload's file, in `--name` and in `--var` is the site's id. */
+async function payloads(
+  desk: Desk,
+  path: string | undefined,
+  options: FleetOptions,
+): Promise<(siteId: string) => DeployPayload> {
+  if (path === '-' || path?.endsWith('.json')) {
+    const text = JSON.stringify(await readChange(path, desk.io));
+    return (siteId) => parsed(text.replaceAll('{site}', siteId));
+  }
+  const worker = await workerOf(path, options);
+  return (siteId) => {
+    const of = (text: string) => text.replaceAll('{site}', siteId);
+    const { name, ...rest } = options;
+    const own = { ...rest, var: options.var.map(of), ...(name === undefined ? {} : { name: of(name) }) };
+    return { expiresInMs: EXPIRES_IN_MS, ...payloadOf(worker, siteId, own, desk) };
+  };
+}
+
+function parsed(text: string): DeployPayload {
+  const payload = deployPayload.safeParse(JSON.parse(text));
   if (!payload.success) throw new CliError(explain(payload.error));
   return { expiresInMs: EXPIRES_IN_MS, ...payload.data };
 }
 
 async function sitesOf({ edge }: Desk, labels: readonly string[]): Promise<string[]> {
-  const sites = await edge.allSites(labels);
+  const sites = await edge.allSites(labels.map(labelFilter));
   if (sites.length === 0) throw new CliError('no site has these labels');
   return sites.map(({ id }) => id);
 }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { deployPayload, explain } from '@clawdbot/protocol';
+import { type DeployPayload, deployPayload, explain } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
 import { compatibilityOf, mainOf, type Project, readProject } from './bundle/project.ts';
 import { type TemplateName, templateFolder, templateVars } from './bundle/templates.ts';
@@ -9,9 +9,9 @@ import { follow } from './follow.ts';
 import { CliError, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
 
-export interface DeployOptions {
+/** What is deployed, and how. */
+export interface WorkerOptions {
   readonly template?: TemplateName;
-  readonly site?: string;
   readonly name?: string;
   readonly main?: string;
   readonly compatDate?: string;
@@ -21,6 +21,10 @@ export interface DeployOptions {
   readonly steps?: readonly number[];
   readonly bake: number;
   readonly check: string;
+}
+
+export interface DeployOptions extends WorkerOptions {
+  readonly site?: string;
   readonly detach?: true;
 }
 
@@ -28,7 +32,7 @@ export interface DeployOptions {
 const COMPATIBILITY_DATE = '2026-11-01';
 
 /** What is deployed, and what its folder says of it. */
-interface Worker extends Sources {
+export interface Worker extends Sources {
   readonly project: Project;
   /** What it was made of, for people. */
   readonly made: string;
@@ -36,9 +40,22 @@ interface Worker extends Sources {
 
 /** Deploys a folder, a file or a template, and waits for the end. Throws `CliError`. */
 export async function deploy(desk: Desk, path: string | undefined, options: DeployOptions): Promise<void> {
-  const given = varsOf(options.var);
   const worker = await workerOf(path, options);
   const siteId = await desk.edge.siteOr(options.site);
+  const payload = payloadOf(worker, siteId, options, desk);
+  announce(desk, worker, payload);
+  const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload });
+  await follow(desk, taken, options.detach === true);
+}
+
+/** A site's own deployment of a Worker. Throws `CliError` on what cannot be deployed. */
+export function payloadOf(
+  worker: Worker,
+  siteId: string,
+  options: WorkerOptions,
+  { places }: Pick<Desk, 'places'>,
+): DeployPayload {
+  const given = varsOf(options.var);
   const { config } = worker.project;
   const vars = { ...config.vars, ...given };
   const { template } = options;
@@ -49,16 +66,14 @@ export async function deploy(desk: Desk, path: string | undefined, options: Depl
     compatibilityDate: COMPATIBILITY_DATE,
     ...compatibilityOf(config),
     ...(options.compatDate && { compatibilityDate: options.compatDate }),
-    vars: template === undefined ? vars : templateVars(template, { siteId, ...desk.places }, vars),
+    vars: template === undefined ? vars : templateVars(template, { siteId, ...places }, vars),
     ...(options.steps && { strategy: gradual(options.steps, options) }),
   });
   if (!payload.success) throw new CliError(explain(payload.error));
-  announce(desk, worker, payload.data);
-  const taken = await desk.edge.submit({ action: 'deploy_worker', siteId, payload: payload.data });
-  await follow(desk, taken, options.detach === true);
+  return payload.data;
 }
 
-const gradual = (steps: readonly number[], { bake, check }: DeployOptions) => ({
+const gradual = (steps: readonly number[], { bake, check }: WorkerOptions) => ({
   type: 'gradual',
   steps,
   bakeMs: bake * 1_000,
@@ -92,7 +107,8 @@ function varsOf(pairs: readonly string[]): Record<string, string> {
   );
 }
 
-async function workerOf(path: string | undefined, options: DeployOptions): Promise<Worker> {
+/** Bundles it, once for however many sites. Throws `CliError`. */
+export async function workerOf(path: string | undefined, options: WorkerOptions): Promise<Worker> {
   const { template } = options;
   if ((path === undefined) === (template === undefined))
     throw new CliError('name what to deploy: a folder, a file, or a template with --template');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withWorker } from './deploy-command.ts';
 import { deployFleet, type FleetOptions } from './deploy-fleet.ts';
 import { listDeployments, type RollbackOptions, rollback } from './deployments.ts';
 import type { Desk } from './desk.ts';
@@ -27,13 +28,12 @@ export function addDeployments(program: Command, desk: () => Desk): void {
 }
 
 export function addFleet(program: Command, desk: () => Desk): void {
-  program
-    .command('fleet')
-    .argument(
-      '<file>',
-      'the payload of deploy_worker as JSON, with {site} in its name; "-" is standard input',
-    )
-    .requiredOption('--label <name:value>', 'the sites that have this label; may be repeated', collect, [])
+  withWorker(
+    program
+      .command('fleet')
+      .argument('[path]', 'a folder or a file, as of deploy, or the payload of deploy_worker as .json or "-"')
+      .requiredOption('--label <name=value>', 'the sites that have this label; may be repeated', collect, []),
+  )
     .option('--rate <n>', 'deployments begun in a minute', whole, 60)
     .option('--at-once <n>', 'deployments that have not ended', whole, 10)
     .option('--abort-min <n>', 'begin nothing more when so many have failed …', whole, 5)
@@ -45,5 +45,5 @@ export function addFleet(program: Command, desk: () => Desk): void {
     )
     .option('--resume <id>', 'go on with a run that was broken off')
     .description('deploy a Worker to every site with some labels, each its own')
-    .action((file: string, options: FleetOptions) => deployFleet(desk(), file, options));
+    .action((path: string | undefined, options: FleetOptions) => deployFleet(desk(), path, options));
 }

@@ -8,7 +8,7 @@ export interface SitesOptions {
 
 /** All of them, or those that have every one of these labels. */
 export async function listSites(desk: Desk, { label }: SitesOptions): Promise<void> {
-  const sites = await desk.edge.allSites(label.map(pairOf).map((pair) => pair.join(':')));
+  const sites = await desk.edge.allSites(label.map(labelFilter));
   show(desk, sites, () =>
     list(
       ['SITE', 'ORCHESTRATOR', 'STATE', 'LABELS', 'HOST NAMES', 'NAME'],
@@ -183,6 +183,9 @@ const labelsText = (labels: Site['labels']): string =>
   Object.entries(labels)
     .map(([name, value]) => `${name}=${value}`)
     .join(',');
+
+/** `tier=gold` as the edge's filter has it. Throws `CliError`. */
+export const labelFilter = (text: string): string => pairOf(text).join(':');
 
 function pairOf(text: string): [name: string, value: string] {
   const at = text.indexOf('=');
