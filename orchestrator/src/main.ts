@@ -152,6 +152,7 @@ class Rooms {
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
         rollback_worker: (body, context) => deployer.rollback(body, context),
+        adopt_worker: (body, context) => deployer.adopt(body, context),
         update_config: (body) => settings.apply(body),
       }),
       releaseWorkers: (siteId) => deployer.release(siteId),

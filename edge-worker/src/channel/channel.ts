@@ -26,6 +26,7 @@ import type { Lane } from './lane.ts';
 import { prepareModules } from './modules.ts';
 import { openParts, type Parts } from './parts.ts';
 import {
+  type AdoptSubmission,
   type Answer,
   type ChannelRpc,
   type ChannelState,
@@ -180,6 +181,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
 
   rollback(submission: RollbackSubmission): Promise<Answer<Taken>> {
     return answer(() => this.#changed(this.#parts.control.rollback(submission)));
+  }
+
+  adopt(submission: AdoptSubmission): Promise<Answer<Taken>> {
+    return answer(() => this.#changed(this.#parts.control.adopt(submission)));
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {

@@ -20,7 +20,13 @@ import type { Commands, NewCommand } from './commands.ts';
 import type { Configs } from './configs.ts';
 import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
-import type { ConfigSubmission, DeploySubmission, RollbackSubmission, Taken } from './rpc.ts';
+import type {
+  AdoptSubmission,
+  ConfigSubmission,
+  DeploySubmission,
+  RollbackSubmission,
+  Taken,
+} from './rpc.ts';
 import type { Secrets } from './secrets.ts';
 
 export interface ControlParts {
@@ -87,6 +93,17 @@ export class Control {
       return this.#queue(
         { ...asked, type: 'rollback_worker', subject: fields.name, expiresInMs },
         (envelope) => ({ type: 'rollback_worker', ...envelope, ...fields }),
+      );
+    });
+  }
+
+  adopt(submission: AdoptSubmission): Taken {
+    const { expiresInMs, ...fields } = submission.payload;
+    return this.#once(submission, { adopt: fields }, (asked) => {
+      this.#parts.configs.site(submission.siteId);
+      return this.#queue(
+        { ...asked, type: 'adopt_worker', subject: fields.name, expiresInMs },
+        (envelope) => ({ type: 'adopt_worker', ...envelope, ...fields }),
       );
     });
   }
@@ -182,7 +199,7 @@ export class Control {
 
   /** Takes a submission once: a repeat with the same key and request gets the first answer. */
   #once(
-    submission: DeploySubmission | RollbackSubmission | ConfigSubmission,
+    submission: DeploySubmission | RollbackSubmission | AdoptSubmission | ConfigSubmission,
     request: unknown,
     take: (asked: Asked) => Taken,
   ): Taken {

@@ -1,4 +1,5 @@
 import type {
+  AdoptPayload,
   ChannelStanding,
   Command,
   CommandState,
@@ -73,6 +74,7 @@ interface Submission<P> {
 }
 export type DeploySubmission = Submission<DeployPayload>;
 export type RollbackSubmission = Submission<RollbackPayload>;
+export type AdoptSubmission = Submission<AdoptPayload>;
 export type ConfigSubmission = Submission<UpdateConfigPayload>;
 
 export interface SecretSubmission {
@@ -176,6 +178,7 @@ export interface ChannelRpc {
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
   rollback(submission: RollbackSubmission): Promise<Answer<Taken>>;
+  adopt(submission: AdoptSubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
   deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>>;
   command(commandId: string): Promise<Answer<Command>>;

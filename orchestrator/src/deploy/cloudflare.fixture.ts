@@ -12,6 +12,8 @@ export interface Script {
   versions: Version[];
   readonly deployments: { id: string; versions: { version_id: string; percentage: number }[] }[];
   routes: string[];
+  /** Not on workers.dev. */
+  isHidden?: boolean;
 }
 
 const metadata = z.strictObject({
@@ -85,6 +87,7 @@ export function fakeCloudflare() {
   async function handle(call: string, name: string, id: string, request: Request): Promise<Response> {
     if (call === 'PUT script') return put(name, request);
     if (call === 'GET subdomain' && name === '') return envelope({ subdomain: 'agency' });
+    if (call === 'GET domains') return envelope(domains);
     if (call === 'PUT domains') {
       domains.push(z.looseObject({ hostname: z.string(), service: z.string() }).parse(await request.json()));
       return envelope({});
@@ -113,6 +116,8 @@ export function fakeCloudflare() {
         script.deployments.unshift({ id: nextId('deployment'), versions });
         return envelope(script.deployments[0]);
       }
+      case 'GET subdomain':
+        return envelope({ enabled: script.isHidden !== true, previews_enabled: false });
       case 'POST subdomain':
         return envelope({ enabled: true, previews_enabled: false });
       case 'PUT routes':

@@ -39,6 +39,7 @@ const deployment = z.discriminatedUnion('status', [
   deployed,
   z.object({ status: z.enum(['failed', 'cancelled']), name: z.string(), error }),
   z.object({ status: z.enum(['drifted', 'aligned']), name: z.string(), error }),
+  z.object({ status: z.literal('adopted'), name: z.string() }),
   z.object({ status: z.literal('shifting'), name: z.string(), percentage: z.number() }),
 ]);
 
@@ -62,6 +63,8 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
         return { words: `${it.name} was changed outside${because(it.error)}`, trouble: true };
       case 'aligned':
         return { words: `${it.name} is again as it was deployed`, trouble: false };
+      case 'adopted':
+        return { words: `${it.name} was taken over as it is`, trouble: false };
       case 'shifting':
         return { words: `${it.name}: the new version has ${it.percentage} % of the traffic`, trouble: false };
       case 'deployed':
