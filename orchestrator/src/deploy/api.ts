@@ -29,6 +29,7 @@ const deployments = z.object({
     deployments: z.array(
       z.object({
         id: z.string(),
+        annotations,
         versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })),
       }),
     ),
@@ -51,6 +52,7 @@ export interface ListedVersion {
 }
 export interface Served {
   readonly deploymentId: string;
+  readonly message: string | undefined;
   readonly traffic: Traffic;
 }
 export interface Upload {
@@ -132,7 +134,7 @@ export class Api {
       another === undefined ? only?.traffic[0]?.versionId : await this.tagged(name, tag, signal);
     const own = list.find(({ traffic }) => traffic.some((share) => share.versionId === versionId));
     if (versionId === undefined || own === undefined) throw missing(name);
-    return { deploymentId: own.deploymentId, traffic: [{ versionId, percentage: 100 }] };
+    return { ...own, traffic: [{ versionId, percentage: 100 }] };
   }
 
   /** Uploads a version that does not serve yet. @returns its id */
@@ -272,9 +274,11 @@ export class Api {
 
 const servedOf = ({
   id,
+  annotations: notes,
   versions: shares,
 }: z.infer<typeof deployments>['result']['deployments'][number]): Served => ({
   deploymentId: id,
+  message: notes?.['workers/message'],
   traffic: shares.map(({ version_id, percentage }) => ({ versionId: version_id, percentage })),
 });
 

@@ -10,7 +10,11 @@ interface Version {
 }
 export interface Script {
   versions: Version[];
-  readonly deployments: { id: string; versions: { version_id: string; percentage: number }[] }[];
+  readonly deployments: {
+    id: string;
+    versions: { version_id: string; percentage: number }[];
+    annotations?: Record<string, string>;
+  }[];
   routes: string[];
   /** Not on workers.dev. */
   isHidden?: boolean;
@@ -45,6 +49,7 @@ export const dropped = (): Response => {
 };
 
 const newDeployment = z.looseObject({
+  annotations: z.record(z.string(), z.string()),
   versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })),
 });
 
@@ -112,8 +117,8 @@ export function fakeCloudflare() {
       case 'GET deployments':
         return envelope({ deployments: script.deployments });
       case 'POST deployments': {
-        const { versions } = newDeployment.parse(await request.json());
-        script.deployments.unshift({ id: nextId('deployment'), versions });
+        const { versions, annotations } = newDeployment.parse(await request.json());
+        script.deployments.unshift({ id: nextId('deployment'), versions, annotations });
         return envelope(script.deployments[0]);
       }
       case 'GET subdomain':

@@ -22,7 +22,7 @@ import { begin, upload } from './uploading.ts';
 export async function run(plan: Plan, context: CommandContext, parts: EngineParts): Promise<DeployResult> {
   const known = parts.records.find(plan.commandId);
   let deployment = known ?? parts.records.intend(plan, () => context.progress('validated'));
-  let isRepeat = known !== undefined || context.resumed;
+  const isRepeat = known !== undefined || context.resumed;
   let material: ReturnType<typeof obtain> | undefined;
   while (!isEnd(deployment.step)) {
     const scope: Scope = {
@@ -33,7 +33,6 @@ export async function run(plan: Plan, context: CommandContext, parts: EnginePart
       },
     };
     deployment = await advanced(deployment, scope);
-    isRepeat = false;
   }
   return resultOf(deployment);
 }

@@ -57,6 +57,16 @@ it('is refused across a migration of Durable Objects, which Cloudflare does not 
   expect(bench.serving()).toBe(`${newer} 100`);
 });
 
+it('is done once, although the database was restored and does not know that it was', async () => {
+  await bench.rollback();
+  const { length } = bench.script().deployments;
+  bench.sql.run('DELETE FROM deployments WHERE command_id = ?', commandOf(9));
+  const again = await bench.rollback({ again: true }, { resumed: true });
+  expect(again).toMatchObject({ versionId: older, proof: 'observed' });
+  expect(bench.serving()).toBe(`${older} 100`);
+  expect(bench.script().deployments).toHaveLength(length);
+});
+
 it('that is cancelled brings back what served', async () => {
   bench.cloudflare.serveBy(() => {
     bench.cancel();

@@ -3,6 +3,7 @@ import type { Served } from './api.ts';
 import { checkOwner } from './owner.ts';
 import type { Scope } from './scope.ts';
 import type { Deployment, Traffic } from './state.ts';
+import { messageOf } from './upload.ts';
 
 /** Finds the version that a rollback goes to. */
 export async function locate(deployment: Deployment, scope: Scope): Promise<Deployment> {
@@ -21,6 +22,8 @@ async function earlierVersion(scope: Scope): Promise<{ versionId: string; before
   const [current] = served ?? [];
   if (served === undefined || current === undefined) throw refused(`there is no Worker called ${name}`);
   await checkOwner(scope);
+  const done = doneBefore(served, scope);
+  if (done !== undefined) return done;
   const versionId = source.body.versionId ?? lastWhole(served, name);
   const isServing = current.traffic.some(
     (share) => share.versionId === versionId && share.percentage === 100,
@@ -28,6 +31,16 @@ async function earlierVersion(scope: Scope): Promise<{ versionId: string; before
   if (isServing) throw refused(`version ${versionId} of ${name} serves everybody already`);
   await checkDeployable(versionId, current.traffic, scope);
   return { versionId, before: current.traffic };
+}
+
+/** An earlier run, of which this database does not know, may have done it: doing it again would undo it. */
+function doneBefore(
+  [current, previous]: readonly Served[],
+  { plan, isRepeat }: Scope,
+): { versionId: string; before: Traffic } | undefined {
+  const versionId = current?.traffic[0]?.versionId;
+  if (!isRepeat || current?.message !== messageOf(plan) || versionId === undefined) return undefined;
+  return { versionId, before: previous?.traffic ?? current.traffic };
 }
 
 /** The version that served everybody last, before what is now. */

@@ -1,6 +1,7 @@
 import { Failure } from '@clawdbot/protocol';
 import { addressOf } from './addresses.ts';
 import type { Served } from './api.ts';
+import type { Plan } from './plan.ts';
 import { checkHealth, type Health } from './probe.ts';
 import type { Scope } from './scope.ts';
 import { accepted, type Deployment, type Facts, isFirst, type Step, versionOf } from './state.ts';
@@ -83,23 +84,22 @@ async function serve(deployment: Deployment, scope: Scope, percentage: number): 
   const { signal } = context;
   const wanted = trafficAt(deployment, percentage);
   const isWithin = deployment.facts.deploymentId !== undefined;
-  // A first version serves since its upload.
-  if (isRepeat || isWithin || isFirst(deployment)) {
+  if (isRepeat || isWithin) {
     const [current] = (await api.deployments(plan.name, signal)) ?? [];
     if (current !== undefined && isSame(current.traffic, wanted)) return current.deploymentId;
-    if (!isAsLeft(deployment, current)) throw changed(plan.name);
+    if (!isAsLeft(deployment, current, plan)) throw changed(plan.name);
   }
   const force = plan.source.kind === 'earlier' && plan.source.body.force === true;
   return api.serve(plan.name, wanted, { message: messageOf(plan), force }, signal);
 }
 
-const isAsLeft = (
-  { facts: { deploymentId, before = [] } }: Deployment,
-  current: Served | undefined,
-): boolean =>
-  deploymentId === undefined
-    ? isSame(current?.traffic ?? [], before)
-    : current?.deploymentId === deploymentId;
+/** What this command has divided itself, also in a run that this database does not know of, counts as left so. */
+function isAsLeft(deployment: Deployment, current: Served | undefined, plan: Plan): boolean {
+  const { deploymentId, before = [] } = deployment.facts;
+  if (current?.message === messageOf(plan)) return true;
+  if (deploymentId !== undefined) return current?.deploymentId === deploymentId;
+  return isSame(current?.traffic ?? [], before);
+}
 
 const changed = (name: string): Failure =>
   new Failure('conflict', `${name} was deployed by somebody else during this rollout, which was given up`);

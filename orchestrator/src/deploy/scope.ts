@@ -18,7 +18,7 @@ export interface EngineParts extends Pick<Patience, 'wait'> {
 export interface Scope extends EngineParts {
   readonly plan: Plan;
   readonly context: CommandContext;
-  /** An earlier run may have made this step's call: look before it is made. */
+  /** An earlier run, or an earlier database, may have made the calls of any step: look before they are made. */
   readonly isRepeat: boolean;
   /** Got once in a run; gone with it. */
   readonly material: () => Promise<Material>;

@@ -14,6 +14,10 @@ export function trafficAt(deployment: Deployment, percentage: number): Traffic {
 const has = (traffic: Traffic, { versionId, percentage }: Share): boolean =>
   traffic.some((share) => share.versionId === versionId && share.percentage === percentage);
 
+/** Whether this deployment has divided the traffic so, also if it was cut off before it could write that down. */
+export const isOwn = (traffic: Traffic, deployment: Deployment, stages: readonly number[]): boolean =>
+  [0, ...stages].some((percentage) => isSame(traffic, trafficAt(deployment, percentage)));
+
 /** Whether both divide the traffic alike; a version at 0 % counts, since it can be asked for by name. */
 export const isSame = (one: Traffic, other: Traffic): boolean =>
   one.length === other.length && one.every((share) => has(other, share));

@@ -1,9 +1,8 @@
 import { Failure } from '@clawdbot/protocol';
 import type { Served } from './api.ts';
-import type { Plan } from './plan.ts';
 import type { Scope } from './scope.ts';
 import { type Deployment, isFirst } from './state.ts';
-import { isSame, trafficAt } from './traffic.ts';
+import { isOwn } from './traffic.ts';
 import { messageOf } from './upload.ts';
 
 /** A rollback is not given up because Cloudflare does not answer for a while: an hour, beside what each call is repeated. */
@@ -54,10 +53,6 @@ async function undone(deployment: Deployment, scope: Scope): Promise<string> {
   return gone ? 'nothing of it is left' : `its version ${own} stays, and serves nobody`;
 }
 
-/** Whether this deployment has divided the traffic so, also if it was cut off before it could write that down. */
-const isOfThis = (deployment: Deployment, { traffic }: Served, { rollout }: Plan): boolean =>
-  [0, ...rollout.stages].some((percentage) => isSame(traffic, trafficAt(deployment, percentage)));
-
 /** The Worker was made by this deployment. */
 async function removed(
   served: readonly Served[],
@@ -77,10 +72,8 @@ async function restored(
   { api, plan, context, records }: Scope,
 ): Promise<string> {
   const { before = [] } = deployment.facts;
-  if (
-    current === undefined ||
-    !isOfThis({ ...deployment, facts: { ...deployment.facts, versionId: own } }, current, plan)
-  )
+  const known = { ...deployment, facts: { ...deployment.facts, versionId: own } };
+  if (current === undefined || !isOwn(current.traffic, known, plan.rollout.stages))
     return 'what serves was left as it is';
   await api.serve(plan.name, before, { message: messageOf(plan), force: true }, context.stop);
   const body = plan.source.kind === 'upload' ? plan.source.body : undefined;

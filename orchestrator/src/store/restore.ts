@@ -150,9 +150,9 @@ export function continueLogs(
  */
 const MARK_DEPLOYMENTS = [
   `UPDATE commands SET body = json_set(body, '$.again', json('true'))
-   WHERE state <> 'done' AND type = 'deploy_worker'`,
+   WHERE state <> 'done' AND type IN ('deploy_worker', 'rollback_worker')`,
   `UPDATE log_inbox SET body = json_set(body, '$.again', json('true'))
-   WHERE CASE WHEN json_valid(body) THEN body ->> 'type' END = 'deploy_worker'`,
+   WHERE CASE WHEN json_valid(body) THEN body ->> 'type' END IN ('deploy_worker', 'rollback_worker')`,
 ];
 
 /** Whether this is a restored database, and the edge has not said yet which commands have ended meanwhile. */
