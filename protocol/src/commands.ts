@@ -73,8 +73,10 @@ export const workerBinding = z.discriminatedUnion('type', [
 ]);
 export type WorkerBinding = z.infer<typeof workerBinding>;
 
-/** Tells a Worker its own version: our templates answer it in the header `Worker-Version`. */
+/** Tells a Worker its own version … */
 export const VERSION_BINDING = 'CF_VERSION_METADATA';
+/** … which it may say in each answer; our templates do. In lower case. */
+export const VERSION_HEADER = 'worker-version';
 
 const healthCheck = z.strictObject({
   path: z.string().startsWith('/').max(500),

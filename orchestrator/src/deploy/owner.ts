@@ -26,7 +26,7 @@ export async function checkOwner({ plan, records, api, context }: Scope): Promis
   if (source.kind === 'upload' && source.body.adopt === true) return;
   throw new Failure(
     'conflict',
-    `a Worker called ${name} is there already and was made outside of this system: choose another name, or take it over with "adopt"`,
+    `a Worker called ${name} is there already and was made outside of this system: choose another name, or take it over first ("clawctl adopt ${name}")`,
   );
 }
 

@@ -29,6 +29,7 @@ const reporter = (state: LinkState, more: Partial<StatusSources> = {}) =>
     rttMs: () => 12,
     queues: () => ({ inbox: 1, outbox: 2, deadLetters: 0 }),
     workers: (siteId) => (siteId === undefined || siteId === 'site-1' ? [WORKER] : []),
+    checks: () => [],
     settings: {
       configOf: (siteId) => (siteId === 'site-1' ? config : undefined),
       statusOf: (siteId) =>
