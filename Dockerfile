@@ -24,6 +24,8 @@ COPY --from=dependencies /app ./
 COPY protocol/src protocol/src
 COPY orchestrator/src orchestrator/src
 COPY orchestrator/bin orchestrator/bin
+# What "clawctl deploy --template" bundles.
+COPY orchestrator/templates orchestrator/templates
 RUN install -d -o 1000 -g 1000 -m 700 /var/lib/clawdbot \
  && ln -s /app/orchestrator/bin/clawctl.mjs /usr/local/bin/clawctl
 # "node" in the base image, by number, so that a read-only or user-remapped runtime need not look it up.

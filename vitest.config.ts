@@ -3,12 +3,15 @@ import { defineConfig } from 'vitest/config';
 /**
  * - `node`: unit tests beside the source of everything that runs in Node.
  * - `workerd`: the edge's tests, inside workerd (edge-worker/vitest.config.ts).
- * - `e2e`: the whole system as real processes. It runs after the others and one file at a time, because it
- *   measures how soon something is noticed.
- * - `browser`: the dashboard, in a real Chromium on the whole system.
+ * - `templates`: the Workers that we ship, inside workerd too.
+ * - `e2e`: the whole system as real processes. It runs after the others, two files at a time.
+ * - `timing`: those of them that measure how soon something is noticed, one file at a time.
+ * - `browser`: the dashboard on the whole system and the tag on a page, in a real Chromium.
  * - `faults`: the whole system, broken on purpose, one file at a time as well.
  * - `simulation`: both sides in one process under simulated time, on all cores: one file at a time.
  */
+const TIMING = ['dialling', 'outages', 'takeover'].map((name) => `test/e2e/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -24,14 +27,26 @@ export default defineConfig({
         },
       },
       './edge-worker/vitest.config.ts',
+      './orchestrator/templates/vitest.config.ts',
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: TIMING,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'timing',
+          include: TIMING,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -40,7 +55,7 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -50,7 +65,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -59,7 +74,7 @@ export default defineConfig({
           include: ['test/simulation/**/*.test.ts'],
           testTimeout: 60_000,
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

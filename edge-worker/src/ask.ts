@@ -30,7 +30,7 @@ const late = () =>
 
 export function unwrap<T>(answer: Answer<T>): T {
   if (answer.ok) return answer.value;
-  throw Failure.fromWire(answer.error);
+  throw Failure.fromWire(answer.error, answer.headers);
 }
 
 /**

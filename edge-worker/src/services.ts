@@ -2,11 +2,13 @@ import { hexOf, pooledRandomBytes } from './bytes.ts';
 import type { ChannelRpc } from './channel/rpc.ts';
 import { Directory } from './data/directory.ts';
 import { Keys } from './data/keys.ts';
+import { PublicConfigCache } from './data/public-configs.ts';
 import type { Env } from './env.ts';
 import type { Hosts } from './hosts.ts';
 import type { HubRpc } from './hub/rpc.ts';
 import { Lanes } from './relay/lanes.ts';
 import { RouteTables } from './relay/routes.ts';
+import { Trunks } from './relay/trunks.ts';
 
 export { CONTROL_LANE } from '@clawdbot/protocol';
 
@@ -34,6 +36,8 @@ export interface Services {
   readonly keys: Keys;
   readonly lanes: Lanes;
   readonly routeTables: RouteTables;
+  readonly trunks: Trunks;
+  readonly publicConfigs: PublicConfigCache;
   channel(orchestratorId: string, lane: number): ChannelPort;
   hub(orgId: string): HubPort;
   /** Milliseconds since the epoch. */
@@ -50,6 +54,8 @@ const directory = new Directory(now);
 const keys = new Keys(now);
 const lanes = new Lanes(now);
 const routeTables = new RouteTables(now);
+const trunks = new Trunks();
+const publicConfigs = new PublicConfigCache(now);
 
 /** A name's id is a keyed hash of it, which measured 3 % of a relayed request; an id, unlike a stub, may be kept. */
 const channelIds = new Map<string, DurableObjectId>();
@@ -77,6 +83,8 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
     keys,
     lanes,
     routeTables,
+    trunks,
+    publicConfigs,
     // The cast: a stub has the object's very methods, but its types make arrays of the tuples in them.
     channel: (orchestratorId, lane) =>
       env.CHANNEL.get(channelId(env.CHANNEL, `${orchestratorId}/${lane}`)) as unknown as ChannelPort,

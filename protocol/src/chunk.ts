@@ -22,20 +22,35 @@ export interface Chunk {
 /** Of a message with the largest chunk. */
 export const CHUNK_MESSAGE_BYTES_MAX = HEADER_BYTES + BODY_CHUNK_BYTES_MAX;
 
+/** A chunk whose bytes are still in the pieces in which they came. */
+export interface Parts {
+  readonly id: number;
+  readonly last: boolean;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** @param buffer is written over, from its beginning, when it is given; what is returned is a view of it */
-export function encodeChunk(
-  { id, last, bytes }: Chunk,
+export function encodeParts(
+  { id, last, parts }: Parts,
   buffer?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
-  if (bytes.length > BODY_CHUNK_BYTES_MAX) throw new RangeError(`a chunk of ${bytes.length} bytes`);
-  const length = HEADER_BYTES + bytes.length;
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (bytes > BODY_CHUNK_BYTES_MAX) throw new RangeError(`a chunk of ${bytes} bytes`);
+  const length = HEADER_BYTES + bytes;
   const message = buffer?.subarray(0, length) ?? new Uint8Array(length);
   const view = new DataView(message.buffer, message.byteOffset);
   view.setUint32(0, (VERSION << 24) | ((last ? LAST : 0) << 16));
   view.setUint32(4, id);
-  message.set(bytes, HEADER_BYTES);
+  let at = HEADER_BYTES;
+  for (const part of parts) {
+    message.set(part, at);
+    at += part.length;
+  }
   return message;
 }
+
+export const encodeChunk = ({ id, last, bytes }: Chunk): Uint8Array<ArrayBuffer> =>
+  encodeParts({ id, last, parts: [bytes] });
 
 /** Throws `ProtocolError` on anything but a well-formed chunk. The bytes are a view, not a copy. */
 export function decodeChunk(message: Uint8Array): Chunk {

@@ -216,6 +216,8 @@ export const updateConfigPayload = z
     base: z.int().min(0),
     patch: json.optional(),
     config: json.optional(),
+    /** Why: it stands in the config's history. */
+    note: z.string().min(1).max(500).optional(),
     expiresInMs: expiresInMs.optional(),
   })
   .refine((payload) => (payload.patch === undefined) !== (payload.config === undefined), {

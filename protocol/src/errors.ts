@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { HeaderList } from './headers.ts';
+import './wording.ts';
 
 /**
  * Every error code that crosses the channel or the HTTP API, with its HTTP status and whether the same
@@ -63,6 +65,8 @@ export interface FailureDetails {
   readonly retryAfterMs?: number;
   readonly execution?: Execution;
   readonly cause?: unknown;
+  /** What the answer says besides, where the caller is a browser's page: never part of the error as it travels. */
+  readonly headers?: HeaderList;
 }
 
 /** The one error class that our own code throws on purpose; anything else that is thrown is a bug or a fault. */
@@ -96,11 +100,12 @@ export class Failure extends Error {
     };
   }
 
-  static fromWire(error: WireError): Failure {
+  static fromWire(error: WireError, headers?: HeaderList): Failure {
     const { retryAfterMs, execution } = error;
     return new Failure(error.code, error.message, {
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       ...(execution === undefined ? {} : { execution }),
+      ...(headers === undefined ? {} : { headers }),
     });
   }
 }
@@ -109,17 +114,24 @@ export class Failure extends Error {
 export function explain(error: z.ZodError, root = ''): string {
   const lines = error.issues.slice(0, 3).map((issue) => {
     const { path: tail, expected } = complaint(issue);
-    const path = [...(root === '' ? [] : [root]), ...tail.map(String)].join('.');
+    const path = pathText([...(root === '' ? [] : [root]), ...tail]);
     return `${path === '' ? 'the body' : path}: ${expected}`;
   });
   const more = error.issues.length - lines.length;
   return lines.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
+/** As it would be written: `routes[0].path`. */
+function pathText(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, n) => (typeof part === 'number' ? `[${part}]` : `${n === 0 ? '' : '.'}${String(part)}`))
+    .join('');
+}
+
 /** zod says "Invalid key" and "Unrecognized key" of the object around; the reader wants the key itself. */
 function complaint(issue: z.core.$ZodIssue): { path: PropertyKey[]; expected: string } {
   const [key] = issue.code === 'unrecognized_keys' ? issue.keys : [];
-  if (key !== undefined) return { path: [...issue.path, key], expected: 'expected no such member' };
+  if (key !== undefined) return { path: [...issue.path, key], expected: issue.message };
   const inner = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
   return {
     path: issue.path,

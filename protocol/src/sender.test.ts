@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeChunk } from './chunk.ts';
-import { BATCH_BYTES_MAX } from './limits.ts';
+import { BATCH_BYTES_MAX, BODY_CHUNK_BYTES_MAX } from './limits.ts';
 import { FrameSender } from './sender.ts';
 
 function rig() {
@@ -46,10 +46,11 @@ describe('the sender', () => {
   it('a body follows the frames given before it', () => {
     const { sender, sent } = rig();
     sender.push('head');
-    sender.pushBody(2, new Uint8Array(70_000));
+    sender.pushBody(2, new Uint8Array(BODY_CHUNK_BYTES_MAX + 9));
     expect(sent[0]).toBe('["head"]');
     expect(sent.slice(1).map((bytes) => decodeChunk(bytes as Uint8Array).bytes.length)).toEqual([
-      65_536, 4_464,
+      BODY_CHUNK_BYTES_MAX,
+      9,
     ]);
   });
 

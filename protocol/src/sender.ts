@@ -1,4 +1,4 @@
-import { CHUNK_MESSAGE_BYTES_MAX, type Chunk, chunksOf, encodeChunk } from './chunk.ts';
+import { CHUNK_MESSAGE_BYTES_MAX, chunksOf, encodeChunk, encodeParts, type Parts } from './chunk.ts';
 import { BATCH_BYTES_MAX } from './limits.ts';
 
 /** All that a session sees of its socket. */
@@ -9,8 +9,8 @@ export interface Wire {
   close(code: number, reason: string): void;
 }
 
-/** As many as may be on a socket at a time (SOCKET_BODY_BYTES_MAX). */
-const FREE_BUFFERS_MAX = 8;
+/** 1 MiB in all: more pieces than these are on a socket at a time only when they are small. */
+const FREE_BUFFERS_MAX = 4;
 
 /** Runs `task` once, after the events of this turn: `setImmediate` in Node, `setTimeout 0` in workerd. */
 export type Defer = (task: () => void) => void;
@@ -60,10 +60,10 @@ export class FrameSender<F> {
   }
 
   /** Sends a piece of a streamed body, behind the frames given so far: control goes before bytes. */
-  pushChunk(chunk: Chunk, sent: () => void): void {
+  pushChunk(chunk: Parts, sent: () => void): void {
     this.flush();
     const buffer = this.#free.pop() ?? new Uint8Array(CHUNK_MESSAGE_BYTES_MAX);
-    this.#wire.sendBytes(encodeChunk(chunk, buffer), () => {
+    this.#wire.sendBytes(encodeParts(chunk, buffer), () => {
       if (this.#free.length < FREE_BUFFERS_MAX) this.#free.push(buffer);
       sent();
     });

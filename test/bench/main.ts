@@ -1,4 +1,5 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
+import { config } from './config/config.ts';
 import { deploy } from './deploy/deploy.ts';
 import { idle } from './idle/idle.ts';
 import { lanes } from './lanes/lanes.ts';
@@ -6,7 +7,7 @@ import { relay } from './relay/relay.ts';
 import { streams } from './streams/streams.ts';
 import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, lanes, streams, idle, sync, deploy };
+const BENCHMARKS = { relay, lanes, streams, idle, sync, config, deploy };
 const DEFAULT = 'relay';
 
 const usage = (): string =>

@@ -56,12 +56,12 @@ describe('POST /api/v1/orchestrator answers 400 with the path of what is wrong',
     ['neither patch nor config', configure({ base: 1 }), 'payload'],
     ['both patch and config', configure({ base: 1, patch: {}, config: {} }), 'payload'],
     ['an unknown member of the config', configure({ base: 1, config: { rooutes: [] } }), 'rooutes'],
-    ['a route without a path', routes({ path: undefined }), 'routes.0.path'],
-    ['a route’s path that is none', routes({ path: 'no-slash' }), 'routes.0.path'],
-    ['an upstream with a password', routes({ upstream: 'http://a:b@127.0.0.1' }), 'routes.0.upstream'],
-    ['an unknown offline rule', routes({ offline: 'maybe' }), 'routes.0.offline'],
-    ['a method in small letters', routes({ methods: ['get'] }), 'routes.0.methods.0'],
-    ['a timeout that is too long', routes({ timeoutMs: 10_000_000 }), 'routes.0.timeoutMs'],
+    ['a route without a path', routes({ path: undefined }), 'routes[0].path'],
+    ['a route’s path that is none', routes({ path: 'no-slash' }), 'routes[0].path'],
+    ['an upstream with a password', routes({ upstream: 'http://a:b@127.0.0.1' }), 'routes[0].upstream'],
+    ['an unknown offline rule', routes({ offline: 'maybe' }), 'routes[0].offline'],
+    ['a method in small letters', routes({ methods: ['get'] }), 'routes[0].methods[0]'],
+    ['a timeout that is too long', routes({ timeoutMs: 10_000_000 }), 'routes[0].timeoutMs'],
   ])('%s', async (_, body, path) => {
     const { generation } = await system().config();
     const current = JSON.stringify(body)?.replace('"base":1', `"base":${generation}`);

@@ -97,3 +97,23 @@ test('the console relays nothing, the relay has no API, and another Host is nobo
 test('a site that nobody knows is 404', async () => {
   expect((await fetch(`${system().file.relayUrl}/s/no-such-site/echo`)).status).toBe(404);
 });
+
+test('of many customers at a time each gets their own answer, whoever leaves meanwhile', async () => {
+  const { relayUrl, siteId } = system().file;
+  const ask = async (n: number): Promise<void> => {
+    // Every fourth leaves before its answer: its request may be the one that carries others' to the object.
+    const leaves = n % 4 === 0;
+    const signal = leaves ? AbortSignal.timeout(n % 8) : AbortSignal.timeout(10_000);
+    const asked = fetch(`${relayUrl}/s/${siteId}/echo/${n}`, { signal }).then(async (answer) => {
+      expect([answer.status, await answer.json()]).toMatchObject([200, { url: `/echo/${n}` }]);
+    });
+    if (leaves) await asked.catch((error: unknown) => expect(signal.reason).toBe(error));
+    else await asked;
+  };
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: 32 }, async () => {
+      while (next < 600) await ask(next++);
+    }),
+  );
+});

@@ -8,7 +8,7 @@ The sandbox is ready (${seconds} s). All of it is on this machine:
   console        ${file.edgeUrl}            API and channel
   relay          ${file.relayUrl}/s/${file.siteId}/…   customers' requests
   orchestrator   ${file.orchestratorUrl}/health
-  deployed Workers are listed at ${file.workersUrl}
+${file.demoUrl === undefined ? '' : `  demo page      ${file.demoUrl}/?gclid=demo   submit its form, and see ${file.upstreamUrl}/_log\n`}  deployed Workers are listed at ${file.workersUrl}
   the demo site's upstream is ${file.upstreamUrl}
 
 Try, in another terminal:

@@ -15,6 +15,7 @@ const sandbox = await Sandbox.prepare({
   dir: '.sandbox',
   ports: 'usual',
   output: dev ? 'terminal' : 'files',
+  demoPage: true,
   say,
 }).catch(fail);
 

@@ -16,6 +16,8 @@ export const sandboxFile = z.object({
   /** Answers `{ "<worker name>": "<its url>" }`. */
   workersUrl: z.string(),
   upstreamUrl: z.string(),
+  /** The demo site's page, behind a Worker and with a tag; absent where it was not asked for. */
+  demoUrl: z.string().optional(),
   orgId: z.string(),
   orchestratorId: z.string(),
   siteId: z.string(),

@@ -13,6 +13,7 @@ import { USUAL_PORTS } from './ports.ts';
 import { endLeftovers } from './processes/leftovers.ts';
 import { Part, type PartSpec } from './processes/part.ts';
 import { notedPids, notePids, type Pids, publish, type SandboxFile, unpublish } from './sandbox-file.ts';
+import { deployDemoPage } from './seed/demo-page.ts';
 import { configureDemo, Operator } from './seed/demo-site.ts';
 import { migrate } from './seed/migrations.ts';
 import { DEMO, OTHER, register } from './seed/tenants.ts';
@@ -28,6 +29,8 @@ export interface SandboxOptions {
   readonly env?: PartEnv;
   /** Faults in the sources of the edge and of the orchestrator. */
   readonly mutations?: readonly Mutation[];
+  /** The demo site's page, with a Worker before it and a tag in it. */
+  readonly demoPage?: boolean;
   /** Told what a person should know: a port that was taken, a part that died. */
   readonly say?: (line: string) => void;
 }
@@ -40,6 +43,9 @@ export class Sandbox implements Control {
   readonly #parts: ReadonlyMap<string, Part>;
   readonly #control: ControlServer;
   readonly #about: Omit<SandboxFile, 'pids'>;
+  readonly #wantsDemoPage: boolean;
+  readonly #say: (line: string) => void;
+  #demoUrl: string | undefined;
   #published = false;
 
   /** Prepares the folder; nothing runs yet. Fails when a sandbox already runs in it. */
@@ -64,12 +70,14 @@ export class Sandbox implements Control {
   private constructor(
     layout: Layout,
     settings: EdgeSettings,
-    { output = 'files', env = {}, mutations = [], say = () => undefined }: SandboxOptions,
+    { output = 'files', env = {}, mutations = [], demoPage = false, say = () => undefined }: SandboxOptions,
   ) {
     this.layout = layout;
     this.cron = new Cron(layout.urls.admin, layout.adminToken);
     this.#settings = settings;
     this.#about = describe(layout);
+    this.#wantsDemoPage = demoPage;
+    this.#say = say;
     const specs = partSpecs(
       layout,
       workerds(layout, settings),
@@ -87,13 +95,20 @@ export class Sandbox implements Control {
 
   /** As `.sandbox/sandbox.json` has it. */
   get file(): SandboxFile {
-    return { ...this.#about, pids: this.#pids() };
+    const demoUrl = this.#demoUrl;
+    return { ...this.#about, ...(demoUrl === undefined ? {} : { demoUrl }), pids: this.#pids() };
   }
 
   /** Starts every part, in the order in which they need each other, and waits until all of it answers. */
   async start(): Promise<void> {
     const besides = ['upstream', 'cloudflare', 'workers'].map((name) => this.#part(name).start());
     await Promise.all([this.#startChannel(), ...besides]);
+    if (this.#wantsDemoPage) {
+      // Everything else works without it.
+      await this.deployDemoPage().catch((error: Error) =>
+        this.#say(`There is no demo page: ${error.message}`),
+      );
+    }
     await this.#control.listen();
     this.#published = true;
     this.#publish();
@@ -149,6 +164,13 @@ export class Sandbox implements Control {
     await placeDashboard(assetsDir(this.layout.dir));
     await this.stopPart('edge');
     await this.startPart('edge');
+  }
+
+  /** Deploys what is new of the demo site's page. */
+  async deployDemoPage(): Promise<void> {
+    const operator = new Operator(this.layout.urls.edge, this.#about.adminToken);
+    this.#demoUrl = await deployDemoPage(operator, this.#about, join(this.layout.dir, 'demo-page.json'));
+    this.#publish();
   }
 
   /** Ends everything; the orchestrator first, so that it can say goodbye to the edge. */

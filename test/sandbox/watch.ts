@@ -6,11 +6,12 @@ import type { Sandbox } from './sandbox.ts';
 /** An editor saves in several steps, and several files at once. */
 const SETTLE_MS = 150;
 
-/** Whose code lies in which folders. */
+/** Whose code lies in which folders; the demo page is no process, but Workers. */
 const SOURCES: Record<string, readonly string[]> = {
   edge: ['edge-worker/src', 'edge-worker/dashboard/src', 'protocol/src'],
   orchestrator: ['orchestrator/src', 'protocol/src'],
   upstream: ['test/sandbox/upstream'],
+  'demo page': ['orchestrator/templates'],
   cloudflare: ['test/sandbox/cloudflare'],
 };
 
@@ -54,6 +55,7 @@ async function reload(sandbox: Sandbox, parts: readonly string[], say: (line: st
 
 async function reloadPart(sandbox: Sandbox, part: string): Promise<void> {
   if (part === 'edge') return sandbox.reloadEdge();
+  if (part === 'demo page') return sandbox.deployDemoPage();
   await sandbox.stopPart(part);
   await sandbox.startPart(part);
 }

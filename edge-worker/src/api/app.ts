@@ -3,12 +3,14 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { VERSION } from '../version.ts';
 import { act } from './act.ts';
 import { cancelCommand, getCommand, listCommands } from './commands.ts';
+import * as configs from './configs.ts';
 import * as deadLetters from './deadletters.ts';
 import { listDeployments } from './deployments.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
+import { getPublicConfig } from './public-config.ts';
 import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
 import { toItself } from './self.ts';
@@ -22,6 +24,7 @@ export function apiApp(): ApiApp {
   describeItself(api);
 
   api.use(ownPages);
+  api.openapi(routes.getPublicConfigRoute, getPublicConfig);
   // Nobody is signed in yet, or any more.
   api.on('POST', '/session', limitedBody);
   api.openapi(routes.createSessionRoute, createSession);
@@ -66,7 +69,10 @@ export function apiApp(): ApiApp {
   api.openapi(routes.pauseSiteRoute, sites.pauseSite);
   api.openapi(routes.resumeSiteRoute, sites.resumeSite);
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
-  api.openapi(routes.getSiteConfigRoute, sites.getSiteConfig);
+
+  api.openapi(routes.getSiteConfigRoute, configs.getSiteConfig);
+  api.openapi(routes.listConfigHistoryRoute, configs.listConfigHistory);
+  api.openapi(routes.getConfigGenerationRoute, configs.getConfigGeneration);
 
   api.openapi(routes.putSecretRoute, putSecret);
   api.openapi(routes.listSecretsRoute, listSecrets);

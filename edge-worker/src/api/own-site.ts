@@ -1,5 +1,7 @@
 import { Failure } from '@clawdbot/protocol';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
+import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext } from './env.ts';
 
 /**
@@ -13,4 +15,10 @@ export async function ownSite(c: ApiContext, siteId: string): Promise<SiteEntry>
     throw new Failure('not_found', `no site "${siteId}" in this organisation`);
   }
   return site;
+}
+
+/** The object that holds a site of the asker's organisation. Throws `not_found`, for another organisation's too. */
+export async function ownChannel(c: ApiContext, siteId: string): Promise<ChannelRpc> {
+  const { orchestratorId } = await ownSite(c, siteId);
+  return c.env.services.channel(orchestratorId, CONTROL_LANE);
 }

@@ -145,15 +145,13 @@ describe('a site', () => {
     [{ id: 'Not An Id' }, 'id'],
     [{ id: 'shop', name: '' }, 'name'],
     [{ id: 'shop', labels: { 'A B': 'x' } }, 'labels.A B'],
-    [{ id: 'shop', hostnames: ['nodot'] }, 'hostnames.0'],
-    [{ id: 'shop', hostnames: ['Upper.example.com'] }, 'hostnames.0'],
+    [{ id: 'shop', hostnames: ['nodot'] }, 'hostnames[0]'],
+    [{ id: 'shop', hostnames: ['Upper.example.com'] }, 'hostnames[0]'],
     [{ id: 'shop', extra: 1 }, 'extra'],
   ])('%j is 400 at %s', async (body, path) => {
     const response = await create(body);
     expect(response.status).toBe(400);
-    expect((await response.json<Problem>()).detail).toContain(
-      `${path}: expected`.replace('name: expected', 'name: '),
-    );
+    expect((await response.json<Problem>()).detail).toContain(`${path}: `);
   });
 });
 

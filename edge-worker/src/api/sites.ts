@@ -2,7 +2,6 @@ import { Failure, type PatchSite, type Site } from '@clawdbot/protocol';
 import type {
   createSiteRoute,
   deleteSiteRoute,
-  getSiteConfigRoute,
   getSiteRoute,
   listSitesRoute,
   patchSiteRoute,
@@ -16,7 +15,6 @@ import { Sites } from '../data/sites.ts';
 import { type Hosts, hostnameOf } from '../hosts.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
-import { ownSite } from './own-site.ts';
 
 const sitesOf = (c: ApiContext) => new Sites(c.env.services.db, c.var.user.org_id);
 const channelOf = (c: ApiContext, { orchestratorId }: Pick<Site, 'orchestratorId'>) =>
@@ -96,9 +94,4 @@ export const deleteSite: ApiHandler<typeof deleteSiteRoute> = async (c) => {
   await sites.remove(site.id);
   c.env.services.directory.forget(site.id, site.hostnames);
   return c.body(null, 204);
-};
-
-export const getSiteConfig: ApiHandler<typeof getSiteConfigRoute> = async (c) => {
-  const site = await ownSite(c, c.req.valid('param').id);
-  return c.json(await ask(channelOf(c, site).config(site.siteId)), 200);
 };

@@ -19,6 +19,8 @@ import { Upload } from './upload.ts';
 
 interface Waiting<T> {
   readonly requestId: string;
+  /** Milliseconds since the epoch: nothing of an answer is expected behind it. */
+  readonly dueAt: number;
   readonly resolve: (value: T) => void;
   readonly reject: (failure: Failure) => void;
 }
@@ -61,14 +63,14 @@ export class Calls {
     return this.#open.size;
   }
 
-  relay(requestId: string): { id: number; reply: Promise<RelayReply> } {
+  relay(requestId: string, dueAt: number): { id: number; reply: Promise<RelayReply> } {
     const { promise: reply, resolve, reject } = Promise.withResolvers<RelayReply>();
-    return { id: this.#add({ kind: 'relay', requestId, resolve, reject }), reply };
+    return { id: this.#add({ kind: 'relay', requestId, dueAt, resolve, reject }), reply };
   }
 
-  status(requestId: string): { id: number; reply: Promise<StatusReport> } {
+  status(requestId: string, dueAt: number): { id: number; reply: Promise<StatusReport> } {
     const { promise: reply, resolve, reject } = Promise.withResolvers<StatusReport>();
-    return { id: this.#add({ kind: 'status', requestId, resolve, reject }), reply };
+    return { id: this.#add({ kind: 'status', requestId, dueAt, resolve, reject }), reply };
   }
 
   /** Sends a request's body behind its head, as credit allows. */
@@ -160,6 +162,15 @@ export class Calls {
     }
   }
 
+  /** Ends the calls that were not answered in time: the last resort, since the orchestrator keeps each deadline itself. */
+  expire(now: number): void {
+    for (const [id, call] of this.#open) {
+      if (now < call.dueAt || (call.kind === 'relay' && call.answer !== undefined)) continue;
+      this.fail(id, late());
+      this.#cancel(id, 'it was not answered in time');
+    }
+  }
+
   /** The socket is gone: what was sent may have been executed. */
   failAll(reason: string): void {
     for (const id of [...this.#open.keys()]) {
@@ -208,3 +219,8 @@ export class Calls {
     return this.#lastId;
   }
 }
+
+const late = () =>
+  new Failure('deadline_exceeded', 'no answer in time; it may have been done: look before you repeat it', {
+    execution: 'may_have_executed',
+  });

@@ -538,7 +538,7 @@ describe('config', () => {
     );
     expect(error).toMatchObject({
       code: 'bad_request',
-      message: expect.stringContaining('payload.config.routes.0.path'),
+      message: expect.stringContaining('payload.config.routes[0].path'),
     });
   });
 

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import {
   type ChannelStanding,
   type Command,
+  type ConfigGenerationDetail,
   type DeadLetter,
   type DeadLetterDetail,
   Failure,
@@ -36,8 +37,10 @@ import {
   type DeploymentQuery,
   type DeploySubmission,
   type Erasure,
+  type GenerationPage,
   type Incumbency,
   type LetterPage,
+  type PublicPart,
   type ReceiptPage,
   type ReceiptQuery,
   type RelayCall,
@@ -49,7 +52,9 @@ import {
   type Taken,
 } from './rpc.ts';
 import { Sockets } from './sockets.ts';
+import { after } from './timer.ts';
 import { useToken } from './tokens.ts';
+import { Trunks } from './trunks.ts';
 
 interface ChannelEnv {
   /** The objects of this orchestrator's other lanes. */
@@ -68,6 +73,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #parts: Parts;
   /** What the sockets here belong to: lane 0, or one that carries calls only. */
   readonly #lane: Lane | CallLane;
+  readonly #trunks: Trunks;
   #awake = false;
 
   constructor(ctx: DurableObjectState, env: ChannelEnv) {
@@ -84,6 +90,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       peer: (name) => env.CHANNEL.getByName(name),
     });
     this.#lane = this.#parts.callLane ?? this.#parts.lane;
+    this.#trunks = new Trunks({ relay: (call) => this.#relay(call), now: Date.now, after });
     this.#sockets.rehydrate(this.#lane);
     if (this.#lane === this.#parts.lane) this.#parts.lane.wake();
   }
@@ -145,7 +152,20 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    return answer(() => (this.#parts.callLane ?? this.#parts.door).relay(call));
+    return answer(() => this.#relay(call));
+  }
+
+  async exchange(trunk: string, calls: string): Promise<string> {
+    return JSON.stringify(await this.#trunks.exchange(trunk, JSON.parse(calls)));
+  }
+
+  async pickUp(requestId: string): Promise<Answer<RelayReply>> {
+    const picked = await answer(() => this.#trunks.pickUp(requestId));
+    return picked.ok ? picked.value : picked;
+  }
+
+  #relay(call: RelayCall): Promise<RelayReply> {
+    return (this.#parts.callLane ?? this.#parts.door).relay(call);
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
@@ -188,7 +208,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
-    return answer(() => this.#changed(this.#parts.control.updateConfig(submission)));
+    return answer(() => {
+      const taken = this.#parts.control.updateConfig(submission);
+      return this.#changed({ ...taken, warnings: this.#parts.configStates.warnings(submission.siteId) });
+    });
   }
 
   deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>> {
@@ -221,10 +244,19 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {
-    return answer(() => {
-      const running = this.#parts.state.running(siteId);
-      return { ...this.#parts.configs.state(siteId), ...(running === undefined ? {} : { running }) };
-    });
+    return answer(() => this.#parts.configStates.of(siteId));
+  }
+
+  configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>> {
+    return answer(() => this.#parts.history.list(siteId, limit, after));
+  }
+
+  configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>> {
+    return answer(() => this.#parts.history.get(siteId, generation));
+  }
+
+  publicConfig(siteId: string): Promise<Answer<PublicPart>> {
+    return answer(() => this.#parts.publicConfigs.of(siteId));
   }
 
   putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {

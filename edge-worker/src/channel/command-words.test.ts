@@ -80,7 +80,12 @@ it('dashboards are told the same', () =>
 it('of commands that are older than this, the generation and the reason are found, and told to D1', () =>
   withObject(({ sql, meta, orchestratorId, clock }) => {
     for (const column of ['subject', 'reason']) sql.run(`ALTER TABLE commands DROP COLUMN ${column}`);
-    for (const table of ['receipts', 'parcels', 'stale_answers']) sql.run(`DROP TABLE ${table}`);
+    for (const column of ['note', 'command_id', 'applied_at', 'failures', 'failed_at', 'error'])
+      sql.run(`ALTER TABLE configs DROP COLUMN ${column}`);
+    for (const column of ['runs_generation', 'runs_digest'])
+      sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
+    for (const table of ['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'])
+      sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
     const older = (id: string, type: string, state: string, generation: number | null) => {
       sql.run(

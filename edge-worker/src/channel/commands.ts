@@ -31,6 +31,19 @@ export interface NewCommand {
   readonly expiresAt?: number;
 }
 
+/** What a command was about that has ended. */
+export interface EndedCommand {
+  readonly type: CommandType;
+  readonly siteId: string;
+  readonly generation?: number;
+}
+
+interface Outcome {
+  readonly reason?: string;
+  readonly result?: unknown;
+  readonly error?: CommandResult['error'];
+}
+
 /** A command as lists show it, with the version that guards its projection. */
 export interface CommandFact {
   readonly id: string;
@@ -134,7 +147,8 @@ export class Commands {
       command.expiresAt ?? null,
     );
     this.#history.state(command.id, 'queued', now, `by ${command.actor}`);
-    return taken(this.#row(command.id));
+    const { id, generation } = command;
+    return { commandId: id, state: 'queued', ...(generation === undefined ? {} : { generation }) };
   }
 
   /**
@@ -142,14 +156,15 @@ export class Commands {
    * differ, a history still never goes back in time.
    * @returns whether it moved
    */
-  move(
-    id: string,
-    to: CommandState,
-    at: number,
-    outcome: { reason?: string; result?: unknown; error?: CommandResult['error'] } = {},
-  ): boolean {
+  move(id: string, to: CommandState, at: number, outcome: Outcome = {}): boolean {
+    return this.#move(id, to, at, outcome) !== undefined;
+  }
+
+  /** @returns the command that moved, as it was before */
+  #move(id: string, to: CommandState, at: number, outcome: Outcome): SqlRow | undefined {
     const row = this.#row(id);
-    if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to) return false;
+    if (row === undefined || isFinal(commandState.parse(row['state'])) || row['state'] === to)
+      return undefined;
     const when = Math.max(at, int(row, 'updated_at'));
     const { reason, result, error } = outcome;
     this.#touch(id);
@@ -164,7 +179,7 @@ export class Commands {
       id,
     );
     this.#history.state(id, to, when, reason ?? error?.message);
-    return true;
+    return row;
   }
 
   /** It runs; and so it was delivered, whose acknowledgement may be on its way still. */
@@ -178,13 +193,19 @@ export class Commands {
     if (this.#row(id) !== undefined) this.#history.milestone(id, milestone, at, detail);
   }
 
-  /** @returns whether this ended the command (a second result changes nothing) */
-  end({ commandId, state, at, result, error, reason }: CommandResult): boolean {
-    return this.move(commandId, state, at, {
+  /** @returns the command that this ended; undefined when it had ended before: a second result changes nothing */
+  end({ commandId, state, at, result, error, reason }: CommandResult): EndedCommand | undefined {
+    const row = this.#move(commandId, state, at, {
       result,
       ...(error === undefined ? {} : { error }),
       ...(reason === undefined ? {} : { reason }),
     });
+    if (row === undefined) return undefined;
+    return {
+      type: commandType.parse(row['type']),
+      siteId: text(row, 'site_id'),
+      ...(row['generation'] === null ? {} : { generation: int(row, 'generation') }),
+    };
   }
 
   /** The orchestrator has committed these positions. */
@@ -198,17 +219,15 @@ export class Commands {
     for (const row of rows) this.move(text(row, 'id'), 'delivered', at);
   }
 
-  /** Queued commands of a site (of one type) behind position `offered`. */
-  queued(siteId: string, offered: number, type?: CommandType): { id: string; seq: number }[] {
+  /** Queued commands of a site behind position `offered`, in their order. */
+  queued(siteId: string, offered: number): { id: string; seq: number; type: CommandType }[] {
     return this.#sql
       .run(
-        `SELECT id, seq FROM commands
-         WHERE site_id = ?1 AND state = 'queued' AND seq > ?2 AND (?3 IS NULL OR type = ?3)`,
+        `SELECT id, seq, type FROM commands WHERE site_id = ? AND state = 'queued' AND seq > ? ORDER BY seq`,
         siteId,
         offered,
-        type ?? null,
       )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
+      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
   }
 
   /** The command's entry is another one now. */
@@ -302,8 +321,8 @@ export class Commands {
 
 const jsonOrNull = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
 
-const taken = (row: SqlRow | undefined): Taken => ({
+const taken = (row: SqlRow): Taken => ({
   commandId: text(row, 'id'),
-  state: commandState.parse(row?.['state']),
-  ...(row?.['generation'] == null ? {} : { generation: int(row, 'generation') }),
+  state: commandState.parse(row['state']),
+  ...(row['generation'] == null ? {} : { generation: int(row, 'generation') }),
 });

@@ -1,6 +1,7 @@
 import {
   digestOf,
   EMPTY_CONFIG,
+  editedConfig,
   explain,
   Failure,
   int,
@@ -8,7 +9,6 @@ import {
   json,
   mergePatch,
   type SiteConfig,
-  type SiteConfigState,
   type Sql,
   siteConfig,
   text,
@@ -21,6 +21,21 @@ export interface KnownSite {
   readonly paused: boolean;
   readonly generation: number;
   readonly config: SiteConfig;
+}
+
+/** A generation: what it is, and the digest by which both sides name it. */
+export interface NextConfig {
+  readonly generation: number;
+  readonly digest: string;
+  readonly config: SiteConfig;
+}
+
+/** Who made a generation, when and why, and the command that brings it to the orchestrator. */
+export interface Authorship {
+  readonly at: number;
+  readonly actor: string;
+  readonly note?: string | undefined;
+  readonly commandId?: string;
 }
 
 /** Desired config per site, by generation: the truth, of which every other copy is a projection. */
@@ -80,7 +95,7 @@ export class Configs {
 
   /** @returns whether the site was known */
   remove(siteId: string): boolean {
-    for (const table of ['configs', 'secrets'])
+    for (const table of ['configs', 'secrets', 'worker_vars'])
       this.#sql.run(`DELETE FROM ${table} WHERE site_id = ?`, siteId);
     const gone = this.#sql.run(`DELETE FROM sites WHERE site_id = ? RETURNING site_id`, siteId);
     this.#cache.delete(siteId);
@@ -100,10 +115,7 @@ export class Configs {
   }
 
   /** One generation out of a site's history. */
-  at(
-    siteId: string,
-    generation: number,
-  ): { generation: number; digest: string; config: SiteConfig } | undefined {
+  at(siteId: string, generation: number): NextConfig | undefined {
     const [row] = this.#sql.run(
       `SELECT digest, config FROM configs WHERE site_id = ? AND generation = ?`,
       siteId,
@@ -122,55 +134,44 @@ export class Configs {
    * Throws `Failure('stale_base')` when the base is not the current generation, `bad_request` when the outcome
    * is no valid config.
    */
-  next(
-    siteId: string,
-    payload: UpdateConfigPayload,
-  ): { generation: number; digest: string; config: SiteConfig } {
+  next(siteId: string, payload: UpdateConfigPayload): NextConfig {
     const site = this.site(siteId);
     if (payload.base !== site.generation) {
       const message = `payload.base: the config is at generation ${site.generation}, not ${payload.base}: read it again and base the edit on that`;
       throw new Failure('stale_base', message);
     }
     const wanted = payload.patch === undefined ? payload.config : this.#patched(site.config, payload.patch);
-    const parsed = siteConfig.safeParse(wanted);
+    const parsed = editedConfig.safeParse(wanted);
     if (!parsed.success) throw new Failure('bad_request', explain(parsed.error, 'payload.config'));
     return { generation: site.generation + 1, digest: digestOf(parsed.data), config: parsed.data };
   }
 
   /** In the caller's transaction, with the command that announces it. */
-  commit(
-    siteId: string,
-    next: { generation: number; digest: string; config: SiteConfig },
-    at: number,
-    actor: string,
-  ): void {
+  commit(siteId: string, next: NextConfig, { at, actor, note, commandId }: Authorship): void {
     this.#sql.run(
-      `INSERT INTO configs VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO configs (site_id, generation, digest, config, at, actor, note, command_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       siteId,
       next.generation,
       next.digest,
       JSON.stringify(next.config),
       at,
       actor,
+      note ?? null,
+      commandId ?? null,
     );
     this.#sql.run(`UPDATE sites SET generation = ? WHERE site_id = ?`, next.generation, siteId);
     this.#cache.delete(siteId);
   }
 
-  state(siteId: string): SiteConfigState {
-    const { generation, config } = this.site(siteId);
-    const [row] = this.#sql.run(
-      `SELECT at FROM configs WHERE site_id = ? AND generation = ?`,
+  /** A generation is sent once more, by another command. In the caller's transaction. */
+  broughtBy(siteId: string, generation: number, commandId: string): void {
+    this.#sql.run(
+      `UPDATE configs SET command_id = ? WHERE site_id = ? AND generation = ?`,
+      commandId,
       siteId,
       generation,
     );
-    return {
-      siteId,
-      generation,
-      digest: digestOf(config),
-      config,
-      ...(row === undefined ? {} : { updatedAt: int(row, 'at') }),
-    };
   }
 
   #patched(config: SiteConfig, patch: Json): Json {

@@ -17,7 +17,9 @@ import {
 import { ZodError } from 'zod';
 import type { Blobs } from './blobs.ts';
 import type { Commands, NewCommand } from './commands.ts';
-import type { Configs } from './configs.ts';
+import type { ConfigHistory } from './config-history.ts';
+import type { ConfigReports } from './config-reports.ts';
+import type { Configs, NextConfig } from './configs.ts';
 import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
 import type {
@@ -34,6 +36,8 @@ export interface ControlParts {
   readonly outbox: Outbox;
   readonly commands: Commands;
   readonly configs: Configs;
+  readonly history: Pick<ConfigHistory, 'prune'>;
+  readonly reports: Pick<ConfigReports, 'isQuarantined'>;
   readonly blobs: Blobs;
   readonly deployments: Pick<Deployments, 'asked'>;
   readonly secrets: Pick<Secrets, 'list'>;
@@ -110,17 +114,16 @@ export class Control {
 
   updateConfig(submission: ConfigSubmission): Taken {
     const { siteId, payload, actor } = submission;
-    const { configs, now } = this.#parts;
+    const { configs, history, now } = this.#parts;
     const { expiresInMs, ...edit } = payload;
     return this.#once(submission, edit, (asked) => {
       const next = configs.next(siteId, payload);
       this.#supersede(siteId);
-      configs.commit(siteId, next, now(), actor);
-      return this.#queue({ ...asked, type: 'update_config', ...about(next), expiresInMs }, (envelope) => ({
-        type: 'update_config',
-        ...envelope,
-        ...next,
-      }));
+      const taken = this.#queueConfig(next, { ...asked, expiresInMs });
+      const { commandId } = taken;
+      configs.commit(siteId, next, { at: now(), actor, note: payload.note, commandId });
+      history.prune(siteId, next.generation);
+      return taken;
     });
   }
 
@@ -149,16 +152,13 @@ export class Control {
     });
   }
 
-  /** Sends a generation of a site's config anew: the orchestrator's database is another one. */
+  /** Sends a generation of a site's config anew, unless it was refused too often. */
   sendConfig(siteId: string, generation: number): void {
-    const known = this.#parts.configs.at(siteId, generation);
-    if (known === undefined) return;
+    const { configs, reports } = this.#parts;
+    const known = configs.at(siteId, generation);
+    if (known === undefined || reports.isQuarantined(siteId, generation)) return;
     const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
-    this.#queue({ ...asked, type: 'update_config', ...about({ generation }) }, (envelope) => ({
-      type: 'update_config',
-      ...envelope,
-      ...known,
-    }));
+    configs.broughtBy(siteId, generation, this.#queueConfig(known, asked).commandId);
   }
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */
@@ -213,6 +213,17 @@ export class Control {
     );
   }
 
+  #queueConfig(next: NextConfig, asked: Asked & { expiresInMs: number | undefined }): Taken {
+    const { generation } = next;
+    const command = {
+      ...asked,
+      type: 'update_config',
+      subject: `generation ${generation}`,
+      generation,
+    } as const;
+    return this.#queue(command, (envelope) => ({ type: 'update_config', ...envelope, ...next }));
+  }
+
   #queue(
     {
       expiresInMs,
@@ -232,10 +243,12 @@ export class Control {
   /** A newer generation makes older ones that never left pointless, but for those that a deployment waits for. */
   #supersede(siteId: string): void {
     const { commands, outbox } = this.#parts;
-    const deployments = commands.queued(siteId, outbox.offered, 'deploy_worker');
-    const behind = Math.max(outbox.offered, ...deployments.map(({ seq }) => seq));
-    for (const queued of commands.queued(siteId, behind, 'update_config')) {
-      this.#withdraw(queued, 'cancelled', 'superseded');
+    const queued = commands.queued(siteId, outbox.offered);
+    const deployments = queued.filter(({ type }) => type === 'deploy_worker');
+    const behind = Math.max(0, ...deployments.map(({ seq }) => seq));
+    for (const command of queued) {
+      if (command.type === 'update_config' && command.seq > behind)
+        this.#withdraw(command, 'cancelled', 'superseded');
     }
   }
 
@@ -248,11 +261,6 @@ export class Control {
     return true;
   }
 }
-
-const about = ({ generation }: { generation: number }) => ({
-  generation,
-  subject: `generation ${generation}`,
-});
 
 /** What stands in the place of a command that is not to be run. */
 export const withdrawn = (commandId: string): string =>

@@ -1,4 +1,4 @@
-import type { HeaderList, Route } from '@clawdbot/protocol';
+import { Failure, type HeaderList, type Route } from '@clawdbot/protocol';
 import type { RelayCall, RelayReply } from './rpc.ts';
 
 type Cors = NonNullable<Route['cors']>;
@@ -35,6 +35,13 @@ export function withCors(call: Pick<RelayCall, 'headers'>, { cors }: Route, repl
   if (cors === undefined) return reply;
   const own = reply.headers.filter(([name]) => name.toLowerCase() !== 'access-control-allow-origin');
   return { ...reply, headers: [...own, ...originHeaders(call, cors)] };
+}
+
+/** As `withCors`, so that a page may read that it failed, and when to try again. Throws what it is given, or that. */
+export function throwWithCors(call: Pick<RelayCall, 'headers'>, { cors }: Route, thrown: unknown): never {
+  if (cors === undefined || !(thrown instanceof Failure)) throw thrown;
+  const { code, message, details } = thrown;
+  throw new Failure(code, message, { ...details, headers: originHeaders(call, cors) });
 }
 
 /** More than `vary` only for an origin that the route allows. */

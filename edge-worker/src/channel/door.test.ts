@@ -124,6 +124,34 @@ describe('while the orchestrator is away', () => {
     ]);
   });
 
+  it('a path that would be refused later is refused before it is stored', async () => {
+    const { call, channel } = await build({ path: '/*' });
+    for (const url of ['/hooks/../x', '/hooks/%2e%2e%2fx', '/hooks/./x?a=..'])
+      expect(errorOf(await call({ url }))).toMatchObject({ code: 'bad_request' });
+    expect(value(await channel.receipts({ limit: 10 })).items).toEqual([]);
+    expect(value(await call({ url: '/hooks/x..y?a=/../' })).status).toBe(202);
+  });
+
+  it('a request whose body breaks off is the customer’s fault, and is not stored', async () => {
+    const { call, channel } = await build();
+    const body = new ReadableStream({
+      type: 'bytes',
+      start: (stream) => stream.enqueue(new Uint8Array(3)),
+      pull: (stream) => stream.error(new TypeError('it was cut')),
+    });
+    expect(errorOf(await call({ body }))).toMatchObject({ code: 'bad_request', execution: 'not_started' });
+    expect(value(await channel.receipts({ limit: 10 })).items).toEqual([]);
+  });
+
+  it('a browser’s page may read that it failed, and when to try again', async () => {
+    const { call } = await build({ offline: 'unavailable', cors: { origins: ['https://shop.example'] } });
+    const failed = await call({ headers: [['origin', 'https://shop.example']] });
+    expect(failed).toMatchObject({ ok: false, error: { code: 'orchestrator_away' } });
+    const headers = new Map('headers' in failed ? failed.headers : []);
+    expect(headers.get('access-control-allow-origin')).toBe('https://shop.example');
+    expect(headers.get('access-control-expose-headers')).toContain('Retry-After');
+  });
+
   it('a route without a queue is unavailable, as ever', async () => {
     const { call } = await build({ offline: 'unavailable' });
     expect(errorOf(await call()).code).toBe('orchestrator_away');

@@ -1,9 +1,17 @@
-import { CALL_DEADLINE_MS, Failure, pathOf, QUEUE_BODY_BYTES_MAX, type Route } from '@clawdbot/protocol';
+import {
+  CALL_DEADLINE_MS,
+  dotsFailure,
+  Failure,
+  type Limits,
+  pathOf,
+  QUEUE_BODY_BYTES_MAX,
+  type Route,
+} from '@clawdbot/protocol';
 import { wholeOf } from '../body.ts';
 import { within } from '../deadline.ts';
 import type { Signatures } from '../signature/signatures.ts';
 import type { Configs } from './configs.ts';
-import { preflightFor, preflightReply, withCors } from './cors.ts';
+import { preflightFor, preflightReply, throwWithCors, withCors } from './cors.ts';
 import type { Intake } from './intake.ts';
 import type { Lane } from './lane.ts';
 import type { Quota } from './quota.ts';
@@ -36,18 +44,24 @@ export class Door {
   }
 
   async #ofSite(call: SiteCall): Promise<RelayReply> {
-    const { configs, quota } = this.#parts;
-    const { paused, config } = configs.site(call.siteId);
+    const { paused, config } = this.#parts.configs.site(call.siteId);
     if (paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
     const asked = preflightFor(call);
     const preflighted = asked === undefined ? undefined : this.#routeOf(call, asked);
     if (preflighted?.cors !== undefined) return preflightReply(call, preflighted);
-    quota.take(call.siteId, config.limits, call.headers);
     const route = this.#routeOf(call, call.method);
+    if (route?.cors === undefined) return this.#within(config.limits, call, route);
+    try {
+      return withCors(call, route, await this.#within(config.limits, call, route));
+    } catch (thrown) {
+      throwWithCors(call, route, thrown);
+    }
+  }
+
+  async #within(limits: Limits | undefined, call: SiteCall, route: Route | undefined): Promise<RelayReply> {
+    this.#parts.quota.take(call.siteId, limits, call.headers);
     // Which answer there is to a request that no route takes, the orchestrator says.
-    return route === undefined
-      ? this.#passOn(call)
-      : withCors(call, route, await this.#verifiedByRoute(call, route));
+    return route === undefined ? this.#passOn(call) : this.#verifiedByRoute(call, route);
   }
 
   /** By itself, so that what was read of the request is nobody's while its customer waits. */
@@ -60,19 +74,22 @@ export class Door {
       case 'queue':
         return this.#queue(call, route);
       case 'stale':
-        return this.#parts.stale.relay(call, () => this.#passOn(call));
+        return this.#parts.stale.relay(call, () => this.#passOn(call, route));
       case 'unavailable':
-        return this.#passOn(call);
+        return this.#passOn(call, route);
     }
   }
 
   async #queue(call: SiteCall, route: Route): Promise<RelayReply> {
+    // The orchestrator would refuse it for ever: it is not to be stored.
+    const refusal = dotsFailure(pathOf(call.url));
+    if (refusal !== undefined) throw refusal;
     const body = await this.#whole(call);
     return this.#parts.intake.take(call, call.siteId, route, body);
   }
 
-  #passOn(call: RelayCall): Promise<RelayReply> {
-    return this.#parts.lane.relay(call);
+  #passOn(call: RelayCall, route?: Route): Promise<RelayReply> {
+    return this.#parts.lane.relay(call, route?.timeoutMs);
   }
 
   #routeOf({ siteId, url }: SiteCall, method: string): Route | undefined {
@@ -99,7 +116,7 @@ export class Door {
     }).finally(() => {
       this.#readBytes -= read;
     });
-    return within(CALL_DEADLINE_MS, reading, slow);
+    return within(CALL_DEADLINE_MS, reading.catch(brokeOff), slow);
   }
 }
 
@@ -113,6 +130,12 @@ const isOfSite = (call: RelayCall): call is SiteCall => call.siteId !== undefine
 
 const slow = () =>
   new Failure('deadline_exceeded', 'the body did not arrive in time', { execution: 'not_started' });
+
+/** The customer's doing, whatever the stream says of it. */
+function brokeOff(thrown: unknown): never {
+  if (thrown instanceof Failure) throw thrown;
+  throw new Failure('bad_request', 'the body broke off before its end', { execution: 'not_started' });
+}
 
 const tooLarge = () => new Failure('too_large', 'the body is larger than is taken here');
 

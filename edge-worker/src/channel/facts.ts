@@ -4,6 +4,8 @@ import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
+import { ConfigHistory } from './config-history.ts';
+import { ConfigReports } from './config-reports.ts';
 import { Configs } from './configs.ts';
 import { Deployments } from './deployments.ts';
 import { EventProjection } from './event-projection.ts';
@@ -17,6 +19,7 @@ import { Receipts } from './receipts.ts';
 import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
+import { WorkerVars } from './worker-vars.ts';
 
 /** What the object's database holds, and the classes that know its tables. */
 export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>, cipher: Cipher) {
@@ -28,6 +31,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const newLogId = () => hexOf(randomBytes(16));
   const logs = openLogs({ sql, now, newLogId });
   const configs = new Configs(sql);
+  const reports = new ConfigReports(sql, now);
   const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
   const presence = new PresenceBook(meta, now);
   const remoteLetters = new RemoteLetters({ sql, meta, logs, orchestratorId });
@@ -49,6 +53,9 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     logs,
     blobs: new Blobs(storage.sql),
     configs,
+    reports,
+    history: new ConfigHistory({ sql, configs, reports }),
+    workerVars: new WorkerVars({ sql, configs, reports }),
     commands: new Commands(sql, orchestratorId, now),
     deployments: new Deployments(sql, orchestratorId),
     recall: new CommandRecall(sql),

@@ -38,9 +38,12 @@ export function isKeepable({ status, headers }: Pick<RelayReply, 'status' | 'hea
   );
 }
 
-/** What of the request an answer depends on, by its `Vary`: the names and the request's own values of them. */
+/** Upstreams make links of them, and hardly one says so in `Vary`: an answer for one host must not be another's. */
+const HOST: readonly string[] = ['x-forwarded-host', 'x-forwarded-proto'];
+
+/** What of the request an answer depends on: the host, and by its `Vary` the names and the request's own values of them. */
 export function variantOf(call: Pick<RelayCall, 'headers'>, names: readonly string[]): string {
-  return JSON.stringify(names.map((name) => [name, valuesOf(call.headers, name)]));
+  return JSON.stringify([...HOST, ...names].map((name) => [name, valuesOf(call.headers, name)]));
 }
 
 export const varyOf = ({ headers }: Pick<RelayReply, 'headers'>): string[] =>

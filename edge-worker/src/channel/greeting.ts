@@ -129,8 +129,7 @@ export class Greeting {
     const standing = standingOf(log.outbox, theirs);
     switch (standing.is) {
       case 'level':
-        if (log.name === 'control' && hello.awaitsResync === true)
-          this.#compareConfigs(log, standing.applied, hello);
+        if (log.name === 'control') this.#compareConfigs(log, standing.applied, hello);
         return standing.applied;
       case 'ahead':
         return this.#rename(log, theirs, hello, differences);
@@ -175,10 +174,13 @@ export class Greeting {
 
   /**
    * A restored database that has all entries may still lack what became of them: an edit that waited when the copy was
-   * made has ended here, and so will not be carried out again.
+   * made has ended here, and so will not be carried out again. A process that has only dialled again lacks nothing.
    */
-  #compareConfigs({ outbox }: DurableLog, applied: number, { sites }: Hello): void {
-    this.#parts.resync.wentBack({ applied, oldest: outbox.position().oldest, running: sites });
+  #compareConfigs({ outbox }: DurableLog, applied: number, hello: Hello): void {
+    const { resync, meta } = this.#parts;
+    if (hello.awaitsResync === true)
+      resync.wentBack({ applied, oldest: outbox.position().oldest, running: hello.sites });
+    else if (hello.generation > meta.number('generation')) resync.restarted(hello.sites);
   }
 
   #goBack(log: DurableLog, applied: number, hello: Hello, differences: Differences): number {

@@ -49,6 +49,8 @@ const inObject = (work: (world: World) => void): Promise<void> =>
       blobs: { release: () => undefined },
       letters: { report: () => undefined },
       receipts: { report: () => undefined },
+      reports: { ended: () => undefined },
+      workerVars: { begun: () => undefined, ended: () => undefined },
       waiting: { later: () => undefined },
       deployments: { told: () => undefined },
       events: {

@@ -1,5 +1,6 @@
 import {
   BATCH_ENTRIES_MAX,
+  type CommandResult,
   type Entry,
   type EntryToEdge,
   edgeCodec,
@@ -12,12 +13,14 @@ import {
 } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
 import type { Commands } from './commands.ts';
+import type { ConfigReports } from './config-reports.ts';
 import type { Deployments } from './deployments.ts';
 import type { Events, NewEvent } from './events.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { Receipts } from './receipts.ts';
 import type { RemoteLetters } from './remote-letters.ts';
 import type { Waiting } from './waiting.ts';
+import type { WorkerVars } from './worker-vars.ts';
 
 export interface HandlingParts {
   readonly sql: Sql;
@@ -28,6 +31,8 @@ export interface HandlingParts {
   readonly letters: Pick<RemoteLetters, 'report'>;
   readonly blobs: Pick<Blobs, 'release'>;
   readonly receipts: Pick<Receipts, 'report'>;
+  readonly reports: Pick<ConfigReports, 'ended'>;
+  readonly workerVars: Pick<WorkerVars, 'begun' | 'ended'>;
   readonly waiting: Pick<Waiting, 'later'>;
   readonly now: () => number;
 }
@@ -141,15 +146,26 @@ export class Handling {
     inbox.failed(item, `the edge failed to handle it: ${String(error)}`, now());
   }
 
+  #ended(result: CommandResult): void {
+    const { commands, blobs, reports, workerVars } = this.#parts;
+    const command = commands.end(result);
+    if (command === undefined) return;
+    blobs.release(result.commandId);
+    if (command.type === 'update_config') reports.ended(command, result);
+    else workerVars.ended(result);
+  }
+
   #apply(item: InboxItem, body: EntryToEdge): void {
-    const { commands, blobs, letters, receipts, waiting } = this.#parts;
+    const { commands, letters, receipts, waiting, workerVars } = this.#parts;
     switch (body.type) {
       case 'command_progress':
-        if (body.milestone === 'running') commands.begun(body.commandId, body.at);
-        else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
+        if (body.milestone === 'running') {
+          commands.begun(body.commandId, body.at);
+          workerVars.begun(body.commandId);
+        } else commands.milestone(body.commandId, body.milestone, body.at, body.detail);
         return;
       case 'command_result':
-        if (commands.end(body)) blobs.release(body.commandId);
+        this.#ended(body);
         return;
       case 'sync_event':
         this.#happened([eventOf(item, body)]);

@@ -6,10 +6,8 @@ import {
   Failure,
   type Hello,
   type LogName,
-  matchRoute,
   PARCEL_PUSH_BYTES_MAX,
   type Presence,
-  pathOf,
   type RandomBytes,
   type ReceiptAnswer,
   type Received,
@@ -20,6 +18,7 @@ import {
 import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
 import type { Blobs } from './blobs.ts';
+import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
 import { currentOf } from './current.ts';
@@ -50,6 +49,7 @@ export interface LaneParts {
   readonly handling: Handling;
   readonly greeting: Greeting;
   readonly configs: Pick<Configs, 'site'>;
+  readonly reports: Pick<ConfigReports, 'told'>;
   readonly blobs: Pick<Blobs, 'part'>;
   readonly secrets: Pick<Secrets, 'get'>;
   readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
@@ -91,9 +91,9 @@ export class Lane implements LanePort {
     if (state === 'draining' && this.#parts.sessions().length === 0) this.#away('the edge restarted');
   }
 
-  relay(call: RelayCall): Promise<RelayReply> {
-    const ownMs = call.siteId === undefined ? CALL_DEADLINE_MS : this.#routeDeadline(call.siteId, call);
-    const deadlineMs = Math.min(ownMs, call.deadlineMs, CALL_DEADLINE_MS_MAX);
+  /** @param timeoutMs of the call's route, if that has one of its own */
+  relay(call: RelayCall, timeoutMs = CALL_DEADLINE_MS): Promise<RelayReply> {
+    const deadlineMs = Math.min(timeoutMs, call.deadlineMs, CALL_DEADLINE_MS_MAX);
     return this.#reachable().relay(call, deadlineMs);
   }
 
@@ -252,7 +252,11 @@ export class Lane implements LanePort {
   }
 
   onStatus(status: Status): void {
-    this.#parts.meta.set('status', JSON.stringify(status));
+    const { sql, meta, reports } = this.#parts;
+    sql.transaction(() => {
+      meta.set('status', JSON.stringify(status));
+      reports.told(status.sites);
+    });
     this.#parts.onNews('status');
   }
 
@@ -293,17 +297,6 @@ export class Lane implements LanePort {
     }
     this.#setPresence('online', `generation ${generation} is connected`);
     this.#parts.onConnected();
-  }
-
-  /**
-   * The deadline of a site's request: its route's. Whether any route takes it is for the orchestrator to say, by
-   * the config that runs there: the desired one may have been refused.
-   */
-  #routeDeadline(siteId: string, call: RelayCall): number {
-    const site = this.#parts.configs.site(siteId);
-    if (site.paused) throw new Failure('site_paused', 'this site is paused', { retryAfterMs: 60_000 });
-    const path = pathOf(call.url);
-    return matchRoute(site.config.routes, call.method, path)?.timeoutMs ?? CALL_DEADLINE_MS;
   }
 
   /** Throws `Failure('orchestrator_away')` when nobody is there to answer. */

@@ -7,6 +7,7 @@ function rig() {
   let now = 1_000_000;
   let timer: { at: number; task: () => void } | undefined;
   const seen: string[] = [];
+  const passes: number[] = [];
   const state = { busy: true };
   const liveness = new Liveness({
     now: () => now,
@@ -20,6 +21,7 @@ function rig() {
     busy: () => state.busy,
     probe: (n) => seen.push(`probe ${n}`),
     dead: () => seen.push('dead'),
+    passed: () => passes.push(now),
   });
   const pass = (ms: number) => {
     const until = now + ms;
@@ -31,7 +33,7 @@ function rig() {
     }
     now = until;
   };
-  return { liveness, pass, seen, state, armed: () => timer !== undefined };
+  return { liveness, pass, seen, passes, state, armed: () => timer !== undefined };
 }
 
 describe('liveness', () => {
@@ -78,5 +80,20 @@ describe('liveness', () => {
     liveness.stop();
     pass(60_000);
     expect(seen).toEqual([]);
+  });
+
+  it('tells, while calls are open, that time passes: within two seconds, each time', () => {
+    const { liveness, pass, passes, state } = rig();
+    liveness.expect();
+    for (let answered = 0; answered < 10; answered++) {
+      pass(700);
+      liveness.heard();
+    }
+    const gaps = passes.map((at, n) => at - (passes[n - 1] ?? 1_000_000));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(PROBE_AFTER_MS);
+    expect(passes.length).toBeGreaterThanOrEqual(3);
+    state.busy = false;
+    pass(10_000);
+    expect(passes.at(-1)).toBeLessThan(1_000_000 + 7_000 + PROBE_AFTER_MS);
   });
 });

@@ -10,6 +10,8 @@ export interface LivenessOptions {
   readonly busy: () => boolean;
   readonly probe: (n: number) => void;
   readonly dead: () => void;
+  /** While it is busy: at most `PROBE_AFTER_MS` have passed since it was called last. */
+  readonly passed: () => void;
 }
 
 /**
@@ -54,8 +56,9 @@ export class Liveness {
   }
 
   #check(): void {
-    const { now, busy, probe, dead } = this.#options;
+    const { now, busy, probe, dead, passed } = this.#options;
     if (!busy()) return;
+    passed();
     const silentMs = now() - this.#heardAt;
     if (silentMs < PROBE_AFTER_MS) {
       this.#arm(PROBE_AFTER_MS - silentMs);

@@ -8,6 +8,7 @@ import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
+import { ConfigStates } from './config-state.ts';
 import { Control } from './control.ts';
 import { Door } from './door.ts';
 import { openFacts } from './facts.ts';
@@ -16,6 +17,7 @@ import { Handling } from './handling.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { Projector } from './projector.ts';
+import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
@@ -93,7 +95,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...facts,
     control,
     letters: remoteLetters,
-    ran: (siteId) => state.running(siteId)?.generation,
     shareAgain: () => sharedRows.restart(),
   });
   const intake = new Intake({
@@ -135,12 +136,23 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const stale = new Stale({ sql, storage: ctx.storage.sql, now });
   const quota = new Quota({ now });
   const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
-  const running = new RunningRoutes(facts.configs, state);
+  const running = new RunningRoutes(facts.configs, facts.reports);
   const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
   const routes = new Routes({ ...facts, running });
+  const configStates = new ConfigStates({
+    ...facts,
+    running,
+    secrets,
+    workers: () => state.status?.workers ?? [],
+  });
+  const publicConfigs = new PublicConfigs({
+    ...facts,
+    running: (siteId) => facts.reports.running(siteId)?.generation,
+    refused: (siteId) => facts.reports.lastFailure(siteId)?.generation,
+  });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, intake, stale, door },
+    ...{ lane, callLane, routes, configStates, publicConfigs, intake, stale, door },
   };
 }
 

@@ -2,6 +2,7 @@ import { type Hello, type Sql, text } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
 import type { CommandRecall, Unfinished } from './command-recall.ts';
 import type { Commands } from './commands.ts';
+import type { ConfigReports } from './config-reports.ts';
 import type { Configs, KnownSite } from './configs.ts';
 import { type Control, withdrawn } from './control.ts';
 import type { Logs } from './logs.ts';
@@ -15,12 +16,11 @@ export interface ResyncParts {
   readonly commands: Pick<Commands, 'move' | 'moveTo'>;
   readonly recall: CommandRecall;
   readonly configs: Configs;
+  readonly reports: Pick<ConfigReports, 'ran' | 'refused'>;
   readonly control: Control;
   readonly blobs: Pick<Blobs, 'release'>;
   readonly letters: Pick<RemoteLetters, 'forget'>;
   readonly now: () => number;
-  /** The config that ran last, as far as is known. */
-  readonly ran: (siteId: string) => number | undefined;
   /** The VPS lacks rows of the shared tables: all of them go to it again. */
   readonly shareAgain: () => void;
 }
@@ -107,15 +107,28 @@ export class Resync {
       if (newer || (generation === has.generation && digest === has.digest)) continue;
       const { config } = configs.site(siteId);
       const next = { generation: has.generation + 1, digest, config };
-      configs.commit(siteId, next, now(), 'resync');
+      configs.commit(siteId, next, { at: now(), actor: 'resync' });
       control.sendConfig(siteId, next.generation);
+    }
+  }
+
+  /**
+   * L15: another process runs on the same database: its UPSTREAM_ALLOW, or its version, may be another too. What the one
+   * before it refused is sent again; what was withdrawn is not, and what it runs neither.
+   */
+  restarted(running: Running): void {
+    const { reports, recall, control } = this.#parts;
+    const has = new Map(running.map(({ siteId, digest }) => [siteId, digest]));
+    for (const { siteId, generation, digest } of reports.refused()) {
+      if (has.get(siteId) !== digest && !recall.bringing(siteId, generation))
+        control.sendConfig(siteId, generation);
     }
   }
 
   /** First the generation that ran, if the desired one did not: that may be refused again. */
   #sendConfig({ siteId, generation }: Desired, has: string | undefined): void {
-    const { configs, control, ran } = this.#parts;
-    const before = ran(siteId);
+    const { configs, control, reports } = this.#parts;
+    const before = reports.ran(siteId);
     if (before !== undefined && before < generation && configs.at(siteId, before)?.digest !== has) {
       control.sendConfig(siteId, before);
     }

@@ -1,8 +1,11 @@
 import type {
   AdoptPayload,
+  BodyHead,
   ChannelStanding,
   Command,
   CommandState,
+  ConfigGeneration,
+  ConfigGenerationDetail,
   DeadLetter,
   DeadLetterDetail,
   Deployment,
@@ -20,6 +23,7 @@ import type {
   UpdateConfigPayload,
   WireError,
 } from '@clawdbot/protocol';
+
 import type { ChannelClaims } from './claims.ts';
 
 /**
@@ -28,7 +32,7 @@ import type { ChannelClaims } from './claims.ts';
  */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: WireError };
+  | { readonly ok: false; readonly error: WireError; readonly headers?: HeaderList };
 
 /** One HTTP request on its way to a site's upstream or to the orchestrator itself. */
 export interface RelayCall {
@@ -58,6 +62,21 @@ export interface RelayReply {
   /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
   readonly body: Body;
 }
+
+/** A body that crosses with the head of its message. */
+type InlineBody = Exclude<BodyHead, { kind: 'stream' }>;
+
+/** A call that crosses with others: its body is small, or there is none. */
+export interface TrunkCall extends Omit<RelayCall, 'body' | 'bodyLength'> {
+  readonly body?: InlineBody;
+}
+
+/** An answer that crosses with others. `apart`: it is there, and is to be fetched by `pickUp`. */
+export type TrunkAnswer = { readonly requestId: string } & (
+  | { readonly status: number; readonly headers: HeaderList; readonly body: InlineBody }
+  | { readonly error: WireError; readonly headers?: HeaderList }
+  | { readonly apart: true }
+);
 
 export interface StatusCall {
   readonly requestId: string;
@@ -90,6 +109,15 @@ export interface Taken {
   readonly state: CommandState;
   /** Of `update_config`: the generation this command makes. */
   readonly generation?: number;
+  /** Of `update_config`: what will not work as the config stands. */
+  readonly warnings?: string[];
+}
+
+/** One page of the history of a site's config. */
+export interface GenerationPage {
+  readonly items: ConfigGeneration[];
+  /** Where the list goes on; null at its end. */
+  readonly next: string | null;
 }
 
 /** The newest process of an orchestrator, as lane 0's object knows it. */
@@ -112,6 +140,14 @@ export interface SiteRoutes {
   readonly lanes: number;
   readonly isPaused: boolean;
   readonly routes: readonly RouteChoice[];
+}
+
+/** What everyone may read of a site's config. */
+export interface PublicPart {
+  /** Canonical JSON, an object. */
+  readonly body: string;
+  /** Its SHA-256, as hex. */
+  readonly digest: string;
 }
 
 /** One page of an orchestrator's dead letters. */
@@ -164,6 +200,13 @@ export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
  */
 export interface ChannelRpc {
   relay(call: RelayCall): Promise<Answer<RelayReply>>;
+  /**
+   * Begins calls of several customers, and resolves with answers when there are any, of these or of earlier ones of the
+   * same trunk: `TrunkCall[]` and `TrunkAnswer[]` as JSON, which crosses in half of the time that objects take.
+   */
+  exchange(trunk: string, calls: string): Promise<string>;
+  /** The answer of a call that `exchange` has begun: it is large, or late. */
+  pickUp(requestId: string): Promise<Answer<RelayReply>>;
   getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
   cancelCall(requestId: string): Promise<void>;
   /** Would a call be sent now? For one whose body can be sent once only. */
@@ -189,6 +232,10 @@ export interface ChannelRpc {
   /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
   removeSite(siteId: string): Promise<Answer<null>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
+  /** Newest first, behind the `next` of an earlier page. */
+  configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>>;
+  configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>>;
+  publicConfig(siteId: string): Promise<Answer<PublicPart>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

@@ -14,6 +14,7 @@ import {
   type LogName,
   ProtocolError,
   type StatusReport,
+  UPLOAD_DEADLINE_MS,
   type WireError,
 } from '@clawdbot/protocol';
 import type { Attachment } from './attachment.ts';
@@ -25,6 +26,9 @@ import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
 import { bodyOf } from './upload.ts';
+
+/** The orchestrator's own word that a call is late comes first. */
+const DEADLINE_GRACE_MS = 1_000;
 
 /** A session, and when its socket last had a heartbeat answered by the runtime. */
 export interface Connected {
@@ -82,6 +86,7 @@ export class Session {
       busy: () => this.#calls.size > 0 || ports.lane.isAwaited,
       probe: (n) => this.#sender.pushNow({ type: 'probe', n }),
       dead: () => this.close('unresponsive', 'it did not answer a probe'),
+      passed: () => this.#calls.expire(ports.now()),
     });
   }
 
@@ -123,8 +128,10 @@ export class Session {
   /** Throws `Failure` when the call cannot be opened; rejects with one when it fails. */
   relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
     if (this.#flow.isFull) throw overloaded();
-    const { id, reply } = this.#calls.relay(call.requestId);
     const body = bodyOf(call);
+    // Of a body that streams the deadline counts from its end: until then the orchestrator sees to it (PROTOCOL C4).
+    const waitMs = body.head.kind === 'stream' ? UPLOAD_DEADLINE_MS : deadlineMs;
+    const { id, reply } = this.#calls.relay(call.requestId, this.#dueIn(waitMs));
     this.#open({
       type: 'request',
       id,
@@ -142,9 +149,13 @@ export class Session {
   }
 
   getStatus({ requestId, siteId, deadlineMs }: StatusCall): Promise<StatusReport> {
-    const { id, reply } = this.#calls.status(requestId);
+    const { id, reply } = this.#calls.status(requestId, this.#dueIn(deadlineMs));
     this.#open({ type: 'get_status', id, siteId, deadlineMs });
     return reply;
+  }
+
+  #dueIn(ms: number): number {
+    return this.#ports.now() + ms + DEADLINE_GRACE_MS;
   }
 
   cancelCall(requestId: string): void {

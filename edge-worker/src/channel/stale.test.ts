@@ -51,6 +51,14 @@ function build(storage: DurableObjectStorage, bounds: { rowsMax?: number; bytesM
 }
 
 describe('the last good answer to a GET', () => {
+  it('is of the host that it was given for', () =>
+    withStale(async ({ answered, unanswered }) => {
+      const one: HeaderList = [['x-forwarded-host', 'one.example']];
+      await answered('/a', { text: 'links to one' }, one);
+      expect(await unanswered('/a', [['x-forwarded-host', 'other.example']])).toBe('orchestrator_away');
+      expect(await unanswered('/a', one)).toBe('links to one 0');
+    }));
+
   it('is served, with its age, while the upstream cannot answer, and only then', () =>
     withStale(async ({ answered, unanswered, clock }) => {
       await answered('/a?b', { text: 'one', headers: [['age', '7']] });

@@ -80,12 +80,7 @@ export class State {
     return this.#told.status;
   }
 
-  /** What the orchestrator last said of a site. */
-  running(siteId: string): { generation: number; digest: string } | undefined {
-    return this.#told.sites.get(siteId);
-  }
-
-  /** Read once for each status that it tells: every request of a customer asks. */
+  /** Read once for each status that it tells. */
   get #told(): Told {
     const kept = this.#parts.meta.text('status');
     if (this.#read === undefined || this.#read.kept !== kept) this.#read = readTold(kept);
@@ -97,14 +92,9 @@ export class State {
 interface Told {
   readonly kept: string | undefined;
   readonly status: Omit<Status, 'type'> | undefined;
-  readonly sites: ReadonlyMap<string, { generation: number; digest: string }>;
 }
 
 function readTold(kept: string | undefined): Told {
   const read = kept === undefined ? undefined : statusSchema.omit({ type: true }).safeParse(JSON.parse(kept));
-  const status = read?.success ? read.data : undefined;
-  const sites = (status?.sites ?? []).map(
-    ({ siteId, generation, digest }) => [siteId, { generation, digest }] as const,
-  );
-  return { kept, status, sites: new Map(sites) };
+  return { kept, status: read?.success ? read.data : undefined };
 }

@@ -43,8 +43,39 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const statement of [...RECEIPT_TABLES, ...STALE_TABLES]) sql.run(statement);
   },
   (sql) => {
+    for (const statement of CONFIG_REPORTS) sql.run(statement);
+  },
+  (sql) => {
     for (const statement of DEPLOYMENT_TABLES) sql.run(statement);
   },
+];
+
+/**
+ * What became of each generation of a config, what each site runs, and which variables its Workers carry. Of older
+ * generations the commands that brought them say it, and the last status says what runs.
+ */
+const CONFIG_REPORTS = [
+  ...['note TEXT', 'command_id TEXT', 'applied_at INTEGER', 'failures INTEGER NOT NULL DEFAULT 0'].map(
+    (column) => `ALTER TABLE configs ADD COLUMN ${column}`,
+  ),
+  ...['failed_at INTEGER', 'error TEXT'].map((column) => `ALTER TABLE configs ADD COLUMN ${column}`),
+  ...['runs_generation INTEGER', 'runs_digest TEXT'].map(
+    (column) => `ALTER TABLE sites ADD COLUMN ${column}`,
+  ),
+  `UPDATE configs SET command_id = c.id, applied_at = iif(c.state = 'succeeded', c.updated_at, NULL),
+     failures = (c.state = 'failed'), failed_at = iif(c.state = 'failed', c.updated_at, NULL),
+     error = c.error ->> 'message'
+   FROM (SELECT MAX(id) AS id, site_id, generation, state, updated_at, error FROM commands
+         WHERE type = 'update_config' GROUP BY site_id, generation) AS c
+   WHERE c.site_id = configs.site_id AND c.generation = configs.generation`,
+  `UPDATE sites SET runs_generation = told.value ->> 'generation', runs_digest = told.value ->> 'digest'
+   FROM (SELECT each.value FROM meta, json_each(meta.value, '$.sites') AS each WHERE meta.key = 'status') AS told
+   WHERE told.value ->> 'siteId' = sites.site_id`,
+  // `ended_at` is null while the deployment has not succeeded.
+  `CREATE TABLE worker_vars (
+     command_id TEXT PRIMARY KEY, site_id TEXT NOT NULL, worker TEXT NOT NULL, generation INTEGER NOT NULL,
+     digest TEXT NOT NULL, version_id TEXT, proof TEXT, ended_at INTEGER) WITHOUT ROWID`,
+  `CREATE INDEX worker_vars_of_site ON worker_vars (site_id, worker)`,
 ];
 
 /** `sealed` is the cipher's (cipher.ts): no value is ever in this database. */

@@ -1,6 +1,7 @@
 import { Failure, type Orchestrator, type Presence } from '@clawdbot/protocol';
 import { within } from '../deadline.ts';
 import { EVENTS_PER_UPDATE_MAX, type HubUpdate } from '../hub/rpc.ts';
+import { Tempo } from '../hub/tempo.ts';
 import type { CommandNews } from './command-news.ts';
 import type { Commands } from './commands.ts';
 import type { Events } from './events.ts';
@@ -23,8 +24,6 @@ export interface TellingParts {
 
 /** The Hub repeats every 30 s that dashboards look: it may be late twice. */
 const WATCHED_MS = 90_000;
-/** Between two tellings: a Hub tells its dashboards no more often. */
-const INTERVAL_MS = 100;
 const PUBLISH_DEADLINE_MS = 5_000;
 
 /** A fact for dashboards: presence is told always, the others while someone looks. */
@@ -40,7 +39,7 @@ export class Telling {
   /** What an instance before this one has told is not known. */
   #full = true;
   #toldEvents = 0;
-  #toldAt = 0;
+  readonly #tempo = new Tempo();
   #last: Promise<void> = Promise.resolve();
   #cancel: (() => void) | undefined;
 
@@ -62,7 +61,7 @@ export class Telling {
     if (news !== 'presence' && !this.#watched) return;
     this.#news.add(news);
     const { after, now } = this.#parts;
-    this.#cancel ??= after(Math.max(0, this.#toldAt + INTERVAL_MS - now()), () => void this.#tell());
+    this.#cancel ??= after(this.#tempo.wait(now()), () => void this.#tell());
   }
 
   get #watched(): boolean {
@@ -78,7 +77,7 @@ export class Telling {
 
   async #publish(): Promise<void> {
     const { publish, now } = this.#parts;
-    this.#toldAt = now();
+    this.#tempo.spend(now());
     const update = this.#update();
     try {
       await within(

@@ -1,5 +1,4 @@
 import {
-  BODY_CHUNK_BYTES_MAX,
   type BodyHead,
   type BodySource,
   Failure,
@@ -85,7 +84,9 @@ export class Upload implements BodySource {
   }
 }
 
-const newBuffer = () => new Uint8Array(BODY_CHUNK_BYTES_MAX);
+/** More at a time spares little, and each upload has such a buffer. */
+const READ_BYTES = 64 * 1024;
+const newBuffer = () => new Uint8Array(READ_BYTES);
 
 const tooLarge = () =>
   new Failure('too_large', `a request body may have ${RELAY_BODY_BYTES_MAX} bytes`, {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Pace, UPDATE_INTERVAL_MS } from './pace.ts';
+import { Pace } from './pace.ts';
 
 /** Flushes what has changed, by the count of changes until then. */
 function setup() {
@@ -30,7 +30,7 @@ describe('updates to dashboards', () => {
   it('go out at once when it has been quiet', () => {
     const { change, world } = setup();
     change();
-    world.now += UPDATE_INTERVAL_MS;
+    world.now += 125;
     change();
     expect(world.flushed).toEqual([1, 2]);
     expect(world.timers).toEqual([]);
@@ -42,6 +42,18 @@ describe('updates to dashboards', () => {
     expect(world.timers).toHaveLength(1);
     fire();
     expect(world.flushed).toEqual([1, 4]);
+  });
+
+  it('may follow each other at once, three of them, after a quiet while', () => {
+    const { change, world, fire } = setup();
+    change();
+    for (let n = 0; n < 3; n++) {
+      change();
+      fire();
+    }
+    expect(world.flushed).toEqual([1, 2, 3, 4]);
+    // The first at once, two more as soon as what came with them is gathered, the fourth when it is its turn.
+    expect(world.now).toBe(125);
   });
 
   it('are at most ten a second, and none is lost', () => {

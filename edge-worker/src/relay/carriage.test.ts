@@ -53,6 +53,8 @@ function setup(routes: RouteChoice[] = [{ path: '/*', anyLane: true }], count = 
   const now = () => world.now;
   const services = {
     ...{ lanes: new Lanes(now), routeTables: new RouteTables(now), channel, now },
+    trunks: { relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call) },
+    randomHex: () => 'id',
     background: (task: Promise<unknown>) => void tasks.push(task),
   };
   const send = async (more: Partial<RelayCall> = {}) => {

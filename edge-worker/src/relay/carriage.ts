@@ -4,13 +4,13 @@ import type { Answer, ChannelRpc, RelayCall, RelayReply, StatusCall } from '../c
 import type { SiteEntry } from '../data/directory.ts';
 import type { Lanes } from './lanes.ts';
 import { type FreePassage, passageOf, type RouteTable, type RouteTables } from './routes.ts';
+import type { TrunkServices, Trunks } from './trunks.ts';
 
-interface CarriageServices {
+interface CarriageServices extends TrunkServices {
   readonly lanes: Lanes;
   readonly routeTables: RouteTables;
+  readonly trunks: Pick<Trunks, 'relay'>;
   channel(orchestratorId: string, lane: number): ChannelRpc;
-  now(): number;
-  background(task: Promise<unknown>): void;
 }
 
 /** One try of a call. `deadlineMs`: of its route, where the Worker knows it; lane 0's object does by itself. */
@@ -25,7 +25,7 @@ type Tries = Iterable<Try> | AsyncIterable<Try>;
 interface Cargo<T> {
   /** Nothing but an answer comes of it, so that it may be asked once more when a socket was lost under it. */
   readonly isSafe: boolean;
-  ask(channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>>;
+  ask(channel: ChannelRpc, aTry: Try): Promise<Answer<T>>;
 }
 
 /**
@@ -45,13 +45,15 @@ export class Carriage {
   }
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
-    const { now, routeTables } = this.#services;
+    const { now, routeTables, trunks } = this.#services;
+    const { orchestratorId } = this.#site;
     const startedAt = now();
     const cargo: Cargo<RelayReply> = {
       isSafe: (call.method === 'GET' || call.method === 'HEAD') && call.body === null,
-      ask: (channel, deadlineMs = call.deadlineMs) => {
+      ask: (channel, { lane, deadlineMs = call.deadlineMs }) => {
         const leftMs = Math.max(1, deadlineMs - (now() - startedAt));
-        return channel.relay({ ...call, deadlineMs: leftMs });
+        const tried = { ...call, deadlineMs: leftMs };
+        return trunks.relay(`${orchestratorId}/${lane}`, channel, tried, this.#services);
       },
     };
     const table = routeTables.known(this.#site, this.#services);
@@ -80,10 +82,11 @@ export class Carriage {
     const { lanes, channel } = this.#services;
     let failed: Answer<T> | undefined;
     let isLost = false;
-    for await (const { lane, deadlineMs } of tries) {
+    for await (const aTry of tries) {
+      const { lane } = aTry;
       if (failed !== undefined && this.#isCancelled) break;
       this.#current = channel(orchestratorId, lane);
-      const answer = await this.#ask(cargo, this.#current, deadlineMs);
+      const answer = await this.#ask(cargo, this.#current, aTry);
       const end = endOf(answer);
       if (end === 'answered') lanes.answered(orchestratorId, lane);
       else lanes.away(orchestratorId, lane);
@@ -103,11 +106,12 @@ export class Carriage {
   async #carryOnce<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
     const { orchestratorId } = this.#site;
     const { lanes, channel } = this.#services;
-    for await (const { lane, deadlineMs } of tries) {
+    for await (const aTry of tries) {
+      const { lane } = aTry;
       this.#current = channel(orchestratorId, lane);
       const takes = await this.#current.isReachable().catch(() => false);
       if (this.#isCancelled) return NOT_ASKED;
-      if (takes) return this.#ask(cargo, this.#current, deadlineMs);
+      if (takes) return this.#ask(cargo, this.#current, aTry);
       lanes.away(orchestratorId, lane);
     }
     return this.#overControl(cargo);
@@ -115,12 +119,12 @@ export class Carriage {
 
   #overControl<T>(cargo: Cargo<T>): Promise<Answer<T>> {
     this.#current = this.#services.channel(this.#site.orchestratorId, CONTROL_LANE);
-    return this.#ask(cargo, this.#current);
+    return this.#ask(cargo, this.#current, { lane: CONTROL_LANE });
   }
 
-  async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, deadlineMs?: number): Promise<Answer<T>> {
+  async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, aTry: Try): Promise<Answer<T>> {
     try {
-      return await cargo.ask(channel, deadlineMs);
+      return await cargo.ask(channel, aTry);
     } catch (thrown) {
       return { ok: false, error: objectFailure(thrown).toWire() };
     }

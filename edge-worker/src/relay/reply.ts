@@ -48,7 +48,9 @@ const RETRY_AFTER_MS = 5_000;
 export function failureResponse(failure: Failure, requestId: string): Response {
   logFault(failure, requestId);
   const { code, status } = failure;
-  const { retryAfterMs = status === 503 ? RETRY_AFTER_MS : undefined } = failure.details;
+  const { retryAfterMs = status === 503 ? RETRY_AFTER_MS : undefined, headers = [] } = failure.details;
   const details = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return problemResponse(new Failure(code, SENTENCES[code] ?? UNAVAILABLE, details), requestId);
+  const response = problemResponse(new Failure(code, SENTENCES[code] ?? UNAVAILABLE, details), requestId);
+  for (const [name, value] of headers) response.headers.append(name, value);
+  return response;
 }

@@ -19,7 +19,7 @@ export interface BodyStream {
   resume(): void;
 }
 
-/** A body: bytes when it is small, and whole already. */
+/** A body: bytes when it is small, and whole already. What is given is given away: its memory is taken back when it was sent. */
 export type ReplyBody = Uint8Array | BodyStream | null;
 export type CallBody = Uint8Array | AsyncIterable<Uint8Array> | null;
 

@@ -20,7 +20,9 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { type Answer, responseOf } from './answer.ts';
 import type { BodyStream, CallBody, Reply } from './body.ts';
+import { Gathered } from './gathered.ts';
 import { Patience } from './patience.ts';
+import { release } from './release.ts';
 
 /** One request; `signal` is aborted when nobody waits for the answer, or for the rest of it, any more. */
 export interface Call {
@@ -59,13 +61,20 @@ export class IncomingCalls {
   readonly #open = new Map<number, OpenCall>();
   readonly #answers: OutgoingBodies;
   readonly #windows = new Windows();
+  readonly #left: Gathered;
   #admitting = true;
 
   constructor(options: CallsOptions) {
     this.#options = options;
-    const { sender } = options;
+    const { sender, clock } = options;
+    this.#left = new Gathered(clock);
     this.#answers = new OutgoingBodies({
-      send: (chunk, sent) => sender.pushChunk(chunk, sent),
+      send: (chunk, sent) => {
+        sender.pushChunk(chunk, () => {
+          for (const part of chunk.parts) release(part);
+          this.#left.add(sent);
+        });
+      },
       end: (id) => sender.push({ type: 'end', id }),
     });
   }
@@ -134,6 +143,7 @@ export class IncomingCalls {
   /** The socket is gone, and with it whoever waited. */
   cancelAll(reason: string): void {
     for (const id of [...this.#open.keys()]) this.cancel(id, reason);
+    this.#left.stop();
   }
 
   #incoming(id: number): IncomingBody {
@@ -233,7 +243,11 @@ export class IncomingCalls {
       call.patience.moved();
       return out.write(bytes);
     };
-    body.start({ write, end: () => out.end(), fail: broken });
+    const fail = (failure: Failure) => {
+      out.flush(); // Its reader gets what came before it broke off.
+      broken(failure);
+    };
+    body.start({ write, end: () => out.end(), fail });
   }
 
   #fail(id: number, failure: Failure): void {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Problem } from '@clawdbot/protocol';
+import { digestOf, EMPTY_CONFIG, type Problem, type SiteConfigState } from '@clawdbot/protocol';
 import { onTestFinished } from 'vitest';
 import type { Io } from './io.ts';
 import { createProgram } from './program.ts';
@@ -81,3 +81,14 @@ export function passing(): Pick<Io, 'now' | 'wait'> {
 
 export const problem = (status: number, code: Problem['code'], detail: string) => (): Response =>
   Response.json({ type: 'about:blank', title: code, status, code, detail, retryable: false }, { status });
+
+/** A site's config as the edge shows it: desired, and taken by all. */
+export const configState = (more: Partial<SiteConfigState> = {}): SiteConfigState => ({
+  siteId: 'site-1',
+  generation: 7,
+  digest: digestOf(EMPTY_CONFIG),
+  config: EMPTY_CONFIG,
+  applied: { relay: { state: 'applied', generation: 7 }, edge: { state: 'applied', generation: 7 } },
+  warnings: [],
+  ...more,
+});

@@ -7,7 +7,7 @@ import type { Command } from '@clawdbot/protocol';
 import { digestOf, EMPTY_CONFIG } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
 import { loadIdentity, verifyLocalToken } from '../identity.ts';
-import { type Answer, clawctl, folder, passing, problem } from './clawctl.fixture.ts';
+import { type Answer, clawctl, configState, folder, passing, problem } from './clawctl.fixture.ts';
 import { CliError, type Io } from './io.ts';
 
 const ID = 'cmd_vps-1_0000000000000000000001';
@@ -56,6 +56,7 @@ const orchestratorOf = (presence: object) => ({
 });
 const SANDBOX = {
   edgeUrl: 'http://127.0.0.1:8787',
+  relayUrl: 'http://localhost:8787',
   orchestratorUrl: 'http://127.0.0.1:3000',
   orchestratorId: 'vps-1',
   siteId: 'demo',
@@ -119,7 +120,7 @@ describe('deploy', () => {
       '.git/config': 'no',
       'node_modules/x/index.js': 'no',
     });
-    const args = ['deploy', root, '--name', 'tracker', '--var', 'A=1=2', '--var', 'B='];
+    const args = ['deploy', root, '--no-bundle', '--name', 'tracker', '--var', 'A=1=2', '--var', 'B='];
     const { out, err, seen, error } = await clawctl(args, edge({ result: { url: 'https://x' } }));
     expect(error).toBeUndefined();
     const post = seen.find(({ method }) => method === 'POST');
@@ -134,7 +135,10 @@ describe('deploy', () => {
         vars: { A: '1=2', B: '' },
       },
     });
-    expect(err.split('\n')).toEqual([`${ID} queued`, '00:00:01 queued', '00:00:02 uploaded (version v-1)']);
+    expect(err.split('\n')).toEqual([
+      'tracker: as it is, 0.0 KB in 2 modules, compatibility date 2026-11-01, variables: A, B',
+      ...[`${ID} queued`, '00:00:01 queued', '00:00:02 uploaded (version v-1)'],
+    ]);
     expect(JSON.parse(out)).toEqual({ url: 'https://x' });
   });
 
@@ -151,7 +155,8 @@ describe('deploy', () => {
 
   it('takes one file, and names the Worker after it', async () => {
     const root = folder({ 'Lead_Form.v2.js': 'export default {}' });
-    const { seen } = await clawctl(['deploy', join(root, 'Lead_Form.v2.js'), '--site', 's'], edge({}));
+    const args = ['deploy', '--no-bundle', join(root, 'Lead_Form.v2.js'), '--site', 's'];
+    const { seen } = await clawctl(args, edge({}));
     expect(seen[0]?.body).toMatchObject({
       siteId: 's',
       payload: { name: 'lead-form-v2', mainModule: 'Lead_Form.v2.js' },
@@ -188,7 +193,7 @@ describe('deploy', () => {
   it.each([
     ['a folder that is not there', ['deploy', '/nowhere'], /\/nowhere cannot be read: ENOENT/],
     ['a main that is not there', ['deploy', '.', '--main', 'x.js'], /there is no module x\.js/],
-    ['no main', ['deploy', 'lib'], /name the main one with --main/],
+    ['no main', ['deploy', 'lib'], /name the main module with --main/],
     ['a wrong name', ['deploy', '.', '--name', 'A B'], /name: expected a Worker name/],
     ['a wrong variable', ['deploy', '.', '--var', 'A'], /--var A: expected NAME=value/],
   ])(
@@ -235,7 +240,7 @@ describe('deploy', () => {
     );
     expect(error).toBeUndefined();
     const hint = `Ctrl-C leaves the command queued, "clawctl commands cancel ${ID}" withdraws it`;
-    expect(err.split('\n').slice(2)).toEqual([`waiting: ${why}; ${hint}`]);
+    expect(err.split('\n').slice(3)).toEqual([`waiting: ${why}; ${hint}`]);
   });
 
   it('says nothing of waiting while a command runs, or is taken at once', async () => {
@@ -254,7 +259,7 @@ describe('deploy', () => {
 });
 
 describe('config', () => {
-  const state = { siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG };
+  const state = configState();
   const edge = {
     'GET /api/v1/sites/site-1/config': [() => state],
     'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
@@ -311,16 +316,14 @@ describe('config that is refused', () => {
   it('is said to stay desired, with the way out', async () => {
     const error = { code: 'config_refused' as const, message: 'an upstream outside the list' };
     const edge = {
-      'GET /api/v1/sites/site-1/config': [
-        () => ({ siteId: 'site-1', generation: 7, digest: digestOf(EMPTY_CONFIG), config: EMPTY_CONFIG }),
-      ],
+      'GET /api/v1/sites/site-1/config': [() => configState()],
       'POST /api/v1/orchestrator': [takenWith({ generation: 8 })],
       [`GET /api/v1/commands/${ID}`]: [() => command({ type: 'update_config', state: 'failed', error })],
     };
     const readStdin = async () => '{"routes":[]}';
     const failed = await clawctl(['config', 'set', 'site-1'], edge, { readStdin });
     expect(String(failed.error)).toMatch(
-      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, or put the whole in with --replace$/,
+      /an upstream outside the list \(config_refused\)\. The desired config still has it \("clawctl config get site-1" shows it\).*set that member right, put the whole in with --replace, or go back with "clawctl config rollback site-1 <generation>"$/,
     );
   });
 });
@@ -348,7 +351,10 @@ describe('status of a site', () => {
   });
   const shown = async (failed: number): Promise<string> => {
     const answer = () => ({ success: true, data: report(failed), timestamp: '2026-01-01T00:00:00Z' });
-    const { out, error } = await clawctl(['status', 'site-1'], { 'POST /api/v1/orchestrator': [answer] });
+    const { out, error } = await clawctl(['status', 'site-1'], {
+      'POST /api/v1/orchestrator': [answer],
+      'GET /api/v1/sites/site-1/config': [() => configState()],
+    });
     expect(error).toBeUndefined();
     return out;
   };

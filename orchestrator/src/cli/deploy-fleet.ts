@@ -6,7 +6,7 @@ import {
   explain,
   isFinal,
 } from '@clawdbot/protocol';
-import { readJson } from './actions.ts';
+import { readJson } from './config.ts';
 import { type Desk, show } from './desk.ts';
 import { CliError, messageOf, table } from './io.ts';
 

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { deployFleet, type FleetOptions } from './deploy-fleet.ts';
+
 import { type AdoptOptions, adopt, listDeployments, type RollbackOptions, rollback } from './deployments.ts';
 import type { Desk } from './desk.ts';
-import { collect, listLimit, share, whole } from './options.ts';
+import { listLimit } from './limit.ts';
+import { collect, share, whole } from './options.ts';
 
 export function addDeployments(program: Command, desk: () => Desk): void {
   program

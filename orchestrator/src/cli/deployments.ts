@@ -1,7 +1,8 @@
 import { adoptPayload, type Deployment, explain, rollbackPayload } from '@clawdbot/protocol';
-import { follow } from './actions.ts';
+
 import { type Desk, show, when } from './desk.ts';
 import type { DeploymentQuery } from './edge.ts';
+import { follow } from './follow.ts';
 import { CliError, list } from './io.ts';
 
 /** The newest deployments, and how far each has come. */

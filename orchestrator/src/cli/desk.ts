@@ -5,6 +5,8 @@ import { asJson, type Io } from './io.ts';
 export interface Desk {
   readonly edge: Edge;
   readonly io: Io;
+  /** Where the edge is, as Workers are told it. */
+  readonly places: { readonly edgeUrl: string; readonly relayUrl: string | undefined };
   /** `--json`. */
   readonly json: boolean;
 }

@@ -2,9 +2,12 @@ import {
   type Command,
   type CommandState,
   type CommandType,
+  type CreateSite,
   command,
   commandSummary,
   commandTaken,
+  configGeneration,
+  configGenerationDetail,
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
@@ -18,11 +21,13 @@ import {
   orchestrator,
   orchestratorResponse,
   orchestratorSummary,
+  type PatchSite,
   problem,
   type Receipt,
   type ReceiptState,
   receipt,
   receiptDetail,
+  type Site,
   secretSummary,
   site,
   siteConfigState,
@@ -103,7 +108,11 @@ export class Edge {
   orchestrator = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}`, orchestrator);
   release = (id: string): Promise<Orchestrator> =>
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
-  sites = () => this.#get('/sites?limit=200', listOf(site));
+  sites = (after?: string) => this.#get(`/sites?${queryOf({ limit: 200, after })}`, listOf(site));
+  createSite = (asked: Partial<Record<keyof CreateSite, unknown>>): Promise<Site> =>
+    this.#call('POST', '/sites', site, asked);
+  patchSite = (siteId: string, patch: PatchSite): Promise<Site> =>
+    this.#call('PATCH', `/sites/${encodeURIComponent(siteId)}`, site, patch);
   /** Those that have all of these labels, `name:value`. */
   labelled = (labels: readonly string[], after: string | undefined) => {
     const query = new URLSearchParams({ limit: '200' });
@@ -112,6 +121,13 @@ export class Edge {
     return this.#get(`/sites?${query}`, listOf(site));
   };
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
+  configHistory = (siteId: string, query: { readonly limit: number; readonly after?: string }) =>
+    this.#get(
+      `/sites/${encodeURIComponent(siteId)}/config/history?${queryOf({ ...query })}`,
+      listOf(configGeneration),
+    );
+  configGeneration = (siteId: string, generation: number) =>
+    this.#get(`/sites/${encodeURIComponent(siteId)}/config/history/${generation}`, configGenerationDetail);
   commands = (query: CommandQuery) => this.#get(`/commands?${queryOf({ ...query })}`, listOf(commandSummary));
   deployments = (query: DeploymentQuery) =>
     this.#get(`/deployments?${queryOf({ ...query })}`, listOf(deployment));
@@ -149,6 +165,18 @@ export class Edge {
   /** Gives a command, once for each key. @returns its id and state */
   async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>, key?: string) {
     return this.#data(commandTaken, request, key);
+  }
+
+  /** All of them, page after page. */
+  async allSites(): Promise<Site[]> {
+    const all: Site[] = [];
+    let next: string | null = null;
+    do {
+      const page: { items: Site[]; next: string | null } = await this.sites(next ?? undefined);
+      all.push(...page.items);
+      next = page.next;
+    } while (next !== null);
+    return all;
   }
 
   /** The site to use when none was named: the only one there is. */

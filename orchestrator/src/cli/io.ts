@@ -10,6 +10,8 @@ export interface Io {
   readonly readStdin: () => Promise<string>;
   /** Asks at the terminal for a line that it does not show; undefined when standard input is no terminal. */
   readonly askHidden?: ((question: string) => Promise<string>) | undefined;
+  /** Asks at the terminal for a line; undefined when standard input is no terminal. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** A result: standard output. */
   readonly out: (text: string) => void;
   /** Progress and complaints: standard error, so that results can be piped. */

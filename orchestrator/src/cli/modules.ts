@@ -14,11 +14,11 @@ export interface Sources {
 const MAINS = ['index.js', 'src/index.js', 'index.mjs', 'src/index.mjs', 'worker.js', 'src/worker.js'];
 
 /** A file as text when it is UTF-8, else as base64. */
-function sourceOf(bytes: Buffer): ModuleSource {
+export function sourceOf(bytes: Uint8Array): ModuleSource {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return { base64: bytes.toString('base64') };
+    return { base64: Buffer.from(bytes).toString('base64') };
   }
 }
 
@@ -44,7 +44,7 @@ function mainOf(paths: readonly string[], named: string | undefined): string {
 }
 
 /** `My Shop.v2` → `my-shop-v2`, since a Worker's name is part of a host name. */
-const asName = (text: string): string =>
+export const asName = (text: string): string =>
   text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
@@ -81,3 +81,12 @@ function checkSize(files: readonly string[]): void {
     `the modules have ${bytes} bytes together, and ${DEPLOY_BYTES_MAX} are taken: leave files out`,
   );
 }
+
+/** Bytes of all modules together. */
+export const sizeOf = (modules: Sources['modules']): number =>
+  Object.values(modules).reduce(
+    (sum, source) =>
+      sum +
+      (typeof source === 'string' ? Buffer.byteLength(source) : Buffer.byteLength(source.base64, 'base64')),
+    0,
+  );

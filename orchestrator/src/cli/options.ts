@@ -3,14 +3,6 @@ import { InvalidArgumentError } from 'commander';
 /** Of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
-const LIST_MAX = 200;
-
-export function listLimit(text: string): number {
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LIST_MAX) return limit;
-  throw new InvalidArgumentError(`expected a number from 1 to ${LIST_MAX}.`);
-}
-
 export function whole(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('expected a number from 1 to 9999.');

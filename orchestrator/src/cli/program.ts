@@ -4,14 +4,16 @@ import manifest from '../../package.json' with { type: 'json' };
 import * as actions from './actions.ts';
 import { backup } from './backup.ts';
 import { listCommands, showCommand } from './commands.ts';
+import { addConfig } from './config-program.ts';
 import { listLetters, settleLetter, showLetter } from './deadletters.ts';
+import { addDeploy } from './deploy-command.ts';
 import { addDeployments, addFleet } from './deployments-program.ts';
 import type { Desk } from './desk.ts';
 import { doctor } from './doctor/doctor.ts';
 import { type CommandQuery, Edge } from './edge.ts';
 import { type EventsOptions, events } from './events.ts';
 import { asComplaint, type Io } from './io.ts';
-import { collect, listLimit } from './options.ts';
+import { listLimit } from './limit.ts';
 import {
   type EraseOptions,
   eraseReceipts,
@@ -24,9 +26,6 @@ import { restore } from './restore.ts';
 import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
-
-/** The newest date that this version's own tests deploy with. */
-const COMPATIBILITY_DATE = '2026-11-01';
 
 interface Globals {
   readonly json?: true;
@@ -53,28 +52,18 @@ export function createProgram(io: Io): Command {
           : write(text),
     });
   const globals = (): Globals => program.opts<Globals>();
-  const desk = (): Desk => ({
-    io,
-    json: globals().json === true,
-    edge: new Edge(findSettings(globals(), io), io),
-  });
+  const desk = (): Desk => {
+    const settings = findSettings(globals(), io);
+    const places = { edgeUrl: settings.url, relayUrl: settings.relayUrl };
+    return { io, places, json: globals().json === true, edge: new Edge(settings, io) };
+  };
 
   program
     .command('status')
     .argument('[site]', 'ask its orchestrator live; without it: all orchestrators and sites')
     .description('show how things are')
     .action((site?: string) => actions.status(desk(), site));
-  program
-    .command('deploy')
-    .argument('<path>', 'a folder of modules, taken as they are, or one file')
-    .option('--site <id>', 'the site it belongs to; the only one when there is one')
-    .option('--name <name>', 'the Worker; else the name of the folder or file')
-    .option('--main <path>', 'the main module; else index.js, src/index.js …')
-    .option('--compat-date <date>', 'compatibility date', COMPATIBILITY_DATE)
-    .option('--var <NAME=value>', 'a variable; may be repeated', collect, [])
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('deploy a Worker, and wait for the end')
-    .action((path: string, options: actions.DeployOptions) => actions.deploy(desk(), path, options));
+  addDeploy(program, desk);
   addDeployments(program, desk);
   addFleet(program, desk);
   addCommands(program, desk);
@@ -227,25 +216,6 @@ function addReceipts(program: Command, desk: () => Desk): void {
     .option('--all', '… all of them')
     .description('erase what customers sent; the receipts stay as tombstones')
     .action((id: string | undefined, options: EraseOptions) => eraseReceipts(desk(), id, options));
-}
-
-function addConfig(program: Command, desk: () => Desk): void {
-  const config = program.command('config').description('a site’s config');
-  config
-    .command('get')
-    .argument('<site>')
-    .description('print the desired config')
-    .action((site: string) => actions.getConfig(desk(), site));
-  config
-    .command('set')
-    .argument('<site>')
-    .argument('[file]', 'a JSON merge patch (RFC 7396); "-" is standard input', '-')
-    .option('--replace', 'the file is the whole config')
-    .option('--detach', 'do not wait: it is done when the orchestrator is there')
-    .description('change the config, and wait until it runs or is refused')
-    .action((site: string, file: string, options: actions.SetConfigOptions) =>
-      actions.setConfig(desk(), site, file, options),
-    );
 }
 
 function addSecrets(program: Command, desk: () => Desk): void {

@@ -78,4 +78,4 @@ function succeeded(command: Command): Command {
 
 /** The next merge patch is laid over the refused config, and would be refused with it. */
 const wayOut = ({ siteId }: Command): string =>
-  `. The desired config still has it ("clawctl config get ${siteId}" shows it), and what ran before runs on: set that member right, or put the whole in with --replace`;
+  `. The desired config still has it ("clawctl config get ${siteId}" shows it), and what ran before runs on: set that member right, put the whole in with --replace, or go back with "clawctl config rollback ${siteId} <generation>"`;

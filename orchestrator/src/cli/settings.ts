@@ -7,11 +7,14 @@ import { CliError, type Io } from './io.ts';
 export interface Settings {
   readonly url: string;
   readonly token: string;
+  /** Where customers' requests are answered, if that is known. */
+  readonly relayUrl: string | undefined;
 }
 
 /** What `npm start` writes; only what is needed here. */
 const sandboxFile = z.object({
   edgeUrl: z.string(),
+  relayUrl: z.string(),
   orchestratorUrl: z.string(),
   orchestratorId: z.string(),
   adminToken: z.string(),
@@ -78,14 +81,16 @@ export function findSettings(
 ): Settings {
   const url = options.url ?? io.env['CLAWCTL_URL'];
   const token = options.token ?? io.env['CLAWCTL_TOKEN'];
-  if (url !== undefined && token !== undefined) return { url: origin(url), token };
+  if (url !== undefined && token !== undefined) {
+    return { url: origin(url), token, relayUrl: io.env['CLAWCTL_RELAY_URL'] };
+  }
   if (url !== undefined)
     throw new CliError(`there is no token for ${url}: set CLAWCTL_TOKEN, or give --token`);
   if (token !== undefined)
     throw new CliError('there is a token, but no address: set CLAWCTL_URL, or give --url');
   const sandbox = findSandbox(io.cwd);
   if (sandbox === undefined) throw new CliError(`there is no edge to talk to: ${HOW}`);
-  return { url: origin(sandbox.edgeUrl), token: sandbox.adminToken };
+  return { url: origin(sandbox.edgeUrl), token: sandbox.adminToken, relayUrl: sandbox.relayUrl };
 }
 
 function origin(text: string): string {

@@ -51,7 +51,7 @@ describe('GET /internal/events', () => {
     ['site=NO', /query\.site/],
     ['after=x', /`next` of an earlier page/],
     ['limit=0', /query\.limit/],
-    ['orchestrator=vps-1', /no such member/],
+    ['orchestrator=vps-1', /unknown; known are site/],
   ])('is 400 with %s', async (query, detail) => {
     const refused = { status: 400, body: { code: 'bad_request', detail: expect.stringMatching(detail) } };
     expect(await ask(`/events?${query}`)).toMatchObject(refused);

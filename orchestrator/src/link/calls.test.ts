@@ -5,6 +5,7 @@ import {
   Failure,
   STREAM_IDLE_MS,
   STREAM_OPENING_BYTES,
+  STREAM_WINDOW_BYTES,
   sha256Of,
 } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -109,7 +110,7 @@ describe('PROTOCOL: calls from the edge', () => {
     expect(edge.take('credit')).toEqual([]);
     const body = read(relayed[0]?.body);
     await settle();
-    expect(edge.take('credit')).toEqual([{ type: 'credit', id: 2, bytes: 262_144 }]);
+    expect(edge.take('credit')).toEqual([{ type: 'credit', id: 2, bytes: STREAM_WINDOW_BYTES }]);
     session.receiveBytes(encodeChunk({ id: 2, last: true, bytes: new Uint8Array(9) }));
     expect((await body).length).toBe(STREAM_OPENING_BYTES + 9);
   });
@@ -137,11 +138,14 @@ describe('PROTOCOL: calls from the edge', () => {
     relayed[0]?.answer({ body: upstream.body });
     await settle();
     expect(edge.take('response')[0]).toMatchObject({ id: 2, body: { kind: 'stream' } });
-    expect(upstream.sink().write(Buffer.alloc(STREAM_OPENING_BYTES))).toBe(true);
+    expect(upstream.sink().write(Buffer.alloc(STREAM_OPENING_BYTES))).toBe(false);
     expect(upstream.sink().write(Buffer.alloc(65_536))).toBe(false);
     expect(edge.bodies.get(2)).toEqual([STREAM_OPENING_BYTES]);
+    clock.pass(1);
     send({ type: 'credit', id: 2, bytes: 65_536 });
-    expect([edge.bodies.get(2)?.length, upstream.resumed()]).toEqual([2, 1]);
+    expect([edge.bodies.get(2)?.length, upstream.resumed()]).toEqual([2, 0]);
+    send({ type: 'credit', id: 2, bytes: 1 });
+    expect(upstream.resumed()).toBe(1);
     upstream.sink().end();
     clock.flush();
     expect(edge.take('end')).toEqual([{ type: 'end', id: 2 }]);

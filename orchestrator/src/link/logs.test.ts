@@ -20,6 +20,7 @@ import {
   store,
   welcome,
 } from './session.fixture.ts';
+import { STATUS_INTERVAL_MS } from './status-pace.ts';
 
 describe('PROTOCOL: the control log', () => {
   it('L3: entries of one turn are committed together and acknowledged once', () => {
@@ -97,13 +98,13 @@ describe('PROTOCOL: the control log', () => {
     const statuses = (): number => edge.take('status').length;
     expect(statuses()).toBe(1);
     send({ type: 'ack', log: 'control', applied: 2 });
-    clock.flush();
+    clock.pass(STATUS_INTERVAL_MS);
     expect(statuses()).toBe(1);
     send({ type: 'ack', log: 'control', applied: 3 });
-    clock.flush();
+    clock.pass(STATUS_INTERVAL_MS);
     expect(statuses()).toBe(2);
     send({ type: 'ack', log: 'control', applied: 3 });
-    clock.flush();
+    clock.pass(STATUS_INTERVAL_MS);
     expect(statuses()).toBe(2);
   });
 

@@ -26,6 +26,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { OlderCopy } from './log.ts';
 import type { LogStreams } from './logs.ts';
 import { durableOf, type Role } from './role.ts';
+import { StatusPace } from './status-pace.ts';
 import type { LogFaults } from './stream.ts';
 import { type Verdict, verdictOfClose } from './verdict.ts';
 
@@ -85,7 +86,7 @@ export class Session {
     failed: (error) => this.#fault(error),
   };
   #phase: Phase;
-  #statusDue = false;
+  readonly #statuses: StatusPace;
   /** Of the last complaint or drain: a close carries none of its own. */
   #retryAfterMs: number | undefined;
   #unknownFrames = 0;
@@ -96,6 +97,9 @@ export class Session {
     const greeting = role.greeting();
     this.#options = options;
     this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
+    this.#statuses = new StatusPace(clock, () => {
+      if (role.kind === 'control' && this.#phase.kind === 'open') this.#sender.push(role.status());
+    });
     const onIdle = () => options.events.idle();
     this.#calls = new Calls({ sender: this.#sender, services, clock, log, onIdle });
     const cancelTimeout = clock.after(HELLO_TIMEOUT_MS, () =>
@@ -156,15 +160,9 @@ export class Session {
     this.#sender.pushNow({ type: 'drain', reason });
   }
 
-  /** Sends the status, at most once in a turn. */
+  /** Sends the status, soon. */
   publishStatus(): void {
-    const { role, clock } = this.#options;
-    if (this.#statusDue || role.kind !== 'control') return;
-    this.#statusDue = true;
-    clock.defer(() => {
-      this.#statusDue = false;
-      if (this.#phase.kind === 'open') this.#sender.push(role.status());
-    });
+    this.#statuses.note();
   }
 
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when this session ends first. */
@@ -336,6 +334,7 @@ export class Session {
       if (role.kind === 'control') role.resync.end(this.#faults);
     }
     this.#phase = { kind: 'ended' };
+    this.#statuses.stop();
     this.#calls.closeAll(verdict.reason);
     this.#options.events.ended(verdict);
   }

@@ -1,4 +1,5 @@
 import {
+  dotsFailure,
   Failure,
   matchRoute,
   pathOf,
@@ -114,21 +115,11 @@ class UpstreamRelay implements Relay {
   }
 }
 
-/**
- * A path that some parser on the way would resolve, also when its slashes are encoded (nginx decodes them first):
- * sent on, it could leave the upstream's prefix.
- */
-const DOTS = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i;
-
 /** The request's route, or the answer that there is none. */
 function routeOf(routes: readonly Route[], { method, url, requestId }: RequestHead): Route | Reply {
   const path = pathOf(url);
-  if (DOTS.test(path)) {
-    return refuse(
-      new Failure('bad_request', 'the path has "." or ".." parts: resolve them first'),
-      requestId,
-    );
-  }
+  const dots = dotsFailure(path);
+  if (dots !== undefined) return refuse(dots, requestId);
   const route = matchRoute(routes, method, path);
   if (route !== undefined) return route;
   const methods = allowedMethods(routes, path);

@@ -70,7 +70,7 @@ describe('applying a config', () => {
     [
       'a config that does not match its schema',
       update(4, 'nowhere'),
-      /config\.routes\.0\.upstream: expected http/,
+      /config\.routes\[0\]\.upstream: expected http/,
     ],
   ])('refuses %s, says why, and keeps the last good one', (_what, body, why) => {
     const settings = open();
@@ -81,7 +81,12 @@ describe('applying a config', () => {
     );
     for (const view of [settings, open()]) {
       expect(view.running()).toEqual([{ siteId: 'site-1', generation: 3, digest: update(3).digest }]);
-      const failed = { generation: body.generation, at: 2_000, error: expect.stringMatching(why) };
+      const failed = {
+        generation: body.generation,
+        at: 2_000,
+        error: expect.stringMatching(why),
+        failures: 1,
+      };
       expect(view.statuses()).toEqual([
         expect.objectContaining({ generation: 3, lastAttempt: failed, lastFailure: failed }),
       ]);
@@ -100,6 +105,19 @@ describe('applying a config', () => {
       lastAttempt: { generation: 2, at: 3_000 },
       lastFailure: { generation: 1, at: 1_000 },
     });
+  });
+});
+
+describe('a generation that is refused again', () => {
+  it('is counted, also by the next process, and another one begins anew', () => {
+    const wrong = update(1, 'http://10.0.0.1');
+    for (const failures of [1, 2, 3]) {
+      const settings = open();
+      expect(() => settings.apply(wrong)).toThrow();
+      expect(settings.statusOf('site-1')?.lastFailure).toMatchObject({ generation: 1, failures });
+    }
+    expect(() => open().apply(update(2, 'http://10.0.0.1'))).toThrow();
+    expect(open().statusOf('site-1')?.lastFailure).toMatchObject({ generation: 2, failures: 1 });
   });
 });
 

@@ -155,10 +155,12 @@ function recordRefusal(sql: Sql, { siteId, generation }: UpdateConfig, at: numbe
     error,
   );
   sql.run(
-    `INSERT INTO settings (site_id, attempt_generation, attempt_at, failure_generation, failure_at, failure_error)
-       VALUES (?1, ?2, ?3, ?2, ?3, ?4)
+    `INSERT INTO settings
+       (site_id, attempt_generation, attempt_at, failure_generation, failure_at, failure_error, failure_count)
+       VALUES (?1, ?2, ?3, ?2, ?3, ?4, 1)
      ON CONFLICT (site_id) DO UPDATE SET attempt_generation = ?2, attempt_at = ?3,
-       failure_generation = ?2, failure_at = ?3, failure_error = ?4`,
+       failure_generation = ?2, failure_at = ?3, failure_error = ?4,
+       failure_count = iif(failure_generation = ?2, failure_count, 0) + 1`,
     siteId,
     generation,
     at,
@@ -190,22 +192,27 @@ function load(sql: Sql): Map<string, Applied> {
 const EMPTY_DIGEST = digestOf(EMPTY_CONFIG);
 
 function statusOf(row: SqlRow): SiteStatus {
-  const failure = attempt(row['failure_generation'], row['failure_at'], row['failure_error']);
+  const failure = attempt(row['failure_generation'], row['failure_at']);
+  const lastFailure = failure && { ...failure, ...failureOf(row) };
   const last = attempt(row['attempt_generation'], row['attempt_at']);
   const failed = failure !== undefined && failure.at === last?.at && failure.generation === last.generation;
-  const lastAttempt = failed ? failure : last;
+  const lastAttempt = failed ? lastFailure : last;
   return {
     siteId: String(row['site_id']),
     generation: int(row, 'generation'),
     digest: row['digest'] == null ? EMPTY_DIGEST : String(row['digest']),
     ...(lastAttempt === undefined ? {} : { lastAttempt }),
-    ...(failure === undefined ? {} : { lastFailure: failure }),
+    ...(lastFailure === undefined ? {} : { lastFailure }),
   };
 }
 
 type Column = SqlRow[string] | undefined;
 
-function attempt(generation: Column, at: Column, error?: Column): SiteStatus['lastAttempt'] {
-  if (typeof generation !== 'number' || typeof at !== 'number') return undefined;
-  return { generation, at, ...(typeof error === 'string' ? { error } : {}) };
+function attempt(generation: Column, at: Column): { generation: number; at: number } | undefined {
+  return typeof generation === 'number' && typeof at === 'number' ? { generation, at } : undefined;
 }
+
+const failureOf = (row: SqlRow) => ({
+  error: String(row['failure_error']),
+  failures: int(row, 'failure_count'),
+});

@@ -21,6 +21,11 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const table of DELIVERY_TABLES) sql.run(table);
   },
+  // How often the generation that failed last has failed.
+  (sql) => {
+    sql.run(`ALTER TABLE settings ADD COLUMN failure_count INTEGER NOT NULL DEFAULT 0`);
+    sql.run(`UPDATE settings SET failure_count = 1 WHERE failure_generation IS NOT NULL`);
+  },
   (sql) => {
     for (const statement of DEPLOYMENT_STEPS) sql.run(statement);
   },

@@ -1,3 +1,4 @@
+export * from './configs.ts';
 export * from './health.ts';
 export * from './identity.ts';
 export * from './live.ts';

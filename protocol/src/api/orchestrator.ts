@@ -33,6 +33,8 @@ export const commandTaken = z.object({
   commandId: z.string(),
   state: z.string(),
   generation: z.int().optional(),
+  /** Of `update_config`: what will not work as the config stands, such as a secret that is not set. */
+  warnings: z.array(z.string()).optional(),
 });
 export type CommandTaken = z.infer<typeof commandTaken>;
 

@@ -3,9 +3,8 @@ import { commandError, commandState, commandType, deployReceipts } from '../comm
 import { syncEventBody } from '../frames/entries.ts';
 import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';
-import { eventId, orchestratorId, orgId, receiptId, sha256Hex, siteId, timeMs } from '../ids.ts';
+import { eventId, orchestratorId, orgId, receiptId, siteId, timeMs } from '../ids.ts';
 import { json } from '../json.ts';
-import { siteConfig } from '../site/config.ts';
 
 /** `GET /api/v1/commands/:id`. */
 export const command = z.object({
@@ -249,17 +248,6 @@ export const patchSite = z.strictObject({
   paused: z.boolean().optional(),
 });
 export type PatchSite = z.infer<typeof patchSite>;
-
-/** `GET /api/v1/sites/:id/config`: what is desired, and what the orchestrator last said runs. */
-export const siteConfigState = z.object({
-  siteId,
-  generation: z.int(),
-  digest: sha256Hex,
-  config: siteConfig,
-  updatedAt: timeMs.optional(),
-  running: z.object({ generation: z.int(), digest: sha256Hex }).optional(),
-});
-export type SiteConfigState = z.infer<typeof siteConfigState>;
 
 /** `?after=<next>&limit=` of every list. */
 export const listQuery = z.object({

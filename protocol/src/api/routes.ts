@@ -2,6 +2,9 @@ import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { commandState, commandType, workerName } from '../commands.ts';
 import { commandId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
+import { CONFIG_HISTORY_MAX } from '../limits.ts';
+import { publicConfig } from '../site/config.ts';
+import { configGeneration, configGenerationDetail, siteConfigState } from './configs.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
 import {
@@ -26,7 +29,6 @@ import {
   receiptState,
   session,
   site,
-  siteConfigState,
 } from './resources.ts';
 import { putSecret, secretSummary } from './secrets.ts';
 
@@ -364,6 +366,23 @@ export const getSiteConfigRoute = createRoute({
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
 });
 
+export const listConfigHistoryRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/history',
+  description: `The last ${CONFIG_HISTORY_MAX} generations; what runs is kept beyond that.`,
+  security,
+  request: { params: siteParams, query: listQuery.strict() },
+  responses: { 200: answer(listOf(configGeneration), 'Newest first'), default: refused },
+});
+
+export const getConfigGenerationRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/history/{generation}',
+  security,
+  request: { params: siteParams.extend({ generation: z.coerce.number<string>().int().min(1) }) },
+  responses: { 200: answer(configGenerationDetail, 'The generation with its config'), default: refused },
+});
+
 const secretParams = siteParams.extend({ name: secretName });
 
 export const putSecretRoute = createRoute({
@@ -393,4 +412,17 @@ export const deleteSecretRoute = createRoute({
   security,
   request: { params: secretParams },
   responses: { 204: { description: 'Gone' }, default: refused },
+});
+
+export const getPublicConfigRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/config/public',
+  description:
+    'Open to everyone, from every origin: the member `public` of the desired config, or {}. An edit is seen within 4 s.',
+  request: { params: siteParams, headers: z.object({ 'if-none-match': z.string().optional() }) },
+  responses: {
+    200: answer(publicConfig, 'With a strong ETag'),
+    304: { description: 'It is as If-None-Match says' },
+    default: refused,
+  },
 });

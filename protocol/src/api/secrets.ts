@@ -8,7 +8,7 @@ const encoder = new TextEncoder();
 export const putSecret = z.strictObject({
   value: z
     .string()
-    .min(1)
+    .min(1, 'expected at least 1 character: delete the secret to have none')
     .refine((value) => value.isWellFormed(), { error: 'expected text without half surrogate pairs' })
     .refine((value) => encoder.encode(value).length <= SECRET_BYTES_MAX, {
       error: `expected at most ${SECRET_BYTES_MAX} bytes of UTF-8`,

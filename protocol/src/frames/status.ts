@@ -56,6 +56,8 @@ const configAttempt = z.object({
   generation: z.int().min(0),
   at: timeMs,
   error: z.string().max(2_000).optional(),
+  /** Of a failure: how often this generation has failed here. */
+  failures: z.int().min(1).optional(),
 });
 
 export const siteStatus = z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { secretName } from '../ids.ts';
-import { CONFIG_BYTES_MAX, PARCEL_KEPT_MS_MAX } from '../limits.ts';
+import { json } from '../json.ts';
+import { CONFIG_BYTES_MAX, PARCEL_KEPT_MS_MAX, PUBLIC_CONFIG_BYTES_MAX } from '../limits.ts';
 
 const pathPattern = z
   .string()
@@ -117,6 +118,17 @@ export type Limit = z.infer<typeof limit>;
 const limits = z.strictObject({ site: limit.optional(), customer: limit.optional() });
 export type Limits = z.infer<typeof limits>;
 
+/**
+ * What a site's own Worker and pages are to know. **Everyone can read it**, without a token, at
+ * `GET /api/v1/sites/:id/config/public`: nothing in it is a secret.
+ */
+export const publicConfig = z
+  .record(z.string().min(1).max(200), json)
+  .refine((members) => JSON.stringify(members).length <= PUBLIC_CONFIG_BYTES_MAX, {
+    error: `expected at most ${PUBLIC_CONFIG_BYTES_MAX} characters of JSON`,
+  });
+export type PublicConfig = z.infer<typeof publicConfig>;
+
 /** A site's desired config. Unknown members are refused: a typing error must not look applied. */
 export const siteConfig = z
   .strictObject({
@@ -125,6 +137,7 @@ export const siteConfig = z
       .strictObject({ vars: z.record(z.string().max(200), z.string().max(5_120)).default({}) })
       .default({ vars: {} }),
     limits: limits.optional(),
+    public: publicConfig.optional(),
     /** Of requests that were stored: how long what customers sent is kept behind its end. 7 days unless it says so. */
     receipts: z.strictObject({ keepMs: z.int().min(0).max(PARCEL_KEPT_MS_MAX) }).optional(),
   })
@@ -136,6 +149,21 @@ export const siteConfig = z
     error: `expected at most ${CONFIG_BYTES_MAX} characters of JSON`,
   });
 export type SiteConfig = z.infer<typeof siteConfig>;
+
+/**
+ * What an edit may make of a config. Stricter than what was stored once and must still be read: what is without effect
+ * is refused, since it looks as if it had one.
+ */
+export const editedConfig = siteConfig.superRefine(({ routes }, context) => {
+  routes.forEach((entry, n) => {
+    if (entry.offline === 'queue') return;
+    for (const member of ['respond', 'accepted'] as const) {
+      if (entry[member] === undefined) continue;
+      const message = `has no effect with offline: "${entry.offline}", where no request is stored: leave it out, or set offline to "queue"`;
+      context.addIssue({ code: 'custom', path: ['routes', n, member], message });
+    }
+  });
+});
 
 /** The config of a site that nobody has configured yet: generation 0. */
 export const EMPTY_CONFIG: SiteConfig = { routes: [], worker: { vars: {} } };

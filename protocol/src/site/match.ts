@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts';
 import type { Route } from './config.ts';
 
 /** All of a route that says which requests it takes. */
@@ -48,6 +49,19 @@ export function matchRoute<R extends Matcher>(
     if (best === undefined || specificity(route) > specificity(best)) best = route;
   }
   return best;
+}
+
+/**
+ * A path that some parser on the way would resolve, also when its slashes are encoded (nginx decodes them first):
+ * sent on, it could leave the upstream's prefix.
+ */
+const DOTS = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i;
+
+/** Of a path with "." or ".." parts, however they are spelt; undefined of any other. */
+export function dotsFailure(path: string): Failure | undefined {
+  if (!DOTS.test(path)) return undefined;
+  const message = 'the path has "." or ".." parts: resolve them first';
+  return new Failure('bad_request', message, { execution: 'not_started' });
 }
 
 /** A URL's path, without its query, as the customer sent it: what `matchRoute` is asked with. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { Chunk } from '../chunk.ts';
+import { type Chunk, decodeChunk, encodeParts } from '../chunk.ts';
 import {
   BODY_CHUNK_BYTES_MAX,
   SOCKET_BODY_BYTES_MAX,
@@ -18,7 +18,7 @@ function rig() {
   const onSocket: (() => void)[] = [];
   const bodies = new OutgoingBodies({
     send: (chunk, done) => {
-      sent.push(chunk);
+      sent.push(decodeChunk(encodeParts(chunk)));
       onSocket.push(done);
     },
     end: (id) => void ended.push(id),
@@ -35,12 +35,32 @@ const bytesOf = (sent: readonly Chunk[], id: number): number =>
 
 describe('PROTOCOL: bodies on their way out', () => {
   it('C8: a body sends its opening credit, and then what is granted', () => {
-    const { bodies, sent, source } = rig();
+    const { bodies, sent, source, passOn } = rig();
     const body = bodies.open(2, source);
-    expect(body.write(new Uint8Array(100 * KIB))).toBe(true);
+    expect(body.write(new Uint8Array(100 * KIB))).toBe(false);
     expect(bytesOf(sent, 2)).toBe(STREAM_OPENING_BYTES);
+    passOn();
     bodies.grant(2, 10 * KIB);
     expect(bytesOf(sent, 2)).toBe(74 * KIB);
+  });
+
+  it('C9: behind a piece that is on the socket, pieces gather to a full one, or to the last', () => {
+    const { bodies, sent, source, passOn } = rig();
+    const body = bodies.open(2, source);
+    bodies.grant(2, 2 * BODY_CHUNK_BYTES_MAX);
+    body.write(numbered(0, 10));
+    body.write(numbered(10, 20));
+    body.write(numbered(30, 30));
+    expect(sent.map((chunk) => chunk.bytes.length)).toEqual([10]);
+    passOn();
+    expect(sent.map((chunk) => chunk.bytes.length)).toEqual([10, 50]);
+    expect(sent[1]?.bytes).toEqual(numbered(10, 50));
+    body.write(new Uint8Array(BODY_CHUNK_BYTES_MAX - 1));
+    expect(sent).toHaveLength(2);
+    body.write(new Uint8Array(2));
+    expect(sent.at(-1)?.bytes.length).toBe(BODY_CHUNK_BYTES_MAX);
+    body.end();
+    expect(sent.at(-1)).toMatchObject({ last: true, bytes: { length: 1 } });
   });
 
   it('C9: bodies take turns, a piece each', () => {
@@ -50,10 +70,12 @@ describe('PROTOCOL: bodies on their way out', () => {
     blocker.write(new Uint8Array(SOCKET_BODY_BYTES_MAX));
     for (const id of [4, 6]) {
       const body = bodies.open(id, source);
-      bodies.grant(id, BODY_CHUNK_BYTES_MAX);
+      bodies.grant(id, 2 * BODY_CHUNK_BYTES_MAX);
       body.write(new Uint8Array(2 * BODY_CHUNK_BYTES_MAX));
     }
     sent.length = 0;
+    passOn();
+    expect(sent.map(({ id }) => id)).toEqual([4, 6]);
     passOn();
     expect(sent.map(({ id }) => id)).toEqual([4, 6, 4, 6]);
   });
@@ -69,12 +91,16 @@ describe('PROTOCOL: bodies on their way out', () => {
   });
 
   it('a source is told to wait, and to go on', () => {
-    const { bodies, source } = rig();
+    const { bodies, sent, source, passOn } = rig();
     const body = bodies.open(2, source);
     body.write(new Uint8Array(STREAM_OPENING_BYTES));
     expect(body.write(new Uint8Array(64 * KIB))).toBe(false);
     expect(source.resume).not.toHaveBeenCalled();
     bodies.grant(2, 64 * KIB);
+    expect(source.resume).not.toHaveBeenCalled();
+    passOn();
+    expect([bytesOf(sent, 2), source.resume.mock.calls.length]).toEqual([128 * KIB, 0]);
+    bodies.grant(2, 1);
     expect(source.resume).toHaveBeenCalledTimes(1);
   });
 

@@ -1,4 +1,4 @@
-import type { Chunk } from '../chunk.ts';
+import type { Parts } from '../chunk.ts';
 import { Failure } from '../errors.ts';
 import {
   BODY_CHUNK_BYTES_MAX,
@@ -18,14 +18,12 @@ export interface BodySource {
 }
 
 export interface OutgoingPorts {
-  /** `sent` is called when the socket has passed the piece on. */
-  readonly send: (chunk: Chunk, sent: () => void) => void;
+  /** `sent` is called when the socket has passed the piece on; meanwhile what else there is of its body gathers. */
+  readonly send: (chunk: Parts, sent: () => void) => void;
   /** The body is whole, and its last piece did not say so. */
   readonly end: (id: number) => void;
 }
 
-/** A source is stopped from here on: it is to keep the socket busy, not to fill memory. */
-const QUEUE_BYTES = BODY_CHUNK_BYTES_MAX;
 /** One that heeds this has at most the piece more that it had in hand; only a larger queue is an offence. */
 const OFFENCE_BYTES = 2 * BODY_CHUNK_BYTES_MAX;
 
@@ -60,7 +58,9 @@ export class OutgoingBodies {
 
   /** The receiver takes more. */
   grant(id: number, bytes: number): void {
-    this.#open.get(id)?.grant(bytes);
+    const body = this.#open.get(id);
+    body?.grant(bytes);
+    body?.resumeIfDrained();
   }
 
   /** Nobody wants the rest of it. */
@@ -101,21 +101,22 @@ export class OutgoingBodies {
 
   #sendPiece(body: OutgoingBody): void {
     const { id } = body;
-    const { bytes, last } = body.take();
-    this.#waiting -= bytes.length;
+    const { parts, bytes, last } = body.take();
+    this.#waiting -= bytes;
     if (last) this.#open.delete(id);
     else if (body.canSend) this.#turns.add(body);
-    if (bytes.length === 0) this.#ports.end(id);
-    else this.#send({ id, last, bytes });
+    if (bytes === 0) this.#ports.end(id);
+    else this.#send(body, { id, last, parts }, bytes);
     if (last) body.source.done();
     else body.resumeIfDrained();
   }
 
-  #send(chunk: Chunk): void {
-    const { length } = chunk.bytes;
-    this.#onSocket += length;
+  #send(body: OutgoingBody, chunk: Parts, bytes: number): void {
+    this.#onSocket += bytes;
     this.#ports.send(chunk, () => {
-      this.#onSocket -= length;
+      this.#onSocket -= bytes;
+      body.passedOn();
+      if (this.#open.has(body.id) && body.canSend) this.#turns.add(body);
       this.#pump();
     });
   }
@@ -142,6 +143,9 @@ export class OutgoingBody {
   #queued = 0;
   #credit = STREAM_OPENING_BYTES;
   #ended = false;
+  #gathers = true;
+  /** Pieces that the socket has not passed on. */
+  #onSocket = 0;
   #isFull = false;
   #dropped = false;
 
@@ -155,9 +159,16 @@ export class OutgoingBody {
     return this.#queued;
   }
 
-  /** An end needs no credit. */
+  /** An end needs no credit. Behind a piece that is still on the socket, only a full one goes, or the rest. */
   get canSend(): boolean {
-    return this.#queued === 0 ? this.#ended : this.#credit > 0;
+    if (this.#queued === 0) return this.#ended;
+    const isDue = !this.#gathers || this.#onSocket === 0 || this.#queued >= BODY_CHUNK_BYTES_MAX;
+    return isDue && this.#credit > 0;
+  }
+
+  /** As much may wait as a message takes and may be sent: where nothing may, a source's own piece is enough. */
+  get #queueMax(): number {
+    return Math.min(BODY_CHUNK_BYTES_MAX, this.#credit);
   }
 
   /** @returns whether more may be written now; otherwise `resume` is called when it may */
@@ -168,13 +179,19 @@ export class OutgoingBody {
       this.#queued += bytes.length;
       this.#changed(bytes.length);
     }
-    this.#isFull = this.#queued >= QUEUE_BYTES;
+    this.#isFull = this.#queued >= this.#queueMax;
     return !this.#isFull;
   }
 
   /** Nothing more comes. */
   end(): void {
     this.#ended = true;
+    this.flush();
+  }
+
+  /** Nothing is to be gathered any more: what credit allows goes out now. */
+  flush(): void {
+    this.#gathers = false;
     this.#changed(0);
   }
 
@@ -183,19 +200,31 @@ export class OutgoingBody {
     this.#changed(0);
   }
 
-  /** The next piece to be sent: as much as credit and a message allow. */
-  take(): { bytes: Uint8Array; last: boolean } {
-    const [piece = new Uint8Array(0)] = this.#pieces;
-    const bytes = piece.subarray(0, Math.min(this.#credit, BODY_CHUNK_BYTES_MAX));
-    if (bytes.length === piece.length) this.#pieces.shift();
-    else this.#pieces[0] = piece.subarray(bytes.length);
-    this.#queued -= bytes.length;
-    this.#credit -= bytes.length;
-    return { bytes, last: this.#ended && this.#queued === 0 };
+  /** The next piece to be sent, `bytes` long: as much as credit and a message allow, in the pieces in which it came. */
+  take(): { parts: Uint8Array[]; bytes: number; last: boolean } {
+    const room = Math.min(this.#credit, BODY_CHUNK_BYTES_MAX);
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    while (bytes < room && this.#pieces.length > 0) {
+      const [piece = new Uint8Array(0)] = this.#pieces;
+      const part = piece.subarray(0, room - bytes);
+      if (part.length === piece.length) this.#pieces.shift();
+      else this.#pieces[0] = piece.subarray(part.length);
+      parts.push(part);
+      bytes += part.length;
+    }
+    this.#queued -= bytes;
+    this.#credit -= bytes;
+    if (bytes > 0) this.#onSocket++;
+    return { parts, bytes, last: this.#ended && this.#queued === 0 };
+  }
+
+  passedOn(): void {
+    this.#onSocket--;
   }
 
   resumeIfDrained(): void {
-    if (!this.#isFull || this.#queued >= QUEUE_BYTES) return;
+    if (!this.#isFull || this.#queued >= this.#queueMax) return;
     this.#isFull = false;
     this.source.resume();
   }

@@ -18,7 +18,7 @@ export interface Target {
 /** The same on every path, so that each carries as many bytes. */
 const PATH = '/prices/latest';
 
-const urlOf = ({ port, path }: Address): string => `http://127.0.0.1:${port}${path}?n=0`;
+export const urlOf = ({ port, path }: Address): string => `http://127.0.0.1:${port}${path}?n=0`;
 
 /** @returns the origin's own URL */
 export async function startOrigin(own: Own): Promise<string> {

@@ -1,8 +1,9 @@
+import { answers, becomes } from '../../sandbox/processes/polling.ts';
 import type { Generator } from '../load/generator.ts';
 import type { Job, Measurement } from '../load/job.ts';
 import { cpuMsOf } from '../report/cpu.ts';
 import { LARGE_BYTES } from './origin/body.ts';
-import type { Target } from './paths.ts';
+import { type Target, urlOf } from './paths.ts';
 
 export const PATHS = ['product', 'direct', 'capnweb'] as const;
 export type PathName = (typeof PATHS)[number];
@@ -47,8 +48,10 @@ export interface Plan {
   readonly seconds: number;
 }
 
-/** Before each measurement: connections are opened, and a path that has slept is awake again. */
+/** Before each measurement: connections are opened, and what runs often is compiled. */
 const WARMUP_MS = 400;
+/** An object that has slept is awake again, and Cap'n Web's peer has dialled anew: its tables do not outlive a sleep. */
+const AWAKE_MS = 10_000;
 
 /**
  * Every path with every workload, round by round: what else happens on the machine hits all paths alike. The
@@ -84,7 +87,8 @@ const jobOf = (
   measureMs,
 });
 
-async function measure(generator: Generator, { pids }: Target, job: Job) {
+async function measure(generator: Generator, { address, pids }: Target, job: Job) {
+  await becomes(() => answers(urlOf(address)), AWAKE_MS);
   const { workerd, node = Number.NaN } = pids;
   const before = { workerd: cpuMsOf(workerd), node: cpuMsOf(node) };
   const measured = await generator.measure(job);

@@ -13,7 +13,7 @@ import {
 import { afterAll, beforeAll, beforeEach, onTestFailed } from 'vitest';
 import { eventually } from '../../eventually.ts';
 import { logTail } from '../../sandbox/processes/log-tail.ts';
-import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxFile } from '../../sandbox/sandbox-file.ts';
 
 export interface Answer {
@@ -129,11 +129,11 @@ function parse(text: string): unknown {
 }
 
 /** A whole system of the file's own, on free ports and in a folder of its own. */
-export function withSystem(): () => System {
+export function withSystem(options: Pick<SandboxOptions, 'demoPage'> = {}): () => System {
   const dir = mkdtempSync(join(tmpdir(), 'e2e-'));
   let system: System | undefined;
   beforeAll(async () => {
-    system = new System(await startSandbox({ dir, ports: 'free' }));
+    system = new System(await startSandbox({ dir, ports: 'free', ...options }));
   });
   beforeEach(() => {
     onTestFailed(() => {

@@ -77,6 +77,11 @@ test('wrangler deploys, lists, puts secrets, splits, rolls back and deletes, as 
   expect(await answer(), 'an upload alone deploys nothing').toMatch(/^hi one shh /);
   expect(await wrangler('versions', 'list')).toMatch(/v2[\s\S]*the second/);
 
+  const before = firstMatch(/(\S+)$/, await answer());
+  await wrangler('versions', 'deploy', `${before}@50%`, `${second}@50%`, '--yes');
+  const answers = new Set(await Promise.all(Array.from({ length: 40 }, answer)));
+  expect(answers, 'each has its half').toEqual(new Set([`hi one shh ${before}`, `hi two shh ${second}`]));
+
   await wrangler('versions', 'deploy', `${second}@100%`, '--yes');
   expect(await answer()).toBe(`hi two shh ${second}`);
 

@@ -1,10 +1,10 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { requiredNodeModules } from '../../../orchestrator/src/cli/bundle/node-modules.ts';
 import { type Mutation, mutating } from '../mutation.ts';
 import { fromWrangler, workerdBinary } from '../processes/workerd.ts';
 import { type EdgeConfig, edgeCapnp } from './capnp.ts';
-import { requiredNodeModules } from './node-modules.ts';
 
 const ADMIN_SOURCE = join(import.meta.dirname, 'admin.ts');
 const GATE_SOURCE = join(import.meta.dirname, 'gate.ts');

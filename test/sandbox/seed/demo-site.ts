@@ -1,4 +1,4 @@
-import { command, isFinal, siteConfigState } from '@clawdbot/protocol';
+import { type Command, command, isFinal, siteConfigState } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { becomes } from '../processes/polling.ts';
 import type { Tenant } from './tenants.ts';
@@ -32,12 +32,23 @@ export class Operator {
   async configure(siteId: string, base: number, config: unknown): Promise<void> {
     const body = { action: 'update_config', siteId, payload: { base, config } };
     const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body));
-    const path = `/api/v1/commands/${taken.data.commandId}`;
-    const ask = async () => command.parse(await this.#must('GET', path));
-    await becomes(async () => isFinal((await ask()).state), APPLIED_WITHIN_MS);
-    const { state, error } = await ask();
+    const { state, error } = await this.#ended(taken.data.commandId);
     if (state !== 'succeeded')
       throw new Error(`the config of ${siteId} is ${state}: ${error?.message ?? ''}`);
+  }
+
+  /** Deploys a Worker and waits until it is proven. */
+  async deploy(siteId: string, payload: unknown): Promise<void> {
+    const body = { action: 'deploy_worker', siteId, payload };
+    const taken = commandTaken.parse(await this.#must('POST', '/api/v1/orchestrator', body));
+    const { state, error } = await this.#ended(taken.data.commandId);
+    if (state !== 'succeeded') throw new Error(`the deployment is ${state}: ${error?.message ?? ''}`);
+  }
+
+  async #ended(commandId: string): Promise<Command> {
+    const ask = async () => command.parse(await this.#must('GET', `/api/v1/commands/${commandId}`));
+    await becomes(async () => isFinal((await ask()).state), APPLIED_WITHIN_MS);
+    return ask();
   }
 
   async #must(method: string, path: string, body?: unknown): Promise<unknown> {

@@ -99,3 +99,9 @@ test('the log holds what /webhooks/* received, oldest first, and outlives a rest
   expect(await (await fetch(`${url}/_log`)).json()).toEqual(expected);
   expect(await (await fetch(`${await upstream(file)}/_log`)).json()).toEqual(expected);
 });
+
+test('the page is at the root, and its form goes to the tag', async () => {
+  const answer = await fetch(await upstream());
+  expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(await answer.text()).toContain('<form method="post" action="/_tag/lead">');
+});

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type Asked, bytes, echo, events, json, slow } from './answers.ts';
 import type { ReceivedLog } from './received.ts';
 
+/** The site's one page, with a form for leads. */
+const PAGE = readFileSync(new URL('page.html', import.meta.url));
+
 /**
- * The demo site's own server. Below any prefix: `…/echo` and all below it, `…/sse`, `…/bytes/:n`,
+ * The demo site's own server: its page at `/`. Below any prefix: `…/echo` and all below it, `…/sse`, `…/bytes/:n`,
  * `…/slow/:ms`, `…/status/:code`; `GET /_log` is what `/webhooks/*` received.
  */
 export function demoSite(log: ReceivedLog, now: () => Date): RequestListener {
@@ -26,6 +30,8 @@ async function serve(
     log.add({ receiptId, path: asked.path, sha256: asked.body.sha256, at: now().toISOString() });
   }
   if (asked.path === '/_log') json(response, 200, log.all());
+  else if (asked.path === '/')
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(PAGE);
   else answer(asked, response, now);
 }
 

@@ -1,5 +1,6 @@
 import type { LiveOrchestrator, Presence } from '@clawdbot/protocol';
 import { Badge, type Tone } from './badge.tsx';
+import { refusals } from './config-words.ts';
 import { Nothing, Panel } from './panel.tsx';
 import { Queues } from './queues.tsx';
 import { Since } from './since.tsx';
@@ -16,6 +17,9 @@ const WORDS: Record<Presence['state'], string> = {
   away: 'Away',
   never: 'Never connected',
 };
+
+/** A list of UPSTREAM_ALLOW that lacks a host refuses every site's config. */
+const REFUSED_SHOWN_MAX = 5;
 
 export function Orchestrators({ known }: { readonly known: readonly LiveOrchestrator[] | undefined }) {
   const online = known?.filter(({ presence }) => presence.state === 'online').length;
@@ -39,6 +43,7 @@ export function Orchestrators({ known }: { readonly known: readonly LiveOrchestr
 
 function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrator }) {
   const { id, presence, status, queues, at } = orchestrator;
+  const refused = refusals(status?.sites ?? []);
   return (
     <article className={`orchestrator ${TONES[presence.state]}`} aria-label={id}>
       <div className="identity">
@@ -53,6 +58,14 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
             version {status.version} · {count(status.sites.length, 'site')} ·{' '}
             {count(status.workers.length, 'Worker')}
           </p>
+        )}
+        {refused.slice(0, REFUSED_SHOWN_MAX).map(({ siteId, words }) => (
+          <p key={siteId} className="refusal">
+            <strong>{siteId}</strong> {words}
+          </p>
+        ))}
+        {refused.length > REFUSED_SHOWN_MAX && (
+          <p className="refusal">{refused.length - REFUSED_SHOWN_MAX} more sites’ configs were refused</p>
         )}
       </div>
       <Queues

@@ -1,0 +1,223 @@
+import { bytesOfHead, headOfBody } from '@clawdbot/protocol';
+import { objectFailure } from '../ask.ts';
+import type { Answer, ChannelRpc, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
+
+/** A call that went by itself and is not answered after this waits for its upstream: the next one goes alone, too. */
+const ALONE_MS = 1_000;
+/**
+ * For so long a request carries others' calls with its own. The platform lets a request go on for 30 s after its
+ * answer: https://developers.cloudflare.com/workers/runtime-apis/context/#waituntil
+ */
+const TERM_MS = 2_000;
+/** A call that is not answered after this waits by itself, since who carries it must end. */
+const PATIENCE_MS = 2_000;
+/** Longest call that shares a hop, as JSON. */
+const SHARED_CHARS_MAX = 32 * 1024;
+
+type TrunkPort = Pick<ChannelRpc, 'relay' | 'exchange' | 'pickUp'>;
+
+export interface TrunkServices {
+  now(): number;
+  randomHex(bytes: number): string;
+  background(task: Promise<unknown>): void;
+}
+
+/** A call on its way with others: it is `settled` with nothing when it has to be asked for by itself. */
+interface Rider {
+  readonly requestId: string;
+  readonly text: string;
+  readonly settle: (answer: TrunkAnswer | undefined) => void;
+  /** Once it is under way. */
+  carrier?: Carrier;
+}
+
+/**
+ * Per isolate: calls of several customers' requests that cross to an object in one RPC. A hop to an object costs workerd
+ * some 100 µs, whatever crosses in it: eight calls that share one cost little more than one alone. I/O belongs to one
+ * request at the platform, so one of them carries the others' calls, as plain text, and gives them their answers.
+ */
+export class Trunks {
+  readonly #trunks = new Map<string, Trunk>();
+  readonly #patienceMs: number;
+
+  constructor(patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
+  }
+
+  /** @param name of the object behind `port`. Rejects as an RPC does. */
+  relay(
+    name: string,
+    port: TrunkPort,
+    call: RelayCall,
+    services: TrunkServices,
+  ): Promise<Answer<RelayReply>> {
+    let trunk = this.#trunks.get(name);
+    if (trunk === undefined) {
+      if (this.#trunks.size >= TRUNKS_MAX) this.#trunks.clear();
+      trunk = new Trunk(this.#patienceMs);
+      this.#trunks.set(name, trunk);
+    }
+    return trunk.relay(port, call, services);
+  }
+}
+
+/** As many objects as one isolate has to do with; one that is forgotten here only begins anew. */
+const TRUNKS_MAX = 1_000;
+
+class Trunk {
+  readonly #patienceMs: number;
+  /** The call that went by itself last, until it is answered. */
+  #alone: { readonly at: number } | undefined;
+  #waiting: Rider[] = [];
+  #carrier: Carrier | undefined;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  relay(port: TrunkPort, call: RelayCall, services: TrunkServices): Promise<Answer<RelayReply>> {
+    const now = services.now();
+    if (this.#alone === undefined || now - this.#alone.at >= ALONE_MS) return this.#byItself(port, call, now);
+    const text = textOf(call);
+    return text === undefined ? port.relay(call) : this.#ride(port, call, text, services);
+  }
+
+  async #byItself(port: TrunkPort, call: RelayCall, now: number): Promise<Answer<RelayReply>> {
+    const mark = { at: now };
+    this.#alone = mark;
+    try {
+      return await port.relay(call);
+    } finally {
+      if (this.#alone === mark) this.#alone = undefined;
+    }
+  }
+
+  async #ride(
+    port: TrunkPort,
+    call: RelayCall,
+    text: string,
+    services: TrunkServices,
+  ): Promise<Answer<RelayReply>> {
+    const { requestId } = call;
+    const { promise, resolve } = Promise.withResolvers<TrunkAnswer | undefined>();
+    const rider: Rider = { requestId, text, settle: resolve };
+    this.#waiting.push(rider);
+    this.#carry(port, services);
+    // Also what keeps the runtime from taking this request for one that waits for nothing. Not taken back: it ends with
+    // its request, and each call into the runtime costs.
+    setTimeout(() => resolve(undefined), this.#patienceMs);
+    const answer = await promise;
+    if (answer !== undefined && !('apart' in answer)) return answerOf(answer);
+    if (rider.carrier === undefined) {
+      // Whoever was to carry it is gone.
+      this.#waiting = this.#waiting.filter((other) => other !== rider);
+      return port.relay(call);
+    }
+    rider.carrier.forget(rider);
+    return port.pickUp(requestId);
+  }
+
+  #carry(port: TrunkPort, services: TrunkServices): void {
+    if (this.#carrier?.takesMore(services.now())) {
+      this.#carrier.wake();
+      return;
+    }
+    const carrier: Carrier = new Carrier(port, services, () =>
+      this.#carrier === carrier ? this.#waiting.splice(0) : [],
+    );
+    this.#carrier = carrier;
+    services.background(carrier.run());
+  }
+}
+
+/** One request's turn to carry. */
+class Carrier {
+  readonly #port: TrunkPort;
+  readonly #take: () => Rider[];
+  readonly #id: string;
+  readonly #startedAt: number;
+  readonly #riders = new Map<string, Rider>();
+  #exchanges = 0;
+  #wake: () => void = () => undefined;
+  #over = false;
+
+  constructor(port: TrunkPort, { now, randomHex }: TrunkServices, take: () => Rider[]) {
+    this.#port = port;
+    this.#take = take;
+    this.#id = randomHex(8);
+    this.#startedAt = now();
+  }
+
+  takesMore(now: number): boolean {
+    return !this.#over && now - this.#startedAt < TERM_MS;
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+
+  /** It waits by itself from here on. */
+  forget({ requestId }: Rider): void {
+    this.#riders.delete(requestId);
+  }
+
+  /** Never rejects. */
+  async run(): Promise<void> {
+    for (;;) {
+      const riders = this.#take();
+      if (riders.length > 0 || (this.#riders.size > 0 && this.#exchanges === 0)) {
+        void this.#exchange(riders);
+        // What comes within this turn of the event loop goes together.
+        await new Promise<void>((resolve) => setTimeout(resolve, 0));
+        continue;
+      }
+      if (this.#exchanges === 0) break;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#over = true;
+  }
+
+  async #exchange(riders: readonly Rider[]): Promise<void> {
+    this.#exchanges++;
+    for (const rider of riders) {
+      rider.carrier = this;
+      this.#riders.set(rider.requestId, rider);
+    }
+    try {
+      const calls = `[${riders.map(({ text }) => text).join(',')}]`;
+      const answers: TrunkAnswer[] = JSON.parse(await this.#port.exchange(this.#id, calls));
+      for (const answer of answers) this.#settle(answer);
+    } catch (thrown) {
+      const error = objectFailure(thrown).toWire();
+      for (const { requestId } of [...this.#riders.values()]) this.#settle({ requestId, error });
+    }
+    this.#exchanges--;
+    this.#wake();
+  }
+
+  #settle(answer: TrunkAnswer): void {
+    this.#riders.get(answer.requestId)?.settle(answer);
+    this.#riders.delete(answer.requestId);
+  }
+}
+
+/** As JSON; undefined for one that goes by itself, since its body streams or is large. */
+function textOf({ body, bodyLength: _, ...call }: RelayCall): string | undefined {
+  if (body instanceof ReadableStream) return undefined;
+  const head = headOfBody(body);
+  if (head.kind === 'stream') return undefined;
+  const shared: TrunkCall = head.kind === 'none' ? call : { ...call, body: head };
+  const text = JSON.stringify(shared);
+  return text.length > SHARED_CHARS_MAX ? undefined : text;
+}
+
+function answerOf(answer: Exclude<TrunkAnswer, { apart: true }>): Answer<RelayReply> {
+  if ('error' in answer) {
+    const { requestId: _, ...failed } = answer;
+    return { ok: false, ...failed };
+  }
+  const { status, headers, body } = answer;
+  return { ok: true, value: { status, headers, body: bytesOfHead(body) } };
+}
