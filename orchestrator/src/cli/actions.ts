@@ -2,6 +2,7 @@ import type { SiteConfigState, StatusReport } from '@clawdbot/protocol';
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
+import { workerLines } from './workers.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -54,10 +55,7 @@ function siteText(
       : [`  generation ${failure.generation} failed at ${when(failure.at)}: ${failure.error ?? ''}`]),
     ...standingLines(config).map((line) => `  ${line}`),
     ...site.routes.map(({ path, upstream, offline }) => `  route ${path} → ${upstream} (${offline})`),
-    ...site.workers.map(
-      ({ name, state, url, proof, drift }) =>
-        `  worker ${name}: ${[state, proof, url, drift].filter(Boolean).join(', ')}`,
-    ),
+    ...site.workers.flatMap((worker) => workerLines(worker, at)),
   ];
   return lines.join('\n');
 }

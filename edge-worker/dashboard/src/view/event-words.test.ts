@@ -47,6 +47,11 @@ it.each([
   ['health_check', { status: 'healthy', checks: [{ name: 'upstream', ok: true }] }, 'Healthy again'],
   [
     'health_check',
+    { status: 'healthy', worker: 'hello', checks: [{ name: 'Worker hello', ok: true }] },
+    'hello is healthy again',
+  ],
+  [
+    'health_check',
     {
       status: 'unhealthy',
       checks: [

@@ -46,6 +46,8 @@ const deployment = z.discriminatedUnion('status', [
 const config = z.object({ status: z.enum(['applied', 'refused']), generation: z.int(), error });
 
 const health = z.object({
+  /** Of a site's Worker; else of what its routes need. */
+  worker: z.string().optional(),
   status: z.enum(['healthy', 'unhealthy']),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
 });
@@ -78,8 +80,9 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
       : { words: `Config generation ${it.generation} was refused${because(it.error)}`, trouble: true };
   },
   health_check: (data) => {
-    const { status, checks } = health.parse(data);
-    if (status === 'healthy') return { words: 'Healthy again', trouble: false };
+    const { status, checks, worker } = health.parse(data);
+    if (status === 'healthy')
+      return { words: worker === undefined ? 'Healthy again' : `${worker} is healthy again`, trouble: false };
     const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}${because(detail)}`);
     return { words: `Unhealthy: ${failed.join('; ')}`, trouble: true };
   },
