@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
+import type { CommandContext } from '../commands/handler.ts';
 import { Bench, commandOf, FIRST } from './bench.fixture.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
@@ -46,6 +47,21 @@ it('one that is as it was deployed again, or deployed anew, is in line', async (
   await bench.deploy();
   expect(shown()).toBeUndefined();
 });
+
+it.each(['deploy', 'rollback'] as const)(
+  'the next %s says in its history that it replaces that',
+  async (what) => {
+    changeOutside();
+    const replaced: (string | undefined)[] = [];
+    const progress: CommandContext['progress'] = (milestone, detail) => {
+      if (milestone === 'replaces') replaced.push(detail);
+    };
+    await bench[what]({}, { progress });
+    expect(replaced).toEqual([`it was deployed outside: 100 % to version theirs, not 100 % to ${deployed}`]);
+    await bench.deploy({ commandId: commandOf(7) }, { progress });
+    expect(replaced).toHaveLength(1);
+  },
+);
 
 it('one that is gone is told of, too', async () => {
   bench.cloudflare.scripts.clear();

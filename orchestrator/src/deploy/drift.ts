@@ -2,6 +2,7 @@ import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost } from '../store/index.ts';
 import type { Api, Served } from './api.ts';
 import type { Checked, Records } from './record.ts';
+import type { Scope } from './scope.ts';
 
 export interface DriftParts {
   readonly records: Records;
@@ -36,8 +37,18 @@ export async function checkDrift(
   return told;
 }
 
+/** Says in the command's history what somebody has changed outside, and it replaces. */
+export function tellReplaced({ plan, records, context }: Scope, served: readonly Served[] | undefined): void {
+  const versionId = records.worker(plan.name)?.versionId;
+  const difference = versionId === undefined ? undefined : differenceOf({ versionId }, served);
+  if (difference !== undefined) context.progress('replaces', difference);
+}
+
 /** In words; undefined when all is as it was deployed. */
-function differenceOf({ versionId }: Checked, served: readonly Served[] | undefined): string | undefined {
+function differenceOf(
+  { versionId }: Pick<Checked, 'versionId'>,
+  served: readonly Served[] | undefined,
+): string | undefined {
   const [current] = served ?? [];
   if (current === undefined) return 'the Worker is gone';
   const [only, another] = current.traffic;

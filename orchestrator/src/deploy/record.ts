@@ -26,6 +26,8 @@ export interface KnownWorker {
   readonly siteId: string | undefined;
   readonly url: string | undefined;
   readonly isDeployed: boolean;
+  /** That was deployed from here last. */
+  readonly versionId: string | undefined;
   /** The routes it was given last, as JSON; undefined when none ever. */
   readonly routes: string | undefined;
   readonly domains: string | undefined;
@@ -63,6 +65,7 @@ export class Records {
       siteId: optional(row, 'site_id'),
       url: optional(row, 'url'),
       isDeployed: row['version_id'] !== null,
+      versionId: optional(row, 'version_id'),
       routes: optional(row, 'routes'),
       domains: optional(row, 'domains'),
     };
