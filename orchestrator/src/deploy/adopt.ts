@@ -41,7 +41,7 @@ export async function adopt(
 const absent = (name: string): Failure =>
   new Failure(
     'not_found',
-    `there is no Worker called ${name} in the account: deploy one, or look for its name with "wrangler deployments list --name ${name}"`,
+    `there is no Worker called ${name} in the account: look its name up in Cloudflare's dashboard, or deploy one`,
   );
 
 const unsettled = (name: string): Failure =>

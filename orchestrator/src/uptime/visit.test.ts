@@ -47,9 +47,13 @@ it('says for how long the certificate holds', async () => {
   setDefaultCACertificates([...trusted, CERTIFICATE]);
   onTestFinished(() => setDefaultCACertificates(trusted));
   const port = await serve(createEncrypted({ key: KEY, cert: CERTIFICATE }, (_, response) => response.end()));
-  const { status, certificateDays } = await visit(`https://localhost:${port}/`, never);
-  const days = (Date.parse('2120-01-01') - Date.now()) / 86_400_000;
-  expect([status, certificateDays]).toEqual([200, Math.floor(days)]);
+  const days = Math.floor((Date.parse('2120-01-01') - Date.now()) / 86_400_000);
+  // The second time, too, when a session could be taken up again.
+  for (let n = 0; n < 2; n++)
+    expect(await visit(`https://localhost:${port}/`, never)).toMatchObject({
+      status: 200,
+      certificateDays: days,
+    });
 });
 
 it('has the reason of what did not answer: a certificate that nobody trusts, a closed port, a stop', async () => {
