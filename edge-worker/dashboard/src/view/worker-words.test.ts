@@ -10,15 +10,14 @@ const worker = (name: string, more: Partial<WorkerStatus> = {}): WorkerStatus =>
 });
 
 it.each([
-  [{}, 'healthy', undefined],
-  [{ health: undefined }, 'deployed', undefined],
-  [{ drift: 'the Worker is gone' }, 'changed outside', 'the Worker is gone'],
-  [{ health: sick, drift: 'it was deployed outside' }, 'unhealthy', 'it answered 500'],
-  [{ health: sick, state: 'deploying' }, 'deploying', undefined],
-  [{ state: 'failed' }, 'failed', undefined],
-] as const)('a Worker with %o is %s', (more, word, why) => {
-  const standing = standingOf(worker('a', more as Partial<WorkerStatus>));
-  expect([standing.word, standing.why]).toEqual([word, why]);
+  [{}, 'healthy'],
+  [{ health: undefined }, 'deployed'],
+  [{ drift: 'the Worker is gone' }, 'changed outside'],
+  [{ health: sick, drift: 'it was deployed outside' }, 'unhealthy'],
+  [{ health: sick, state: 'deploying' }, 'deploying'],
+  [{ state: 'failed' }, 'failed'],
+] as const)('a Worker with %o is %s', (more, word) => {
+  expect(standingOf(worker('a', more as Partial<WorkerStatus>)).word).toBe(word);
 });
 
 it('what was seen of it is told in a line', () => {

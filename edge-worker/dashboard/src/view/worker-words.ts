@@ -7,22 +7,17 @@ export interface Standing {
   readonly word: string;
   readonly tone: Tone;
   readonly shape: Shape;
-  /** Why, where somebody may have to look at it. */
-  readonly why?: string;
 }
 
 export function standingOf({ state, drift, health }: WorkerStatus): Standing {
   if (state === 'failed') return { word: 'failed', tone: 'bad', shape: 'failed' };
   if (state === 'deploying') return { word: 'deploying', tone: 'busy', shape: 'running' };
-  if (health?.ok === false) return { word: 'unhealthy', tone: 'bad', shape: 'away', ...why(health.detail) };
-  if (drift !== undefined) return { word: 'changed outside', tone: 'warn', shape: 'draining', why: drift };
+  if (health?.ok === false) return { word: 'unhealthy', tone: 'bad', shape: 'away' };
+  if (drift !== undefined) return { word: 'changed outside', tone: 'warn', shape: 'draining' };
   return health === undefined
     ? { word: 'deployed', tone: 'quiet', shape: 'never' }
     : { word: 'healthy', tone: 'good', shape: 'online' };
 }
-
-const why = (detail: string | undefined): Pick<Standing, 'why'> =>
-  detail === undefined ? {} : { why: detail };
 
 /** What the last look has shown, and the looks before it. */
 export function seen({ health }: WorkerStatus): string {

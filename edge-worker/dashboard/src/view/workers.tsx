@@ -44,8 +44,8 @@ export function Workers({ known }: { readonly known: readonly LiveOrchestrator[]
 }
 
 const Row = memo(function Row({ worker }: { readonly worker: WorkerStatus }) {
-  const { name, siteId = '', url } = worker;
-  const { word, tone, shape, why } = standingOf(worker);
+  const { name, siteId = '', url, drift, health } = worker;
+  const { word, tone, shape } = standingOf(worker);
   return (
     <tr>
       <td>
@@ -53,7 +53,8 @@ const Row = memo(function Row({ worker }: { readonly worker: WorkerStatus }) {
       </td>
       <td className="wide">
         <span title={url}>{name}</span>
-        {why !== undefined && <p className={tone === 'bad' ? 'refusal' : 'fine'}>{why}</p>}
+        {health?.detail !== undefined && <p className="refusal">{health.detail}</p>}
+        {drift !== undefined && <p className="fine">{drift}</p>}
       </td>
       <td className="name" title={siteId}>
         {siteId}
