@@ -61,8 +61,11 @@ export interface Deployer {
   release(siteId: string): void;
 }
 
-/** Of a window's calls at most a fifth looks for drift: deployments come first. */
-const driftCalls = ({ calls }: BudgetShare): number => Math.floor(calls / 5);
+/** Of any window's calls at most a fifth looks for drift: deployments come first. */
+const fifthOf = ({ calls, windowMs }: BudgetShare): BudgetShare => ({
+  calls: Math.floor(calls / 5),
+  windowMs,
+});
 
 const UNCONFIGURED =
   'this orchestrator has no Cloudflare token: set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID on the VPS';
@@ -75,7 +78,7 @@ export function createDeployer(options: DeployerOptions): Deployer {
   const budget = new CallBudget(whole, now, wait);
   const fetcher = given.fetcher ?? fetch;
   const calling = { wait, random: given.random ?? Math.random, budget };
-  let drifts = driftCalls(whole);
+  const driftBudget = new CallBudget(fifthOf(whole), now, wait);
   let connected: Promise<Api> | undefined;
   // The SDK takes half a second to load: the first deployment waits for it, not the start.
   const api = (config: CloudflareConfig): Promise<Api> => {
@@ -102,11 +105,11 @@ export function createDeployer(options: DeployerOptions): Deployer {
     workers: (siteId) => records.workers(siteId),
     share: (share) => {
       budget.share = share;
-      drifts = driftCalls(share);
+      driftBudget.share = fifthOf(share);
     },
     checkDrift: async (signal) => {
       if (cloudflare === undefined) return false;
-      const parts = { records, log, callsMax: () => drifts, api: () => api(cloudflare) };
+      const parts = { records, log, budget: driftBudget, api: () => api(cloudflare) };
       return checkDrift(parts, signal);
     },
     release: (siteId) => records.release(siteId),
