@@ -10,7 +10,7 @@ import { defineConfig } from 'vitest/config';
  * - `faults`: the whole system, broken on purpose, one file at a time as well.
  * - `simulation`: both sides in one process under simulated time, on all cores: one file at a time.
  */
-const TIMING = ['dialling', 'outages', 'takeover'].map((name) => `test/e2e/${name}.test.ts`);
+const TIMING = ['dialling', 'moves', 'outages', 'takeover'].map((name) => `test/e2e/${name}.test.ts`);
 
 export default defineConfig({
   test: {

@@ -29,6 +29,7 @@ export const ERRORS = {
   response_too_large: { status: 502, retryable: false },
   orchestrator_away: { status: 503, retryable: true },
   site_paused: { status: 503, retryable: true },
+  site_moving: { status: 503, retryable: true },
   overloaded: { status: 503, retryable: true },
   secret_missing: { status: 503, retryable: true },
   log_full: { status: 503, retryable: true },

@@ -20,6 +20,11 @@ export const receiptId = z
   .string()
   .regex(/^rcpt_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a receipt id, "rcpt_<orchestrator>_<random>"');
 
+/** A move's id names the orchestrator that had the site: `move_<orchestrator>_<time-ordered random>`. */
+export const moveId = z
+  .string()
+  .regex(/^move_[a-z0-9-]{1,63}_[0-9a-z]{16,32}$/, 'expected a move’s id, "move_<orchestrator>_<random>"');
+
 /** Of an event, given by whoever saw it: time-ordered, unique for good. */
 export const eventId = z
   .string()
@@ -60,6 +65,11 @@ export function orchestratorOfCommand(id: string): string | undefined {
 /** The orchestrator that a receipt id names, or undefined when the text is no receipt id. */
 export function orchestratorOfReceipt(id: string): string | undefined {
   return receiptId.safeParse(id).success ? id.split('_')[1] : undefined;
+}
+
+/** The orchestrator that a move's id names, or undefined when the text is no such id. */
+export function orchestratorOfMove(id: string): string | undefined {
+  return moveId.safeParse(id).success ? id.split('_')[1] : undefined;
 }
 
 /** Randomness as an argument: a function that fills and returns `length` random bytes. */

@@ -1,4 +1,4 @@
-import { encodeChunk, TEXT_MESSAGE_BYTES_MAX } from '@clawdbot/protocol';
+import { BODY_CHUNK_BYTES_MAX, encodeChunk, TEXT_MESSAGE_BYTES_MAX } from '@clawdbot/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { otherOrchestrator } from './harness/other.ts';
@@ -59,7 +59,7 @@ describe('what cannot be read ends the socket, with a reason that names it', () 
 
   test('F5: a binary message over its limit, or without its header', async () => {
     const large = await other.connect();
-    large.sendBytes(new Uint8Array(70 * 1024));
+    large.sendBytes(new Uint8Array(BODY_CHUNK_BYTES_MAX + 1024));
     expect(await large.closed()).toMatchObject({ code: 4413 });
     const headless = await other.connect();
     headless.sendBytes(new Uint8Array(3));

@@ -9,6 +9,8 @@ import { listDeployments } from './deployments.ts';
 import type { ApiApp, ApiEnv } from './env.ts';
 import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
+import { importSites } from './import-sites.ts';
+import * as moves from './moves.ts';
 import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
 import { getPublicConfig } from './public-config.ts';
 import * as receipts from './receipts.ts';
@@ -46,6 +48,7 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);
   api.openapi(routes.releaseOrchestratorRoute, releaseOrchestrator);
+  api.openapi(routes.evacuateRoute, moves.evacuate);
 
   api.openapi(routes.listDeadLettersRoute, deadLetters.listDeadLetters);
   api.openapi(routes.getDeadLetterRoute, deadLetters.getDeadLetter);
@@ -63,16 +66,22 @@ export function apiApp(): ApiApp {
   api.openapi(routes.nudgeSyncRoute, nudgeSync);
 
   api.openapi(routes.createSiteRoute, sites.createSite);
+  api.openapi(routes.importSitesRoute, importSites);
   api.openapi(routes.listSitesRoute, sites.listSites);
   api.openapi(routes.getSiteRoute, sites.getSite);
   api.openapi(routes.patchSiteRoute, sites.patchSite);
   api.openapi(routes.pauseSiteRoute, sites.pauseSite);
   api.openapi(routes.resumeSiteRoute, sites.resumeSite);
   api.openapi(routes.deleteSiteRoute, sites.deleteSite);
+  api.openapi(routes.getSiteQueuedRoute, sites.getSiteQueued);
 
   api.openapi(routes.getSiteConfigRoute, configs.getSiteConfig);
   api.openapi(routes.listConfigHistoryRoute, configs.listConfigHistory);
   api.openapi(routes.getConfigGenerationRoute, configs.getConfigGeneration);
+
+  api.openapi(routes.moveSiteRoute, moves.moveSite);
+  api.openapi(routes.listMovesRoute, moves.listMoves);
+  api.openapi(routes.getMoveRoute, moves.getMove);
 
   api.openapi(routes.putSecretRoute, putSecret);
   api.openapi(routes.listSecretsRoute, listSecrets);

@@ -19,7 +19,7 @@ import { inTurn, parsePlace, whomToAsk } from './places.ts';
 const ORCHESTRATORS_PER_PAGE = 20;
 const WITHIN = /^rcpt_[\w-]{1,100}$/;
 /** Erased in one step. */
-const ERASED_PER_STEP = 200;
+export const ERASED_PER_STEP = 200;
 
 export const listReceipts: ApiHandler<typeof listReceiptsRoute> = async (c) => {
   const { after, orchestrator, ...query } = c.req.valid('query');

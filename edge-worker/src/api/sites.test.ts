@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import type { Problem, Site } from '@clawdbot/protocol';
+import type { Problem, Receipt, Site } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { channelOf } from '../channel/channel.fixture.ts';
 import { edge, fresh, RELAY, Tenant } from '../edge.fixture.ts';
@@ -48,7 +48,15 @@ describe('a site', () => {
       body: { name: 'Shop', labels: {}, hostnames: [] },
     });
     expect(await patched.json()).toEqual({ ...site, name: 'Shop', labels: {}, hostnames: [] });
-    expect((await tenant.call('DELETE', `/sites/${id}`)).status).toBe(204);
+    const deleted = await tenant.call('DELETE', `/sites/${id}`);
+    expect([deleted.status, await deleted.json()]).toEqual([
+      200,
+      {
+        siteId: id,
+        receipts: { undelivered: 0, kept: 0, erased: 0 },
+        commands: { cancelled: 0, left: 0 },
+      },
+    ]);
     expect(await refused(await tenant.call('GET', `/sites/${id}`))).toEqual([404, 'not_found']);
   });
 
@@ -152,6 +160,101 @@ describe('a site', () => {
     const response = await create(body);
     expect(response.status).toBe(400);
     expect((await response.json<Problem>()).detail).toContain(`${path}: `);
+  });
+});
+
+describe('deleting a site for which something is queued', () => {
+  /** A site whose VPS is away, with a stored request and an edit that waits. */
+  async function queued(): Promise<string> {
+    const { id } = await made({ id: fresh('shop') });
+    const config = { routes: [{ path: '/*', upstream: 'http://127.0.0.1:9', offline: 'queue' }] };
+    const edit = { action: 'update_config', siteId: id, payload: { base: 0, config } };
+    expect((await tenant.call('POST', '/orchestrator', { body: edit })).status).toBe(202);
+    expect((await edge(`${RELAY}/s/${id}/lead`, { method: 'POST', body: 'zoe' })).status).toBe(202);
+    return id;
+  }
+  const receiptOf = async (orchestrator: string) => {
+    const page = await tenant.call('GET', `/receipts?orchestrator=${orchestrator}`);
+    return (await page.json<{ items: Receipt[] }>()).items[0];
+  };
+
+  it('is refused with its numbers, and changes nothing', async () => {
+    const id = await queued();
+    const asked = await tenant.call('GET', `/sites/${id}/queued`, { role: 'viewer' });
+    expect(await asked.json()).toEqual({ siteId: id, receipts: 1, commands: 1, kept: 1 });
+    const response = await tenant.call('DELETE', `/sites/${id}`);
+    const { detail } = await response.clone().json<Problem>();
+    expect(await refused(response)).toEqual([409, 'conflict']);
+    expect(detail).toMatch(/^1 stored requests of the site are not delivered and 1 of its commands/);
+    expect((await tenant.call('GET', `/sites/${id}`)).status).toBe(200);
+    expect(await receiptOf(vps)).toMatchObject({ state: 'stored' });
+  });
+
+  it('with force gives it up, and keeps or erases what customers sent, as its answer says', async () => {
+    const kept = await queued();
+    const first = await tenant.call('DELETE', `/sites/${kept}?force=true`);
+    expect(await first.json()).toEqual({
+      siteId: kept,
+      receipts: { undelivered: 1, kept: 1, erased: 0 },
+      commands: { cancelled: 1, left: 0 },
+    });
+    const { id: receipt = '' } = (await receiptOf(vps)) ?? {};
+    const read = async () => (await tenant.call('GET', `/receipts/${receipt}`)).json();
+    expect(await read()).toMatchObject({ state: 'dead', request: { url: '/lead' } });
+
+    const again = await made({ id: kept });
+    expect(again.id).toBe(kept);
+    const second = await tenant.call('DELETE', `/sites/${kept}?force=true&parcels=erase`);
+    expect(await second.json()).toMatchObject({ receipts: { undelivered: 0, kept: 0, erased: 1 } });
+    expect(await read()).toMatchObject({ state: 'erased' });
+    expect(await read()).not.toHaveProperty('request');
+  });
+});
+
+describe('an import', () => {
+  const customer = (id: string, agency: string, status = 'active') =>
+    env.DB.prepare('INSERT INTO customers (id, agency_id, name, status) VALUES (?, ?, ?, ?)')
+      .bind(id, agency, `Name of ${id}`, status)
+      .run();
+  const run = async (body: object = {}) => (await tenant.call('POST', '/sites/import', { body })).json();
+
+  it('makes sites of the organisation’s customers once, and says which it passed over and why', async () => {
+    await env.DB.prepare('INSERT INTO agencies (id, name) VALUES (?, ?)').bind(tenant.orgId, 'A').run();
+    const [active, left, foreign] = [fresh('a-shop'), fresh('b-shop'), fresh('c-shop')];
+    await customer(active, tenant.orgId);
+    await customer(left, tenant.orgId, 'cancelled');
+    await customer(`${active}/Odd Id`, tenant.orgId);
+    await customer(foreign, 'demo-agency');
+    expect(await run()).toEqual({
+      imported: [
+        expect.objectContaining({
+          id: active,
+          orchestratorId: vps,
+          name: `Name of ${active}`,
+          labels: { customer: active },
+          hostnames: [],
+          paused: false,
+        }),
+        expect.objectContaining({ id: left, paused: true }),
+      ],
+      skipped: [{ customerId: `${active}/Odd Id`, reason: expect.stringMatching(/^it is no site id/) }],
+      next: null,
+    });
+    expect((await list()).ids.sort()).toEqual([active, left].sort());
+    expect(await channelOf(vps).config(active)).toMatchObject({ ok: true });
+    expect(await run({ customers: [active, foreign] })).toEqual({
+      imported: [],
+      skipped: [
+        { customerId: foreign, reason: 'no such customer in this organisation' },
+        { customerId: active, reason: 'it is a site already' },
+      ],
+      next: null,
+    });
+  });
+
+  it('is an admin’s', async () => {
+    const response = await tenant.call('POST', '/sites/import', { role: 'member', body: {} });
+    expect(await refused(response)).toEqual([403, 'forbidden']);
   });
 });
 

@@ -1,53 +1,65 @@
-import { Failure, type PatchSite, type Site } from '@clawdbot/protocol';
+import { type CreateSite, Failure, type PatchSite, type Site } from '@clawdbot/protocol';
 import type {
   createSiteRoute,
   deleteSiteRoute,
+  getSiteQueuedRoute,
   getSiteRoute,
   listSitesRoute,
   patchSiteRoute,
   pauseSiteRoute,
   resumeSiteRoute,
 } from '@clawdbot/protocol/routes';
+
 import { ask } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
 import { Sites } from '../data/sites.ts';
 import { type Hosts, hostnameOf } from '../hosts.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
 
+import { ERASED_PER_STEP } from './receipts.ts';
+
 const sitesOf = (c: ApiContext) => new Sites(c.env.services.db, c.var.user.org_id);
 const channelOf = (c: ApiContext, { orchestratorId }: Pick<Site, 'orchestratorId'>) =>
   c.env.services.channel(orchestratorId, CONTROL_LANE);
 
-/**
- * The object is told first and D1 written last, so that a site which D1 shows is one that its object knows; a
- * failure between the two is mended by repeating the request.
- */
 export const createSite: ApiHandler<typeof createSiteRoute> = async (c) => {
   requireAdmin(c.var.user);
-  const asked = c.req.valid('json');
+  const { orchestratorId, ...asked } = c.req.valid('json');
+  const orchestrators = new Orchestrators(c.env.services.db, c.var.user.org_id);
+  const { id } = await orchestrators.choose(orchestratorId, 'orchestratorId');
+  return c.json(await make(c, { ...asked, orchestratorId: id }), 201);
+};
+
+/**
+ * The object is told first and D1 written last, so that a site which D1 shows is one that its object knows; a
+ * failure between the two is mended by repeating the request. Throws `Failure('conflict')` when its id or a host name
+ * is taken.
+ */
+export async function make(c: ApiContext, asked: NewSite): Promise<Site> {
   const { services } = c.env;
-  const orchestrators = new Orchestrators(services.db, c.var.user.org_id);
-  const { id: orchestratorId } = await orchestrators.choose(asked.orchestratorId, 'orchestratorId');
   const site: Site = {
     id: asked.id,
     orgId: c.var.user.org_id,
-    orchestratorId,
+    orchestratorId: asked.orchestratorId,
     name: asked.name ?? asked.id,
     labels: asked.labels ?? {},
     hostnames: [...new Set(asked.hostnames)].sort(),
-    paused: false,
+    paused: asked.paused ?? false,
     createdAt: services.now(),
   };
   refuseOwn(site.hostnames, services.hosts);
   await sitesOf(c).refuseTakenId(site.id);
   await sitesOf(c).refuseTakenHostnames(site.id, site.hostnames);
-  await ask(channelOf(c, site).putSite(site.id, { paused: false, orgId: site.orgId }));
+  await ask(channelOf(c, site).putSite(site.id, { paused: site.paused, orgId: site.orgId, isNew: true }));
   await sitesOf(c).create(site);
   services.directory.forget(site.id, site.hostnames);
-  return c.json(site, 201);
-};
+  return site;
+}
+
+type NewSite = CreateSite & Pick<Site, 'orchestratorId'> & { readonly paused?: boolean };
 
 /** A site must not take over the host on which the console or the relay answers. */
 function refuseOwn(hostnames: readonly string[], hosts: Hosts): void {
@@ -86,12 +98,35 @@ async function change(c: ApiContext, id: string, patch: PatchSite): Promise<Site
   return sites.get(id);
 }
 
+export const getSiteQueued: ApiHandler<typeof getSiteQueuedRoute> = async (c) => {
+  const site = await sitesOf(c).get(c.req.valid('param').id);
+  return c.json(await ask(channelOf(c, site).queued(site.id)), 200);
+};
+
+/** The object is told first, and D1 last: what fails in between is mended by repeating the request. */
 export const deleteSite: ApiHandler<typeof deleteSiteRoute> = async (c) => {
   requireAdmin(c.var.user);
+  const { force, parcels } = c.req.valid('query');
   const sites = sitesOf(c);
   const site = await sites.get(c.req.valid('param').id);
-  await ask(channelOf(c, site).removeSite(site.id));
+  const channel = channelOf(c, site);
+  const { receipts, commands } = await ask(channel.removeSite(site.id, { ifIdle: force === 'false' }));
+  const erased = parcels === 'erase' ? await eraseAll(channel, site.id, c.var.user.sub) : 0;
+  const { kept } = await ask(channel.queued(site.id));
   await sites.remove(site.id);
   c.env.services.directory.forget(site.id, site.hostnames);
-  return c.body(null, 204);
+  const done = { siteId: site.id, receipts: { undelivered: receipts, kept, erased }, commands };
+  return c.json(done, 200);
 };
+
+/** @returns how many are tombstones now */
+async function eraseAll(channel: Pick<ChannelRpc, 'eraseReceipts'>, site: string, actor: string) {
+  let erased = 0;
+  let after: string | undefined;
+  do {
+    const step = await ask(channel.eraseReceipts({ site, after, limit: ERASED_PER_STEP }, actor));
+    erased += step.erased;
+    after = step.next ?? undefined;
+  } while (after !== undefined);
+  return erased;
+}

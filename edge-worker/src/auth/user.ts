@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { CLOCK_TOLERANCE_S, Failure, type Role, type UserClaims, userClaims } from '@clawdbot/protocol';
 import jwt from 'jsonwebtoken';
 import type { JwtConfig } from '../services.ts';
@@ -21,7 +22,7 @@ export function verifyUser(
   nowMs: number,
 ): UserClaims {
   try {
-    const claims = jwt.verify(token, secret, {
+    const claims = jwt.verify(token, keyOf(secret), {
       algorithms: ['HS256'],
       issuer,
       audience,
@@ -32,6 +33,14 @@ export function verifyUser(
   } catch (cause) {
     throw refusalOf(cause);
   }
+}
+
+let known: { readonly secret: string; readonly key: KeyObject } | undefined;
+
+/** Made once: of a text, jsonwebtoken makes a key for each token, and tries it as a public one first. */
+function keyOf(secret: string): KeyObject {
+  if (known?.secret !== secret) known = { secret, key: createSecretKey(new TextEncoder().encode(secret)) };
+  return known.key;
 }
 
 /** jsonwebtoken checks the signature first, so "expired" is said only of tokens that were once good. */

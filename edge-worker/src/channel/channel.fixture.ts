@@ -30,7 +30,7 @@ export class Peer {
   readonly #chunks: Uint8Array[] = [];
   #pongs = 0;
   #closed: { code: number; reason: string } | undefined;
-  #wake: () => void = () => undefined;
+  readonly #waiting = new Set<() => void>();
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -143,6 +143,11 @@ export class Peer {
     return this.#until('the close', () => this.#closed);
   }
 
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
   async #until<T>(what: string, look: () => T | undefined): Promise<T> {
     const deadline = Date.now() + DEADLINE_MS;
     for (;;) {
@@ -152,7 +157,7 @@ export class Peer {
       if (left <= 0) throw new Error(`${what} did not come within ${DEADLINE_MS} ms`);
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, left);
-      this.#wake = resolve;
+      this.#waiting.add(resolve);
       await promise;
       clearTimeout(timer);
     }

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import {
   type ChannelStanding,
+  CONTROL_LANE,
   type Command,
   type ConfigGenerationDetail,
   type DeadLetter,
@@ -13,10 +14,13 @@ import {
   type ReceiptDetail,
   type SecretSummary,
   type SiteConfigState,
+  type SiteMove,
+  type SiteQueued,
   type StatusReport,
   SUBPROTOCOL,
   sendableCode,
 } from '@clawdbot/protocol';
+import { unwrap } from '../ask.ts';
 import { createCipher } from '../cipher.ts';
 import type { HubRpc } from '../hub/rpc.ts';
 import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
@@ -25,6 +29,8 @@ import type { CallLane } from './call-lane.ts';
 import { type ChannelClaims, channelClaims } from './claims.ts';
 import type { Lane } from './lane.ts';
 import { prepareModules } from './modules.ts';
+import type { Arrival, ArrivalMessage } from './move/rpc.ts';
+import { Whereabouts } from './move/whereabouts.ts';
 import { openParts, type Parts } from './parts.ts';
 import {
   type AdoptSubmission,
@@ -45,6 +51,7 @@ import {
   type ReceiptQuery,
   type RelayCall,
   type RelayReply,
+  type Removal,
   type RollbackSubmission,
   type SecretSubmission,
   type SiteRoutes,
@@ -64,6 +71,10 @@ interface ChannelEnv {
   readonly HUB: DurableObjectNamespace<HubRpc & Rpc.DurableObjectBranded>;
 }
 
+/** The cast: a stub has the object's very methods, but its types make arrays of the tuples in them. */
+const objectNamed = (env: ChannelEnv, name: string): ChannelRpc =>
+  env.CHANNEL.getByName(name) as unknown as ChannelRpc;
+
 /**
  * The Durable Object that terminates one orchestrator's socket, named `<orchestrator>/<lane>`. Runtime
  * callbacks only: each finds its part, makes one call, and sees to what must follow.
@@ -71,6 +82,7 @@ interface ChannelEnv {
 export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   readonly #sockets: Sockets;
   readonly #parts: Parts;
+  readonly #where: Whereabouts;
   /** What the sockets here belong to: lane 0, or one that carries calls only. */
   readonly #lane: Lane | CallLane;
   readonly #trunks: Trunks;
@@ -87,12 +99,15 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       cipher: createCipher(env.SECRETS_KEY),
       sessions: () => this.#sockets.list(),
       publish: (org, update) => env.HUB.getByName(org).publish(update),
-      peer: (name) => env.CHANNEL.getByName(name),
+      peer: (name) => objectNamed(env, name),
     });
+    this.#where = new Whereabouts(this.#parts, (id) => objectNamed(env, `${id}/${CONTROL_LANE}`));
     this.#lane = this.#parts.callLane ?? this.#parts.lane;
     this.#trunks = new Trunks({ relay: (call) => this.#relay(call), now: Date.now, after });
     this.#sockets.rehydrate(this.#lane);
-    if (this.#lane === this.#parts.lane) this.#parts.lane.wake();
+    if (this.#lane !== this.#parts.lane) return;
+    this.#parts.lane.wake();
+    this.#parts.moves.wake();
   }
 
   /** The upgrade of an orchestrator whose token the Worker has verified. */
@@ -144,6 +159,7 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       this.#parts.control.expire();
       this.#parts.handling.run();
       this.#parts.receipts.sweep();
+      this.#parts.moves.wake();
       for (const chore of Object.values(this.#parts.chores)) chore.resume();
     } catch (error) {
       console.error('the alarm failed', error);
@@ -159,21 +175,28 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return JSON.stringify(await this.#trunks.exchange(trunk, JSON.parse(calls)));
   }
 
-  async pickUp(requestId: string): Promise<Answer<RelayReply>> {
-    const picked = await answer(() => this.#trunks.pickUp(requestId));
-    return picked.ok ? picked.value : picked;
+  async pickUp(requestId: string): Promise<Answer<RelayReply> | undefined> {
+    return this.#trunks.pickUp(requestId);
   }
 
   #relay(call: RelayCall): Promise<RelayReply> {
-    return (this.#parts.callLane ?? this.#parts.door).relay(call);
+    const here = () => (this.#parts.callLane ?? this.#parts.door).relay(call);
+    // Nearly always; it costs no turn more.
+    if (call.siteId === undefined || this.#where.isSettled(call.siteId)) return here();
+    return this.#where.atSite(call.siteId, here, (there) => there.relay(call)).then(unwrap);
   }
 
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
-    return answer(() => this.#lane.getStatus(call));
+    return this.#where.atSite(
+      call.siteId,
+      () => this.#lane.getStatus(call),
+      (there) => there.getStatus(call),
+    );
   }
 
   async cancelCall(requestId: string): Promise<void> {
     this.#lane.cancelCall(requestId);
+    await this.#where.everywhereElse((there) => there.cancelCall(requestId));
   }
 
   async isReachable(): Promise<boolean> {
@@ -181,7 +204,12 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   routes(siteId: string): Promise<Answer<SiteRoutes>> {
-    return answer(() => this.#parts.routes.of(siteId));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.routes.of(siteId),
+      // The lanes of this orchestrator are not to be asked any more.
+      async () => ({ ok: true, value: { lanes: 1, isPaused: false, routes: [] } }),
+    );
   }
 
   async incumbency(): Promise<Incumbency> {
@@ -193,14 +221,20 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>> {
-    return answer(async () => {
+    const here = async () => {
       const modules = await prepareModules(submission.payload);
+      this.#where.refuseLeaving(submission.siteId);
       return this.#changed(this.#parts.control.deploy(submission, modules));
-    });
+    };
+    return this.#where.edit(submission.siteId, here, (there) => there.deploy(submission));
   }
 
   rollback(submission: RollbackSubmission): Promise<Answer<Taken>> {
-    return answer(() => this.#changed(this.#parts.control.rollback(submission)));
+    const here = async () => {
+      this.#where.refuseLeaving(submission.siteId);
+      return this.#changed(this.#parts.control.rollback(submission));
+    };
+    return this.#where.edit(submission.siteId, here, (there) => there.rollback(submission));
   }
 
   adopt(submission: AdoptSubmission): Promise<Answer<Taken>> {
@@ -208,10 +242,11 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
-    return answer(() => {
+    const here = async () => {
       const taken = this.#parts.control.updateConfig(submission);
       return this.#changed({ ...taken, warnings: this.#parts.configStates.warnings(submission.siteId) });
-    });
+    };
+    return this.#where.edit(submission.siteId, here, (there) => there.updateConfig(submission));
   }
 
   deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>> {
@@ -226,52 +261,120 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
     return answer(() => this.#changed(this.#parts.control.cancel(commandId, actor)));
   }
 
-  putSite(siteId: string, { paused, orgId }: { paused: boolean; orgId: string }): Promise<Answer<null>> {
-    return answer(() => {
-      this.#parts.meta.set('org', orgId);
-      this.#parts.configs.put(siteId, paused);
+  putSite(
+    siteId: string,
+    state: { readonly paused: boolean; readonly orgId: string; readonly isNew?: boolean },
+  ): Promise<Answer<null>> {
+    const here = () => {
+      this.#parts.meta.set('org', state.orgId);
+      this.#parts.configs.put(siteId, state.paused);
+      this.#parts.book.changed();
       return null;
-    });
+    };
+    if (state.isNew === true)
+      return answer(() => {
+        this.#parts.departures.replace(siteId);
+        return this.#changed(here());
+      });
+    return this.#where.edit(siteId, here, (there) => there.putSite(siteId, state));
   }
 
-  removeSite(siteId: string): Promise<Answer<null>> {
-    return answer(() => {
-      this.#parts.control.removeSite(siteId);
-      this.#parts.receipts.removeSite(siteId);
-      this.#parts.stale.removeSite(siteId);
-      return this.#changed(null);
+  queued(siteId: string): Promise<Answer<SiteQueued>> {
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.removal.queued(siteId),
+      (there) => there.queued(siteId),
+    );
+  }
+
+  removeSite(siteId: string, { ifIdle = false } = {}): Promise<Answer<Removal>> {
+    return this.#where.edit(
+      siteId,
+      () => this.#changed(this.#parts.removal.remove(siteId, ifIdle)),
+      (there) => there.removeSite(siteId, { ifIdle }),
+    );
+  }
+
+  moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>> {
+    const here = async () => {
+      const move = this.#parts.departures.begin(siteId, target, actor);
+      this.#parts.moves.wake();
+      await this.#parts.moves.watch();
+      return move;
+    };
+    return this.#where.atSite(siteId, here, (there) => there.moveSite(siteId, target, actor));
+  }
+
+  siteMove(moveId: string): Promise<Answer<SiteMove>> {
+    return answer(() => this.#parts.departures.move(moveId));
+  }
+
+  arrival(message: ArrivalMessage): Promise<Answer<Arrival>> {
+    return answer(async () => {
+      const arrival = this.#parts.arrivals.take(message);
+      this.#parts.moves.wake();
+      await this.#parts.moves.watch();
+      return this.#changed(arrival);
     });
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {
-    return answer(() => this.#parts.configStates.of(siteId));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.configStates.of(siteId),
+      (there) => there.config(siteId),
+    );
   }
 
   configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>> {
-    return answer(() => this.#parts.history.list(siteId, limit, after));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.history.list(siteId, limit, after),
+      (there) => there.configHistory(siteId, limit, after),
+    );
   }
 
   configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>> {
-    return answer(() => this.#parts.history.get(siteId, generation));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.history.get(siteId, generation),
+      (there) => there.configGeneration(siteId, generation),
+    );
   }
 
   publicConfig(siteId: string): Promise<Answer<PublicPart>> {
-    return answer(() => this.#parts.publicConfigs.of(siteId));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.publicConfigs.of(siteId),
+      (there) => there.publicConfig(siteId),
+    );
   }
 
-  putSecret({ siteId, name, value, actor }: SecretSubmission): Promise<Answer<boolean>> {
-    return answer(() => this.#parts.secrets.put(siteId, name, value, actor));
+  putSecret(secret: SecretSubmission): Promise<Answer<boolean>> {
+    const { siteId, name, value, actor } = secret;
+    const here = async () => {
+      const isNew = await this.#parts.secrets.put(siteId, name, value, actor);
+      // It was sealed while the site began to leave, and may have stayed behind.
+      this.#where.refuseLeaving(siteId);
+      return isNew;
+    };
+    return this.#where.edit(siteId, here, (there) => there.putSecret(secret));
   }
 
   secrets(siteId: string): Promise<Answer<SecretSummary[]>> {
-    return answer(() => this.#parts.secrets.list(siteId));
+    return this.#where.atSite(
+      siteId,
+      () => this.#parts.secrets.list(siteId),
+      (there) => there.secrets(siteId),
+    );
   }
 
   deleteSecret(siteId: string, name: string): Promise<Answer<null>> {
-    return answer(() => {
+    const here = () => {
       this.#parts.secrets.delete(siteId, name);
       return null;
-    });
+    };
+    return this.#where.edit(siteId, here, (there) => there.deleteSecret(siteId, name));
   }
 
   async syncShared(orgId: string): Promise<void> {
@@ -318,37 +421,47 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   receipts(query: ReceiptQuery): Promise<Answer<ReceiptPage>> {
-    return answer(() => this.#parts.receiptSearch.list(query));
+    return this.#where.atSite(
+      query.site,
+      () => this.#parts.receiptSearch.list(query),
+      (there) => there.receipts(query),
+    );
   }
 
   receipt(id: string): Promise<Answer<ReceiptDetail>> {
-    return answer(() => this.#parts.receiptSearch.detail(this.#parts.receipts.get(id)));
+    const here = () => this.#parts.receiptSearch.detail(this.#parts.receipts.get(id));
+    return this.#where.atReceipt(id, here, (there) => there.receipt(id));
   }
 
   redeliver(id: string, actor: string): Promise<Answer<Receipt>> {
-    return answer(() => {
+    const here = () => {
+      this.#where.refuseLeaving(this.#parts.receipts.get(id).receipt.siteId);
       this.#parts.intake.redeliver(id, actor);
       return this.#parts.receipts.get(id).receipt;
-    });
+    };
+    return this.#where.atReceipt(id, here, (there) => there.redeliver(id, actor));
   }
 
   eraseReceipt(id: string, actor: string): Promise<Answer<Receipt>> {
-    return answer(() => {
-      this.#parts.receipts.get(id);
+    const here = () => {
+      this.#where.refuseLeaving(this.#parts.receipts.get(id).receipt.siteId);
       this.#parts.sql.transaction(() => this.#parts.receipts.erase(id, actor));
       return this.#changed(this.#parts.receipts.get(id).receipt);
-    });
+    };
+    return this.#where.atReceipt(id, here, (there) => there.eraseReceipt(id, actor));
   }
 
   eraseReceipts(query: ReceiptQuery & { readonly site: string }, actor: string): Promise<Answer<Erasure>> {
-    return answer(async () => {
+    const here = async () => {
       const { items, next } = await this.#parts.receiptSearch.list(query);
+      this.#where.refuseLeaving(query.site);
       const left = items.filter(({ state }) => state !== 'erased');
       this.#parts.sql.transaction(() => {
         for (const { id } of left) this.#parts.receipts.erase(id, actor);
       });
       return this.#changed({ erased: left.length, next });
-    });
+    };
+    return this.#where.edit(query.site, here, (there) => there.eraseReceipts(query, actor));
   }
 
   /** What a change in the control plane brings with it: send, write behind, watch the clock. */
@@ -368,9 +481,9 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
   }
 
   async #followUp(): Promise<void> {
-    const { chores, alarm, control, handling, receipts } = this.#parts;
+    const { chores, alarm, control, handling, receipts, moves } = this.#parts;
     chores.projection.start();
-    for (const at of [control.nextExpiry(), handling.nextRetry(), receipts.nextDue()])
+    for (const at of [control.nextExpiry(), handling.nextRetry(), receipts.nextDue(), moves.nextDue()])
       if (at !== undefined) await alarm.by(at);
   }
 

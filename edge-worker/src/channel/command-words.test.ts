@@ -53,7 +53,7 @@ it('a failure’s reason is its error, and not said twice', async () => {
   const vps = 'words-2';
   await site(vps);
   const { commandId } = value(await channelOf(vps).deploy(deployment));
-  const peer = await Peer.connect(vps);
+  const peer = await Peer.connect(vps, {}, `org-of-${vps}`);
   const error = { code: 'cloudflare_refused', message: 'no such account' };
   peer.send(entry(1, { type: 'command_result', commandId, at: 1, state: 'failed', error }));
   await peer.next('ack');
@@ -84,8 +84,11 @@ it('of commands that are older than this, the generation and the reason are foun
       sql.run(`ALTER TABLE configs DROP COLUMN ${column}`);
     for (const column of ['runs_generation', 'runs_digest'])
       sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
-    for (const table of ['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'])
-      sql.run(`DROP TABLE ${table}`);
+    const newer = [
+      ...['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'],
+      ...['departures', 'arrivals', 'moved_receipts'],
+    ];
+    for (const table of newer) sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
     const older = (id: string, type: string, state: string, generation: number | null) => {
       sql.run(

@@ -230,6 +230,16 @@ export class Commands {
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
   }
 
+  /** How many of a site have not ended. */
+  open(siteId: string): number {
+    const [row] = this.#sql.run(
+      `SELECT COUNT(*) AS n FROM commands
+       WHERE state IN ('queued', 'delivered', 'running') AND site_id = ?`,
+      siteId,
+    );
+    return int(row, 'n');
+  }
+
   /** The command's entry is another one now. */
   moveTo(id: string, seq: number): void {
     this.#sql.run(`UPDATE commands SET seq = ? WHERE id = ?`, seq, id);

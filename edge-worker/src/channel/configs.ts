@@ -41,18 +41,23 @@ export interface Authorship {
 /** Desired config per site, by generation: the truth, of which every other copy is a projection. */
 export class Configs {
   readonly #sql: Sql;
+  readonly #hasLeft: (siteId: string) => boolean;
   /** Parsed once per generation, since every relayed request asks. Dropped on each change. */
   readonly #cache = new Map<string, KnownSite>();
 
-  constructor(sql: Sql) {
+  /** @param hasLeft was the site moved to another orchestrator? */
+  constructor(sql: Sql, hasLeft: (siteId: string) => boolean = () => false) {
     this.#sql = sql;
+    this.#hasLeft = hasLeft;
   }
 
-  /** Throws `Failure('not_found')` for a site that is not at this orchestrator. */
+  /** Throws `Failure('not_found')` for a site that is not at this orchestrator, `site_moving` if it has just left. */
   site(siteId: string): KnownSite {
     const known = this.find(siteId);
-    if (known === undefined) throw new Failure('not_found', `no site "${siteId}" here`);
-    return known;
+    if (known !== undefined) return known;
+    if (this.#hasLeft(siteId))
+      throw new Failure('site_moving', 'the site has just been moved: try again', { retryAfterMs: 1_000 });
+    throw new Failure('not_found', `no site "${siteId}" here`);
   }
 
   find(siteId: string): KnownSite | undefined {
@@ -90,6 +95,12 @@ export class Configs {
       siteId,
       paused ? 1 : 0,
     );
+    this.#cache.delete(siteId);
+  }
+
+  /** A generation that is here already is the desired one. */
+  point(siteId: string, generation: number): void {
+    this.#sql.run(`UPDATE sites SET generation = ? WHERE site_id = ?`, generation, siteId);
     this.#cache.delete(siteId);
   }
 

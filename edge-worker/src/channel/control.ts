@@ -142,23 +142,41 @@ export class Control {
     return commands.get(id);
   }
 
-  /** The site is gone: what was queued for it is withdrawn. */
-  removeSite(siteId: string): void {
+  /** The site is gone: what was queued for it is withdrawn. @returns how many commands that were, and are left */
+  removeSite(siteId: string): { cancelled: number; left: number } {
     const { sql, commands, configs, outbox } = this.#parts;
-    sql.transaction(() => {
-      for (const queued of commands.queued(siteId, outbox.offered))
-        this.#withdraw(queued, 'cancelled', 'the site was deleted');
+    return sql.transaction(() => {
+      const queued = commands.queued(siteId, outbox.offered);
+      for (const command of queued) this.#withdraw(command, 'cancelled', 'the site was deleted');
       if (configs.remove(siteId)) outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+      return { cancelled: queued.length, left: commands.open(siteId) };
     });
   }
 
-  /** Sends a generation of a site's config anew, unless it was refused too often. */
-  sendConfig(siteId: string, generation: number): void {
+  /** The site is another object's from here on: what was queued for it and never sent is withdrawn. In the caller's transaction. */
+  leave(siteId: string, reason: string): void {
+    const { commands, configs, outbox } = this.#parts;
+    for (const queued of commands.queued(siteId, outbox.offered)) this.#withdraw(queued, 'cancelled', reason);
+    configs.remove(siteId);
+  }
+
+  /** The orchestrator may forget a site that has left before. In the caller's transaction. */
+  forgetSite(siteId: string): void {
+    this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+  }
+
+  /**
+   * Sends a generation of a site's config anew, unless it was refused too often.
+   * @returns the command, if one was made
+   */
+  sendConfig(siteId: string, generation: number, actor = 'resync'): string | undefined {
     const { configs, reports } = this.#parts;
     const known = configs.at(siteId, generation);
-    if (known === undefined || reports.isQuarantined(siteId, generation)) return;
-    const asked = { siteId, actor: 'resync', requestDigest: known.digest, expiresInMs: undefined };
-    configs.broughtBy(siteId, generation, this.#queueConfig(known, asked).commandId);
+    if (known === undefined || reports.isQuarantined(siteId, generation)) return undefined;
+    const asked = { siteId, actor, requestDigest: known.digest, expiresInMs: undefined };
+    const { commandId } = this.#queueConfig(known, asked);
+    configs.broughtBy(siteId, generation, commandId);
+    return commandId;
   }
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */

@@ -12,6 +12,7 @@ import { EventProjection } from './event-projection.ts';
 import { Events } from './events.ts';
 import { Letters } from './letters.ts';
 import { openLogs } from './logs.ts';
+import { MoveBook } from './move/book.ts';
 import { Parcels } from './parcels.ts';
 import { PresenceBook } from './presence.ts';
 import { ReceiptSearch } from './receipt-search.ts';
@@ -20,6 +21,8 @@ import { RemoteLetters } from './remote-letters.ts';
 import { State } from './state.ts';
 import { Meta, migrate, objectSql } from './store.ts';
 import { WorkerVars } from './worker-vars.ts';
+
+export type Facts = ReturnType<typeof openFacts>;
 
 /** What the object's database holds, and the classes that know its tables. */
 export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'storage'>, cipher: Cipher) {
@@ -30,7 +33,8 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
   const { orchestratorId, lane } = nameOf(id, meta);
   const newLogId = () => hexOf(randomBytes(16));
   const logs = openLogs({ sql, now, newLogId });
-  const configs = new Configs(sql);
+  const moves = new MoveBook(sql, now);
+  const configs = new Configs(sql, (siteId) => moves.elsewhere(siteId) !== undefined);
   const reports = new ConfigReports(sql, now);
   const projection = new EventProjection({ sql, meta, inbox: logs.control.inbox, now });
   const presence = new PresenceBook(meta, now);
@@ -52,6 +56,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     orgId: () => meta.text('org'),
     logs,
     blobs: new Blobs(storage.sql),
+    moves,
     configs,
     reports,
     history: new ConfigHistory({ sql, configs, reports }),

@@ -17,10 +17,11 @@ import {
   type Webhook,
 } from '@clawdbot/protocol';
 import { hexOf } from '../bytes.ts';
+import type { MoveBook } from './move/book.ts';
 import type { Parcels } from './parcels.ts';
-import { isOpen } from './receipt-row.ts';
+import { HELD, isOpen } from './receipt-row.ts';
 import type { Receipts } from './receipts.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
 import type { Waiting } from './waiting.ts';
 
 export interface IntakeParts {
@@ -37,6 +38,10 @@ export interface IntakeParts {
   readonly isReachable: () => boolean;
   /** Before its entry leaves, to somebody who can be reached. */
   readonly pushParcel: (receiptId: string, parcel: Uint8Array) => void;
+  /** Of sites that are being moved. */
+  readonly moves: Pick<MoveBook, 'isHeld' | 'elsewhere'>;
+  /** By the object that has the call's site. */
+  readonly passOn: (call: SiteCall) => Promise<RelayReply>;
   /** Something is in the log: send it. */
   readonly onStored: () => void;
 }
@@ -62,14 +67,17 @@ export class Intake {
   /** @param body read whole, at most `QUEUE_BODY_BYTES_MAX` */
   take(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<RelayReply> {
     const storing = this.#held(body?.length ?? 0, () => this.#store(call, siteId, route, body));
-    return storing.then((stored) => this.#begin(stored, call, route));
+    return storing.then((stored) =>
+      // It has left while this was read and encrypted.
+      stored.is === 'left' ? this.#parts.passOn({ ...call, siteId, body }) : this.#begin(stored, call, route),
+    );
   }
 
   /**
    * By itself, and not behind an `await` of `take`, whose variables would be kept for as long as it waits: a customer may
    * wait two minutes, and 10 MB, twice, are not to be in memory meanwhile.
    */
-  #begin(stored: Stored, call: RelayCall, route: Route): RelayReply | Promise<RelayReply> {
+  #begin(stored: Known | Fresh, call: RelayCall, route: Route): RelayReply | Promise<RelayReply> {
     const { id } = stored;
     const { receipts, waiting, onStored, pushParcel } = this.#parts;
     if (stored.is === 'known') return ticket(id, receipts, route);
@@ -132,6 +140,18 @@ export class Intake {
     }
   }
 
+  /**
+   * The site's move is over: what was stored meanwhile gets its entry, oldest first, at most so much. In the caller's
+   * transaction. Throws `Failure('log_full')`. @returns how many
+   */
+  letGo(siteId: string, limit: number): number {
+    const { receipts } = this.#parts;
+    const held = receipts.held(siteId, limit);
+    for (const { receipt, parcel } of held)
+      receipts.moveTo(receipt.id, this.#announce({ receiptId: receipt.id, ...receipt, parcel }));
+    return held.length;
+  }
+
   async #held<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     if (this.#inHandBytes + bytes > IN_HAND_BYTES_MAX) throw tooMuch();
     this.#inHandBytes += bytes;
@@ -142,24 +162,29 @@ export class Intake {
     }
   }
 
-  async #store(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null): Promise<Stored> {
-    const { sql, receipts, parcels, orchestratorId, now, random, isReachable } = this.#parts;
+  async #store(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null) {
+    const { sql, receipts, parcels, orchestratorId, now, random, isReachable, moves } = this.#parts;
     const key = await keyOf(call, siteId, route, body);
     const before = receipts.byKey(key);
-    if (before !== undefined) return { is: 'known', id: before };
+    if (before !== undefined) return { is: 'known', id: before } as const;
     const id = `rcpt_${orchestratorId}_${orderedId(now(), random)}`;
     const bytes = encodeParcel(call, body);
     const parcel = { sha256: await sha256(bytes), bytes: bytes.length };
     const sealed = await parcels.seal(id, bytes);
-    const awaited = route.respond !== 'accepted' && isReachable();
-    return sql.transaction((): Stored => {
+    const reached = route.respond !== 'accepted' && isReachable();
+    return sql.transaction((): Known | Fresh | Left => {
+      if (moves.elsewhere(siteId) !== undefined) return { is: 'left' };
+      const isHeld = moves.isHeld(siteId);
+      const awaited = reached && !isHeld;
       // A repeat may have come in while this one was encrypted.
       const other = receipts.byKey(key);
       if (other !== undefined) return { is: 'known', id: other };
       const receivedAt = now();
       const expiresAt = receivedAt + (route.maxAgeMs ?? DELIVERY_AGE_MS);
       const receipt = { siteId, route: route.path, parcel, receivedAt, expiresAt };
-      const seq = this.#announce({ receiptId: id, ...receipt, ...(awaited ? { awaited } : {}) });
+      const seq = isHeld
+        ? HELD
+        : this.#announce({ receiptId: id, ...receipt, ...(awaited ? { awaited } : {}) });
       receipts.insert({ id, ...receipt, seq, key }, sealed);
       return { is: 'fresh', id, awaited, parcel: bytes };
     });
@@ -174,10 +199,21 @@ export class Intake {
   }
 }
 
-type Stored =
-  /** The same request was stored before. */
-  | { readonly is: 'known'; readonly id: string }
-  | { readonly is: 'fresh'; readonly id: string; readonly awaited: boolean; readonly parcel: Uint8Array };
+/** The same request was stored before. */
+interface Known {
+  readonly is: 'known';
+  readonly id: string;
+}
+interface Fresh {
+  readonly is: 'fresh';
+  readonly id: string;
+  readonly awaited: boolean;
+  readonly parcel: Uint8Array;
+}
+/** The site is another object's now: nothing was stored. */
+interface Left {
+  readonly is: 'left';
+}
 
 /** The customer's own key makes a repeat of the very same request the same receipt, and no other. */
 async function keyOf(call: RelayCall, siteId: string, route: Route, body: Uint8Array | null) {

@@ -35,6 +35,7 @@ import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Secret, Secrets } from './secrets.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
+import type { State } from './state.ts';
 import type { Meta } from './store.ts';
 import type { News } from './telling.ts';
 import type { Waiting } from './waiting.ts';
@@ -50,6 +51,7 @@ export interface LaneParts {
   readonly greeting: Greeting;
   readonly configs: Pick<Configs, 'site'>;
   readonly reports: Pick<ConfigReports, 'told'>;
+  readonly state: Pick<State, 'tell'>;
   readonly blobs: Pick<Blobs, 'part'>;
   readonly secrets: Pick<Secrets, 'get'>;
   readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
@@ -216,7 +218,7 @@ export class Lane implements LanePort {
   acknowledged(log: LogName, applied: number): void {
     if (log === 'control') this.#parts.control.acknowledged(applied);
     else this.#queueAcknowledged(applied);
-    this.#parts.onNews('logs');
+    this.#parts.onNews('counts');
   }
 
   nextBatch(log: LogName): Entry[] {
@@ -252,9 +254,9 @@ export class Lane implements LanePort {
   }
 
   onStatus(status: Status): void {
-    const { sql, meta, reports } = this.#parts;
+    const { sql, state, reports } = this.#parts;
     sql.transaction(() => {
-      meta.set('status', JSON.stringify(status));
+      state.tell(status);
       reports.told(status.sites);
     });
     this.#parts.onNews('status');

@@ -1,4 +1,4 @@
-import { CONTROL_LANE } from '@clawdbot/protocol';
+import { CONTROL_LANE, type ReceiptAnswer } from '@clawdbot/protocol';
 import { reach } from '../ask.ts';
 import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
@@ -16,9 +16,11 @@ import { Greeting } from './greeting.ts';
 import { Handling } from './handling.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
+import { openMoves, relayThere } from './move/open.ts';
 import { Projector } from './projector.ts';
 import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
+import { Removals } from './removals.ts';
 import { Resync } from './resync.ts';
 import { Routes } from './routes.ts';
 import type { ChannelRpc } from './rpc.ts';
@@ -33,7 +35,7 @@ import { after } from './timer.ts';
 import { Waiting } from './waiting.ts';
 
 /** What the objects of one orchestrator's lanes ask of each other. */
-type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede'>;
+type PeerLane = Pick<ChannelRpc, 'incumbency' | 'supersede' | 'arrival' | 'siteMove' | 'relay'>;
 
 export interface PartsOptions {
   readonly ctx: DurableObjectState;
@@ -56,7 +58,15 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
-  const handling = new Handling({ ...facts, letters: remoteLetters, waiting });
+  const handling = new Handling({
+    ...{ ...facts, letters: remoteLetters, waiting },
+    receipts: {
+      report: (report) => {
+        facts.receipts.report(report);
+        moving.moves.reported(report);
+      },
+    },
+  });
   const telling = new Telling({
     ...facts,
     news: new CommandNews(sql, orchestratorId),
@@ -79,7 +89,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...{ orchestratorId, orgId, db },
     onWritten: () => {
       lane.tellProjected();
-      telling.note('logs');
+      telling.note('counts');
     },
   });
   const alarm = new Alarm(ctx.storage);
@@ -90,6 +100,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const chores = {
     projection: chore('projection', () => projector.drain()),
     sharedRows: chore('shared_rows', () => sharedRows.drain()),
+    moves: chore('moves', () => moving.moves.work()),
   };
   const resync = new Resync({
     ...facts,
@@ -97,12 +108,18 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     letters: remoteLetters,
     shareAgain: () => sharedRows.restart(),
   });
+  const stale = new Stale({ sql, storage: ctx.storage.sql, now });
+  const book = facts.moves;
   const intake = new Intake({
     ...facts,
     outbox: logs.queue.outbox,
     waiting,
+    passOn: (call) => relayThere(peer(`${book.elsewhere(call.siteId)}/${CONTROL_LANE}`), call),
     isReachable: () => lane.isReachable,
-    pushParcel: (receiptId, parcel) => lane.pushParcel(receiptId, parcel),
+    pushParcel: (receiptId, parcel) => {
+      moving.hands.give(receiptId);
+      lane.pushParcel(receiptId, parcel);
+    },
     onStored: () => {
       lane.pump();
       telling.note('logs');
@@ -110,13 +127,35 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       if (due !== undefined) background(alarm.by(due));
     },
   });
+  const moving = openMoves({
+    ...{ facts, storage: ctx.storage.sql, db, book, control, intake, stale, waiting, after, peer, wakeAt },
+    // A turn later: it may be said inside a transaction.
+    onWork: () => void after(0, () => chores.moves.start()),
+    onStored: () => {
+      lane.pump();
+      telling.note('logs');
+      chores.projection.start();
+    },
+  });
   const lane = new Lane({
     ...facts,
+    parcels: {
+      part: async (receiptId, part) => {
+        moving.moves.handOut(receiptId);
+        return facts.parcels.part(receiptId, part);
+      },
+    },
     secrets,
     control,
     handling,
     greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, intake, resync }),
-    intake,
+    intake: {
+      answered: (answer) => {
+        const handedOn = intake.answered(answer);
+        if (handedOn) moving.moves.reported(deliveredBy(answer, now()));
+        return handedOn;
+      },
+    },
     waiting,
     events: projection,
     sessions,
@@ -133,7 +172,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
           ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
-  const stale = new Stale({ sql, storage: ctx.storage.sql, now });
   const quota = new Quota({ now });
   const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
   const running = new RunningRoutes(facts.configs, facts.reports);
@@ -152,9 +190,16 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, configStates, publicConfigs, intake, stale, door },
+    ...{ lane, callLane, routes, configStates, publicConfigs, intake, door, ...moving },
+    removal: new Removals({ ...facts, control, stale }),
   };
 }
+
+/** An answer that was handed on to its customer is a delivery. */
+const deliveredBy = ({ receiptId, attempts, answer }: Omit<ReceiptAnswer, 'id'>, at: number) => ({
+  ...({ type: 'receipt', receiptId, at, attempts, state: 'delivered' } as const),
+  ...(answer === undefined ? {} : { status: answer.status }),
+});
 
 /** Within this the orchestrator still waits for its `joined` (HELLO_TIMEOUT_MS). */
 const PEER_DEADLINE_MS = 4_000;

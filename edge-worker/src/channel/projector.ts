@@ -27,6 +27,15 @@ export interface ProjectorOptions {
 /** Cloudflare ends a statement after 30 s; this much for 500 rows means that D1 is in trouble. */
 const WRITE_DEADLINE_MS = 15_000;
 
+/**
+ * What comes within this is gathered, since a statement costs more than its rows; and whoever waits for an answer of
+ * this object has it by then. A backlog waits for nothing.
+ */
+const GATHER_MS = 25;
+const GATHER_BYTES = 32 * 1024;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Writes facts behind to D1, for lists and search. D1 slow or gone delays the lists and nothing else. */
 export class Projector {
   readonly #options: ProjectorOptions;
@@ -40,16 +49,15 @@ export class Projector {
    * left out from there on. Rejects at the end when any has failed.
    */
   async drain(): Promise<void> {
-    const { orgId, projections, onWritten } = this.#options;
-    const org = orgId();
-    if (org === undefined) return;
+    const { projections, onWritten } = this.#options;
     const failures = new Map<Projection, unknown>();
-    for (let wrote = true; wrote; ) {
-      wrote = false;
+    await pause(GATHER_MS);
+    for (let wrote = 1; wrote > 0; ) {
+      wrote = 0;
       for (const projection of projections) {
         if (failures.has(projection)) continue;
         try {
-          wrote = (await this.#write(org, projection)) || wrote;
+          wrote = Math.max(wrote, await this.#write(projection));
         } catch (error) {
           failures.set(projection, error);
         }
@@ -57,7 +65,7 @@ export class Projector {
       onWritten();
       // With D1 in the same process (as in the sandbox) nothing here ever waits for the outside: without a timer's
       // turn, workerd would hear no socket until a whole backlog is written (measured: seconds).
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await pause(wrote < GATHER_BYTES ? GATHER_MS : 0);
     }
     if (failures.size > 0) {
       const errors = [...failures.values()];
@@ -65,13 +73,15 @@ export class Projector {
     }
   }
 
-  async #write(org: string, projection: Projection): Promise<boolean> {
-    const group = projection.next();
-    if (group === undefined) return false;
-    const { db, orchestratorId } = this.#options;
+  /** @returns how much there was to write; 0: nothing */
+  async #write(projection: Projection): Promise<number> {
+    const { db, orchestratorId, orgId } = this.#options;
+    const org = orgId();
+    const group = org === undefined ? undefined : projection.next();
+    if (org === undefined || group === undefined) return 0;
     const written = db.prepare(projection.statement).bind(org, orchestratorId, group.rows).run();
     await queried(written, WRITE_DEADLINE_MS);
     group.done();
-    return true;
+    return group.rows.length;
   }
 }

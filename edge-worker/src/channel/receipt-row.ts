@@ -17,6 +17,9 @@ export interface ReceiptRow {
   readonly kept: boolean;
 }
 
+/** In the place of its entry's position: it has none yet, since its site is being moved. */
+export const HELD = 0;
+
 /** Not delivered, and not given up. */
 export const isOpen = (state: ReceiptState): boolean => state === 'stored' || state === 'on_vps';
 

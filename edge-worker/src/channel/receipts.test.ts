@@ -43,6 +43,18 @@ describe('a receipt', () => {
       expect(states(first)).toEqual(['stored', 'on_vps', 'delivered']);
     }));
 
+  it('has no entry while its site is being moved, and so is neither acknowledged nor offered again', () =>
+    withObject((parts) => {
+      const { receipts, take } = build(parts);
+      const held = take(0);
+      receipts.acknowledged(99);
+      expect([receipts.state(held), receipts.openBefore(99)]).toEqual(['stored', []]);
+      expect(receipts.held('shop', 10).map(({ receipt }) => receipt.id)).toEqual([held]);
+      receipts.moveTo(held, 7);
+      receipts.acknowledged(7);
+      expect([receipts.state(held), receipts.held('shop', 10)]).toEqual(['on_vps', []]);
+    }));
+
   it('tells of attempts that failed, and why, while it is open', () =>
     withObject((parts) => {
       const { receipts, take, report } = build(parts);

@@ -12,14 +12,14 @@ import {
   text,
 } from '@clawdbot/protocol';
 import type { Parcels, SealedParts } from './parcels.ts';
-import { isOpen, type ReceiptRow, receiptOf } from './receipt-row.ts';
+import { HELD, isOpen, type ReceiptRow, receiptOf } from './receipt-row.ts';
 import type { Meta } from './store.ts';
 
 export interface NewReceipt {
   readonly id: string;
   readonly siteId: string;
   readonly route: string;
-  /** Of its entry in the queue log. */
+  /** Of its entry in the queue log; `HELD` (0) when it has none yet, since its site is being moved. */
   readonly seq: number;
   readonly expiresAt: number;
   readonly parcel: { readonly sha256: string; readonly bytes: number };
@@ -79,7 +79,7 @@ export class Receipts {
    */
   insert({ id, siteId, route, seq, expiresAt, parcel, key }: NewReceipt, sealed: SealedParts): void {
     const { sql, meta, parcels, now } = this.#parts;
-    this.#makeRoom(parcel.bytes);
+    this.makeRoom(parcel.bytes);
     const at = now();
     sql.run(
       `INSERT INTO receipts (id, site_id, route, state, seq, received_at, expires_at, due, sha256, bytes, key, history)
@@ -121,7 +121,7 @@ export class Receipts {
   acknowledged(applied: number): void {
     const { sql, now } = this.#parts;
     sql.run(
-      `UPDATE receipts SET state = ?1, history = ${NOTE} WHERE state = 'stored' AND seq <= ?4`,
+      `UPDATE receipts SET state = ?1, history = ${NOTE} WHERE state = 'stored' AND seq BETWEEN 1 AND ?4`,
       ...['on_vps', now(), null, applied],
     );
   }
@@ -161,7 +161,17 @@ export class Receipts {
   /** The VPS has lost entries that the log does not hold any more. @returns those that are open, oldest first */
   openBefore(seq: number): ReceiptRow[] {
     return this.#parts.sql
-      .run(`SELECT * FROM receipts WHERE ${OPEN} AND seq < ? ORDER BY seq`, seq)
+      .run(`SELECT * FROM receipts WHERE ${OPEN} AND seq BETWEEN 1 AND ? ORDER BY seq`, seq - 1)
+      .map(receiptOf);
+  }
+
+  /** Those of a site that have no entry yet, oldest first. */
+  held(siteId: string, limit: number): ReceiptRow[] {
+    return this.#parts.sql
+      .run(
+        `SELECT * FROM receipts WHERE state = 'stored' AND seq = ? AND site_id = ? ORDER BY received_at, id LIMIT ?`,
+        ...[HELD, siteId, limit],
+      )
       .map(receiptOf);
   }
 
@@ -181,15 +191,25 @@ export class Receipts {
     );
   }
 
-  /** The site is gone, and with it its upstreams. */
-  removeSite(siteId: string): void {
+  /** Of a site: those that are open, and those of which what was sent is kept. */
+  countsOf(siteId: string): { open: number; kept: number } {
+    const [row] = this.#parts.sql.run(
+      `SELECT COALESCE(SUM(${OPEN}), 0) AS open, COALESCE(SUM(kept), 0) AS kept FROM receipts WHERE site_id = ?`,
+      siteId,
+    );
+    return { open: int(row, 'open'), kept: int(row, 'kept') };
+  }
+
+  /** The site is gone, and with it its upstreams. @returns how many were given up */
+  removeSite(siteId: string): number {
     const { sql, now } = this.#parts;
     const at = now();
-    sql.run(
+    const given = sql.run(
       `UPDATE receipts SET state = ?1, history = ${NOTE}, ended_at = ?2, due = ?4, last_error = ?3
-       WHERE site_id = ?5 AND ${OPEN}`,
+       WHERE site_id = ?5 AND ${OPEN} RETURNING id`,
       ...['dead', at, 'the site was deleted', at + PARCEL_KEPT_MS, siteId],
     );
+    return given.length;
   }
 
   /** Does what is due, in bounded steps. */
@@ -225,7 +245,7 @@ export class Receipts {
     else if (kept) {
       this.#drop(id);
       sql.run(`UPDATE receipts SET due = ? WHERE id = ?`, now() + RECEIPT_KEPT_MS, id);
-    } else this.#forget(id);
+    } else this.forget(id);
   }
 
   #drop(id: string): void {
@@ -236,15 +256,19 @@ export class Receipts {
     meta.add('parcels_bytes', -Number(row['bytes']));
   }
 
-  #forget(id: string): void {
+  /** In the caller's transaction. */
+  forget(id: string): void {
     const { sql, meta } = this.#parts;
     this.#drop(id);
     sql.run(`DELETE FROM receipts WHERE id = ?`, id);
     meta.add('receipts', -1);
   }
 
-  /** What has ended goes before its time if that makes room: only what is not delivered makes the store full. */
-  #makeRoom(bytes: number): void {
+  /**
+   * What has ended goes before its time if that makes room: only what is not delivered makes the store full. In the
+   * caller's transaction. Throws `Failure('log_full')`.
+   */
+  makeRoom(bytes: number): void {
     const { sql } = this.#parts;
     while (this.#isFull(bytes)) {
       const ended = sql.run(
@@ -252,7 +276,7 @@ export class Receipts {
         SWEEP_ROWS,
       );
       if (ended.length === 0) throw full();
-      for (const row of ended) if (this.#isFull(bytes)) this.#forget(text(row, 'id'));
+      for (const row of ended) if (this.#isFull(bytes)) this.forget(text(row, 'id'));
     }
   }
 

@@ -8,6 +8,7 @@ import type {
   ConfigGenerationDetail,
   DeadLetter,
   DeadLetterDetail,
+  DeletedSite,
   Deployment,
   DeployPayload,
   HeaderList,
@@ -19,12 +20,15 @@ import type {
   Route,
   SecretSummary,
   SiteConfigState,
+  SiteMove,
+  SiteQueued,
   StatusReport,
   UpdateConfigPayload,
   WireError,
 } from '@clawdbot/protocol';
 
 import type { ChannelClaims } from './claims.ts';
+import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 
 /**
  * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
@@ -191,6 +195,12 @@ export interface Erasure {
   readonly next: string | null;
 }
 
+/** What the removal of a site has ended: commands, and stored requests that were not delivered. */
+export interface Removal {
+  readonly receipts: number;
+  readonly commands: DeletedSite['commands'];
+}
+
 /** What lane 0's object knows of its orchestrator; `lanes` and `orgId` are D1's to add. */
 export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
 
@@ -205,8 +215,8 @@ export interface ChannelRpc {
    * same trunk: `TrunkCall[]` and `TrunkAnswer[]` as JSON, which crosses in half of the time that objects take.
    */
   exchange(trunk: string, calls: string): Promise<string>;
-  /** The answer of a call that `exchange` has begun: it is large, or late. */
-  pickUp(requestId: string): Promise<Answer<RelayReply>>;
+  /** The answer of a call that `exchange` has begun: it is large, or late. Undefined when an exchange has it, or nobody. */
+  pickUp(requestId: string): Promise<Answer<RelayReply> | undefined>;
   getStatus(call: StatusCall): Promise<Answer<StatusReport>>;
   cancelCall(requestId: string): Promise<void>;
   /** Would a call be sent now? For one whose body can be sent once only. */
@@ -227,15 +237,33 @@ export interface ChannelRpc {
   command(commandId: string): Promise<Answer<Command>>;
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>>;
 
-  /** Makes the site known here, and pauses or resumes it; safe to repeat. */
-  putSite(siteId: string, state: { paused: boolean; orgId: string }): Promise<Answer<null>>;
-  /** Forgets the site's config and cancels what is queued for it; safe to repeat. */
-  removeSite(siteId: string): Promise<Answer<null>>;
+  /**
+   * Makes the site known here, and pauses or resumes it; safe to repeat. `isNew`: whatever had this id before and was
+   * moved away was another one.
+   */
+  putSite(
+    siteId: string,
+    state: { paused: boolean; orgId: string; readonly isNew?: boolean },
+  ): Promise<Answer<null>>;
+  /** What a removal would end, and what it would leave. */
+  queued(siteId: string): Promise<Answer<SiteQueued>>;
+  /**
+   * Forgets the site's config and ends what is queued for it, whose content is kept for its time; safe to repeat.
+   * `ifIdle`: fails with `conflict` when anything is.
+   */
+  removeSite(siteId: string, options?: { readonly ifIdle?: boolean }): Promise<Answer<Removal>>;
   config(siteId: string): Promise<Answer<SiteConfigState>>;
   /** Newest first, behind the `next` of an earlier page. */
   configHistory(siteId: string, limit: number, after?: number): Promise<Answer<GenerationPage>>;
   configGeneration(siteId: string, generation: number): Promise<Answer<ConfigGenerationDetail>>;
   publicConfig(siteId: string): Promise<Answer<PublicPart>>;
+
+  /** Begins to move a site to another orchestrator of the organisation; repeated, it is the same move. */
+  moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>>;
+  /** A move that was begun here, and goes on when this is asked. */
+  siteMove(moveId: string): Promise<Answer<SiteMove>>;
+  /** Of the object to which a site is moved, told by the one that has it. */
+  arrival(message: ArrivalMessage): Promise<Answer<Arrival>>;
 
   /** @returns whether it is a new one. The value is encrypted before it is written. */
   putSecret(secret: SecretSubmission): Promise<Answer<boolean>>;

@@ -75,6 +75,13 @@ export class State {
     };
   }
 
+  /** The orchestrator tells of itself, in the caller's transaction. */
+  tell({ type: _type, ...status }: Status): void {
+    const kept = JSON.stringify(status);
+    this.#parts.meta.set('status', kept);
+    this.#read = { kept, status };
+  }
+
   /** The last that the orchestrator told of itself. */
   get status(): Omit<Status, 'type'> | undefined {
     return this.#told.status;

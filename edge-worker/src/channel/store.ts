@@ -1,4 +1,5 @@
 import { migrateLogTables, type Sql, type SqlRow, type SqlValue } from '@clawdbot/protocol';
+import { MOVE_TABLES } from './move/schema.ts';
 
 /** protocol's storage port over a Durable Object's SQLite. */
 export function objectSql(storage: DurableObjectStorage): Sql {
@@ -44,6 +45,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   },
   (sql) => {
     for (const statement of CONFIG_REPORTS) sql.run(statement);
+  },
+  (sql) => {
+    for (const statement of MOVE_TABLES) sql.run(statement);
   },
   (sql) => {
     for (const statement of DEPLOYMENT_TABLES) sql.run(statement);
@@ -201,7 +205,7 @@ export function migrate(sql: Sql): void {
 }
 
 /** What is tried again when it fails. */
-export type ChoreName = 'projection' | 'shared_rows';
+export type ChoreName = 'projection' | 'shared_rows' | 'moves';
 
 type MetaKey =
   | 'schema'

@@ -118,3 +118,16 @@ it('what the Hub did not take is told again with the next', () =>
     expect(world.published[1]).toMatchObject({ commands: [{ id: 'all' }], events: { last: 3 } });
     expect(world.published[1]?.events?.items).toHaveLength(3);
   }));
+
+it('what can wait is told a while later, and at once with what has happened', () =>
+  inObject(async (world) => {
+    await world.telling.watch();
+    world.now += 1_000;
+    world.telling.note('counts');
+    world.telling.note('status');
+    expect(world.timers.map(({ ms }) => ms)).toEqual([125]);
+    world.telling.note('logs');
+    expect(world.timers.map(({ ms }) => ms)).toEqual([0]);
+    await world.fire();
+    expect(world.timers).toEqual([]);
+  }));

@@ -26,8 +26,14 @@ export interface TellingParts {
 const WATCHED_MS = 90_000;
 const PUBLISH_DEADLINE_MS = 5_000;
 
-/** A fact for dashboards: presence is told always, the others while someone looks. */
-export type News = 'presence' | 'status' | 'logs';
+/**
+ * A fact for dashboards: presence is told always, the others while someone looks. `counts`: something has only gone on
+ * its way.
+ */
+export type News = 'presence' | 'status' | 'logs' | 'counts';
+/** What is only on its way, or repeats how all is, leaves the turn to what has happened. */
+const PATIENT: ReadonlySet<News> = new Set(['status', 'counts']);
+const PATIENCE_MS = 125;
 
 /**
  * Tells the Hub what changes, one telling at a time and always of the newest. What went astray is in the next full
@@ -42,6 +48,7 @@ export class Telling {
   readonly #tempo = new Tempo();
   #last: Promise<void> = Promise.resolve();
   #cancel: (() => void) | undefined;
+  #dueAt = Infinity;
 
   constructor(parts: TellingParts) {
     this.#parts = parts;
@@ -56,12 +63,20 @@ export class Telling {
     return this.#tell();
   }
 
-  /** Gathers what changes within a moment. */
+  /** Gathers what changes within a moment; what can wait leaves the turn to what has happened. */
   note(news: News): void {
     if (news !== 'presence' && !this.#watched) return;
     this.#news.add(news);
+    const { now } = this.#parts;
+    this.#tellBy(now() + Math.max(this.#tempo.wait(now()), PATIENT.has(news) ? PATIENCE_MS : 0));
+  }
+
+  #tellBy(at: number): void {
+    if (at >= this.#dueAt) return;
+    this.#cancel?.();
+    this.#dueAt = at;
     const { after, now } = this.#parts;
-    this.#cancel ??= after(this.#tempo.wait(now()), () => void this.#tell());
+    this.#cancel = after(at - now(), () => void this.#tell());
   }
 
   get #watched(): boolean {
@@ -71,6 +86,7 @@ export class Telling {
   #tell(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#dueAt = Infinity;
     this.#last = this.#last.then(() => this.#publish());
     return this.#last;
   }

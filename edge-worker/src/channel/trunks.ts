@@ -63,14 +63,10 @@ export class Trunks {
     return promise;
   }
 
-  /** One call's answer, whatever its size. Throws `Failure` when the call is not here. */
-  pickUp(requestId: string): Promise<Answer<RelayReply>> {
+  /** One call's answer, whatever its size; undefined when the call is not here, or an exchange has its answer. */
+  pickUp(requestId: string): Promise<Answer<RelayReply>> | undefined {
     const ride = this.#rides.get(requestId);
-    if (ride === undefined) {
-      throw new Failure('orchestrator_lost', 'this call is not known here: look before you repeat it', {
-        execution: 'may_have_executed',
-      });
-    }
+    if (ride === undefined) return undefined;
     this.#rides.delete(requestId);
     this.#leave(ride);
     return ride.answer;
@@ -101,8 +97,9 @@ export class Trunks {
   #answered(ride: Ride, given: Answer<RelayReply>): void {
     if (ride.trunk === undefined) return;
     const answer = onTrunk(ride.requestId, given);
-    ride.trunk.ready.set(ride.requestId, answer);
-    if ('apart' in answer) this.#ports.after(APART_MS, () => this.#drop(ride));
+    const hasEnded = this.#trunks.get(ride.trunk.id) !== ride.trunk;
+    if (!hasEnded) ride.trunk.ready.set(ride.requestId, answer);
+    if (hasEnded || 'apart' in answer) this.#ports.after(APART_MS, () => this.#drop(ride));
     this.#leave(ride);
   }
 

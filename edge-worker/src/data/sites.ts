@@ -12,13 +12,16 @@ interface Row {
   readonly labels: string;
   readonly paused: number;
   readonly created_at: number;
+  readonly moving_to: string | null;
   /** JSON array, or null for none. */
   readonly hostnames: string | null;
 }
 
 const SELECT = `
   SELECT s.*, (SELECT json_group_array(hostname) FROM (SELECT hostname FROM orc_hostnames h
-    WHERE h.site_id = s.id ORDER BY hostname)) AS hostnames
+    WHERE h.site_id = s.id ORDER BY hostname)) AS hostnames,
+    (SELECT target FROM orc_moves m WHERE m.site_id = s.id AND m.source = s.orchestrator_id
+       AND m.state IN ('preparing', 'moving') ORDER BY created_at DESC LIMIT 1) AS moving_to
   FROM orc_sites s`;
 
 /** The sites of one organisation. Every statement names it, so that no id reaches another's row. */
@@ -29,6 +32,23 @@ export class Sites {
   constructor(db: D1Database, orgId: string) {
     this.#db = db;
     this.#orgId = orgId;
+  }
+
+  /** Ids of those on one orchestrator, behind `after`. */
+  async idsOn(orchestratorId: string, limit: number, after = ''): Promise<Page<string>> {
+    const { results } = await queried(
+      this.#db
+        .prepare(
+          'SELECT id FROM orc_sites WHERE org_id = ? AND orchestrator_id = ? AND id > ? ORDER BY id LIMIT ?',
+        )
+        .bind(this.#orgId, orchestratorId, after, limit + 1)
+        .all<{ id: string }>(),
+    );
+    return pageOf(
+      results.map(({ id }) => id),
+      limit,
+      (id) => id,
+    );
   }
 
   /** By id, behind `after`, with all the labels asked for. */
@@ -161,6 +181,7 @@ function siteOf(row: Row): Site {
     labels: labelsJson.parse(JSON.parse(row.labels)),
     hostnames: hostnamesJson.parse(JSON.parse(row.hostnames ?? '[]')),
     paused: row.paused === 1,
+    ...(row.moving_to === null ? {} : { movingTo: row.moving_to }),
     createdAt: row.created_at,
   };
 }

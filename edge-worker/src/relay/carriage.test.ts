@@ -53,7 +53,10 @@ function setup(routes: RouteChoice[] = [{ path: '/*', anyLane: true }], count = 
   const now = () => world.now;
   const services = {
     ...{ lanes: new Lanes(now), routeTables: new RouteTables(now), channel, now },
-    trunks: { relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call) },
+    trunks: {
+      relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call),
+      withdraw: () => false,
+    },
     randomHex: () => 'id',
     background: (task: Promise<unknown>) => void tasks.push(task),
   };
@@ -270,6 +273,25 @@ it('who no longer waits is told to the lane that has the request, and no other i
   expect(await answer).toMatchObject({ error: { code: 'orchestrator_lost' } });
   expect(asked.length + cancelled.length).toBeGreaterThan(0);
   expect(asked).toEqual([FIRST]);
+});
+
+it('who no longer waits for what has not gone yet is told to no lane', async () => {
+  const { warm, services, cancelled } = setup();
+  await warm();
+  const withdrawn: string[] = [];
+  const trunks = {
+    relay: async () => {
+      await carriage.cancelCall('r');
+      return OK;
+    },
+    withdraw: (name: string, requestId: string) => withdrawn.push(name, requestId) > 0,
+  };
+  const carriage = new Carriage(SITE, { ...services, trunks });
+  await carriage.relay({
+    ...{ requestId: 'r', target: 'upstream', siteId: 'shop', method: 'GET', url: '/', headers: [] },
+    ...{ body: null, deadlineMs: 1_000 },
+  });
+  expect([withdrawn, cancelled]).toEqual([[`vps/${FIRST}`, 'r'], []]);
 });
 
 it('a live status is asked over lane 0, and over another when that one is away', async () => {

@@ -9,7 +9,7 @@ import type { TrunkServices, Trunks } from './trunks.ts';
 interface CarriageServices extends TrunkServices {
   readonly lanes: Lanes;
   readonly routeTables: RouteTables;
-  readonly trunks: Pick<Trunks, 'relay'>;
+  readonly trunks: Pick<Trunks, 'relay' | 'withdraw'>;
   channel(orchestratorId: string, lane: number): ChannelRpc;
 }
 
@@ -37,6 +37,7 @@ export class Carriage {
   readonly #services: CarriageServices;
   /** The lane that has the call. */
   #current: ChannelRpc | undefined;
+  #lane: number = CONTROL_LANE;
   #isCancelled = false;
 
   constructor(site: SiteEntry, services: CarriageServices) {
@@ -46,14 +47,14 @@ export class Carriage {
 
   relay(call: RelayCall): Promise<Answer<RelayReply>> {
     const { now, routeTables, trunks } = this.#services;
-    const { orchestratorId } = this.#site;
     const startedAt = now();
     const cargo: Cargo<RelayReply> = {
       isSafe: (call.method === 'GET' || call.method === 'HEAD') && call.body === null,
       ask: (channel, { lane, deadlineMs = call.deadlineMs }) => {
         const leftMs = Math.max(1, deadlineMs - (now() - startedAt));
         const tried = { ...call, deadlineMs: leftMs };
-        return trunks.relay(`${orchestratorId}/${lane}`, channel, tried, this.#services);
+        this.#lane = lane;
+        return trunks.relay(this.#nameOf(lane), channel, tried, this.#services);
       },
     };
     const table = routeTables.known(this.#site, this.#services);
@@ -74,7 +75,12 @@ export class Carriage {
   /** Nobody waits for it any more. */
   async cancelCall(requestId: string): Promise<void> {
     this.#isCancelled = true;
+    if (this.#services.trunks.withdraw(this.#nameOf(this.#lane), requestId)) return;
     await this.#current?.cancelCall(requestId);
+  }
+
+  #nameOf(lane: number): string {
+    return `${this.#site.orchestratorId}/${lane}`;
   }
 
   async #carry<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {

@@ -123,6 +123,17 @@ it('to a paused site does not reach its object', async () => {
   expect([response.status, await response.json()]).toMatchObject([503, { code: 'site_paused' }]);
 });
 
+it('a customer who left before their request was read asks nobody anything', async () => {
+  const services = servicesOf(env, createExecutionContext());
+  const known = { siteId: 'shop', orgId: 'org', orchestratorId: 'vps', paused: false };
+  const directory = { site: async () => known } as unknown as Directory;
+  const channel = () => expect.unreachable('the object was asked');
+  const request = new Request(`${RELAY}/s/shop/`, { signal: AbortSignal.abort() });
+  const arrival = { request, address: addressOf(request.url), requestId: 'r1' };
+  const response = await relayBySite(arrival, { ...services, directory, channel });
+  expect(response.status).toBe(504);
+});
+
 describe('a relayed answer', () => {
   it('keeps status, body and repeated headers', async () => {
     const headers: [string, string][] = [

@@ -20,7 +20,9 @@ function setup(patienceMs = 60_000) {
   const picked: string[] = [];
   const first = Promise.withResolvers<Answer<RelayReply>>();
   const tasks: Promise<unknown>[] = [];
-  const world = { now: 1_000, carries: true };
+  const pickUp = async (): Promise<Answer<RelayReply> | undefined> => OK;
+  /** `isSilent`: the object answers each exchange with nothing, at once. */
+  const world = { now: 1_000, isSilent: false, pickUp };
   const port = {
     relay: ({ requestId }: RelayCall) => {
       alone.push(requestId);
@@ -30,11 +32,11 @@ function setup(patienceMs = 60_000) {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       const ids = JSON.parse(calls).map(({ requestId }: TrunkCall) => requestId);
       exchanges.push({ ids, resolve: (answers) => resolve(JSON.stringify(answers)), reject });
-      return promise;
+      return world.isSilent ? Promise.resolve('[]') : promise;
     },
-    pickUp: async (requestId: string) => {
+    pickUp: (requestId: string) => {
       picked.push(requestId);
-      return OK;
+      return world.pickUp();
     },
   };
   const trunks = new Trunks(patienceMs);
@@ -51,7 +53,8 @@ function setup(patienceMs = 60_000) {
     };
     return trunks.relay('vps/0', port, call, services);
   };
-  return { send, exchanges, alone, picked, first, tasks, world };
+  const withdraw = (requestId: string) => trunks.withdraw('vps/0', requestId);
+  return { send, withdraw, exchanges, alone, picked, first, tasks, world };
 }
 
 describe('calls of several requests', () => {
@@ -115,10 +118,11 @@ describe('calls of several requests', () => {
   it('fail together, as what they share has failed', async () => {
     const { send, exchanges } = setup();
     void send('a');
-    const [b, c] = [send('b'), send('c')];
+    void send('b');
+    const [c, d] = [send('c'), send('d')];
     await settled();
-    exchanges[0]?.reject(Object.assign(new Error('too much'), { overloaded: true }));
-    for (const call of [b, c])
+    exchanges[1]?.reject(Object.assign(new Error('too much'), { overloaded: true }));
+    for (const call of [c, d])
       expect(await call).toMatchObject({
         ok: false,
         error: { code: 'overloaded', execution: 'not_started' },
@@ -173,5 +177,89 @@ describe('calls of several requests', () => {
     exchanges[1]?.resolve([answerTo('c')]);
     expect([(await b).ok, (await c).ok]).toEqual([true, true]);
     await Promise.all(tasks);
+  });
+
+  it('that become late while their answer is on its way get that answer', async () => {
+    const { send, exchanges, world, tasks } = setup(20);
+    world.pickUp = async () => {
+      exchanges[0]?.resolve([answerTo('b')]);
+      return undefined;
+    };
+    void send('a');
+    expect(await send('b')).toMatchObject({ ok: true, value: { status: 201 } });
+    await Promise.all(tasks);
+  });
+
+  it('that nobody has an answer for are lost', async () => {
+    const { send, exchanges, world, tasks } = setup(20);
+    world.pickUp = async () => undefined;
+    void send('a');
+    const error = { code: 'orchestrator_lost', execution: 'may_have_executed' };
+    expect(await send('b')).toMatchObject({ ok: false, error });
+    exchanges[0]?.resolve([]);
+    await Promise.all(tasks);
+  });
+
+  it('have begun when an object that has become overloaded does not tell of them', async () => {
+    const { send, world } = setup(20);
+    world.pickUp = () => Promise.reject(Object.assign(new Error('too much'), { overloaded: true }));
+    void send('a');
+    const error = { code: 'orchestrator_lost', execution: 'may_have_executed' };
+    expect(await send('b')).toMatchObject({ ok: false, error });
+  });
+
+  it('do not fail with those that came after them: each asks for itself', async () => {
+    const { send, exchanges, picked } = setup();
+    void send('a');
+    const [b, c] = [send('b'), send('c')];
+    await settled();
+    exchanges[1]?.reject(Object.assign(new Error('too much'), { overloaded: true }));
+    expect(await c).toMatchObject({ ok: false, error: { code: 'overloaded', execution: 'not_started' } });
+    expect([await b, picked]).toEqual([OK, ['b']]);
+  });
+
+  it('do not go any more when their customer has left before', async () => {
+    const { send, withdraw, exchanges } = setup();
+    void send('a');
+    const [b, c] = [send('b'), send('c')];
+    expect([withdraw('c'), withdraw('c')]).toEqual([true, false]);
+    expect((await c).ok).toBe(false);
+    await settled();
+    exchanges[0]?.resolve([answerTo('b')]);
+    expect([(await b).ok, exchanges.map(({ ids }) => ids)]).toEqual([true, [['b']]]);
+  });
+
+  it('are waited for no more when their customer has left', async () => {
+    const { send, withdraw, exchanges, tasks } = setup();
+    void send('a');
+    const b = send('b');
+    await settled();
+    expect([withdraw('b'), (await b).ok]).toEqual([false, false]);
+    exchanges[0]?.resolve([]);
+    await Promise.all(tasks);
+    expect(exchanges).toHaveLength(1);
+  });
+
+  it('are no more in one hop than it can carry', async () => {
+    const { send, exchanges } = setup();
+    void send('a');
+    for (let n = 0; n < 301; n++) void send(`r${n}`);
+    await vi.waitUntil(() => exchanges.length === 3);
+    expect(exchanges.map(({ ids }) => ids.length)).toEqual([1, 256, 44]);
+  });
+
+  it('cost the request that carries them fewer hops than the platform gives it', async () => {
+    const { send, exchanges, tasks, world } = setup();
+    world.isSilent = true;
+    const real = globalThis.setTimeout;
+    const timer = vi
+      .spyOn(globalThis, 'setTimeout')
+      .mockImplementation(((task: () => void, ms: number) =>
+        ms === 0 ? queueMicrotask(task) : real(task, ms)) as typeof setTimeout);
+    void send('a');
+    expect(await send('b')).toEqual(OK);
+    await Promise.all(tasks);
+    timer.mockRestore();
+    expect(exchanges.length).toBeLessThan(1_000);
   });
 });

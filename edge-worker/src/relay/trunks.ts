@@ -1,4 +1,4 @@
-import { bytesOfHead, headOfBody } from '@clawdbot/protocol';
+import { bytesOfHead, Failure, headOfBody } from '@clawdbot/protocol';
 import { objectFailure } from '../ask.ts';
 import type { Answer, ChannelRpc, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
 
@@ -11,8 +11,15 @@ const ALONE_MS = 1_000;
 const TERM_MS = 2_000;
 /** A call that is not answered after this waits by itself, since who carries it must end. */
 const PATIENCE_MS = 2_000;
-/** Longest call that shares a hop, as JSON. */
+/** Longest call that shares a hop, as JSON … */
 const SHARED_CHARS_MAX = 32 * 1024;
+/** … and as many go in one: an RPC carries 32 MiB at most. */
+const RIDERS_MAX = 256;
+/**
+ * Hops that one request pays for, and as many again for what is open then: a request has 1,000 on the Free plan.
+ * https://developers.cloudflare.com/workers/platform/limits/#subrequests
+ */
+const HOPS_MAX = 400;
 
 type TrunkPort = Pick<ChannelRpc, 'relay' | 'exchange' | 'pickUp'>;
 
@@ -26,7 +33,7 @@ export interface TrunkServices {
 interface Rider {
   readonly requestId: string;
   readonly text: string;
-  readonly settle: (answer: TrunkAnswer | undefined) => void;
+  settle: (answer: TrunkAnswer | undefined) => void;
   /** Once it is under way. */
   carrier?: Carrier;
 }
@@ -59,6 +66,11 @@ export class Trunks {
     }
     return trunk.relay(port, call, services);
   }
+
+  /** Nobody waits for this call any more. @returns whether that was all to be done: it had not gone yet */
+  withdraw(name: string, requestId: string): boolean {
+    return this.#trunks.get(name)?.withdraw(requestId) ?? false;
+  }
 }
 
 /** As many objects as one isolate has to do with; one that is forgotten here only begins anew. */
@@ -80,6 +92,14 @@ class Trunk {
     if (this.#alone === undefined || now - this.#alone.at >= ALONE_MS) return this.#byItself(port, call, now);
     const text = textOf(call);
     return text === undefined ? port.relay(call) : this.#ride(port, call, text, services);
+  }
+
+  withdraw(requestId: string): boolean {
+    const at = this.#waiting.findIndex((rider) => rider.requestId === requestId);
+    const [waiting] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    const rider = waiting ?? this.#carrier?.abandon(requestId);
+    rider?.settle({ requestId, error: gone().toWire() });
+    return waiting !== undefined;
   }
 
   async #byItself(port: TrunkPort, call: RelayCall, now: number): Promise<Answer<RelayReply>> {
@@ -113,8 +133,23 @@ class Trunk {
       this.#waiting = this.#waiting.filter((other) => other !== rider);
       return port.relay(call);
     }
-    rider.carrier.forget(rider);
-    return port.pickUp(requestId);
+    return this.#pickUp(port, rider, rider.carrier);
+  }
+
+  async #pickUp(port: TrunkPort, rider: Rider, carrier: Carrier): Promise<Answer<RelayReply>> {
+    const { promise, resolve } = Promise.withResolvers<TrunkAnswer | undefined>();
+    rider.settle = resolve;
+    carrier.leave(rider);
+    try {
+      const picked = await port.pickUp(rider.requestId).catch(lost);
+      if (picked !== undefined) return picked;
+      // The object has given its answer to an exchange: it is on the way here, unless who carried it is gone.
+      setTimeout(() => resolve(undefined), this.#patienceMs);
+      const answer = await promise;
+      return answer === undefined || 'apart' in answer ? lost() : answerOf(answer);
+    } finally {
+      carrier.forget(rider);
+    }
   }
 
   #carry(port: TrunkPort, services: TrunkServices): void {
@@ -123,7 +158,7 @@ class Trunk {
       return;
     }
     const carrier: Carrier = new Carrier(port, services, () =>
-      this.#carrier === carrier ? this.#waiting.splice(0) : [],
+      this.#carrier === carrier ? this.#waiting.splice(0, RIDERS_MAX) : [],
     );
     this.#carrier = carrier;
     services.background(carrier.run());
@@ -136,8 +171,12 @@ class Carrier {
   readonly #take: () => Rider[];
   readonly #id: string;
   readonly #startedAt: number;
+  /** Those that it waits for … */
   readonly #riders = new Map<string, Rider>();
+  /** … and those that ask for themselves, whose answer may be on its way here all the same. */
+  readonly #leaving = new Map<string, Rider>();
   #exchanges = 0;
+  #hops = 0;
   #wake: () => void = () => undefined;
   #over = false;
 
@@ -149,7 +188,7 @@ class Carrier {
   }
 
   takesMore(now: number): boolean {
-    return !this.#over && now - this.#startedAt < TERM_MS;
+    return !this.#over && now - this.#startedAt < TERM_MS && this.#hops < HOPS_MAX;
   }
 
   wake(): void {
@@ -157,14 +196,28 @@ class Carrier {
   }
 
   /** It waits by itself from here on. */
+  leave(rider: Rider): void {
+    this.#riders.delete(rider.requestId);
+    this.#leaving.set(rider.requestId, rider);
+  }
+
   forget({ requestId }: Rider): void {
+    this.#leaving.delete(requestId);
+  }
+
+  /** Its customer has gone: the platform complains of answers for a request that has ended. */
+  abandon(requestId: string): Rider | undefined {
+    const rider = this.#riders.get(requestId) ?? this.#leaving.get(requestId);
     this.#riders.delete(requestId);
+    this.#leaving.delete(requestId);
+    return rider;
   }
 
   /** Never rejects. */
   async run(): Promise<void> {
     for (;;) {
       const riders = this.#take();
+      if (this.#hops >= 2 * HOPS_MAX) this.#leaveAll();
       if (riders.length > 0 || (this.#riders.size > 0 && this.#exchanges === 0)) {
         void this.#exchange(riders);
         // What comes within this turn of the event loop goes together.
@@ -181,6 +234,7 @@ class Carrier {
 
   async #exchange(riders: readonly Rider[]): Promise<void> {
     this.#exchanges++;
+    this.#hops++;
     for (const rider of riders) {
       rider.carrier = this;
       this.#riders.set(rider.requestId, rider);
@@ -191,15 +245,25 @@ class Carrier {
       for (const answer of answers) this.#settle(answer);
     } catch (thrown) {
       const error = objectFailure(thrown).toWire();
-      for (const { requestId } of [...this.#riders.values()]) this.#settle({ requestId, error });
+      for (const { requestId } of riders) this.#settle({ requestId, error });
+      // Of those that went before it says nothing: the object does, to each.
+      this.#leaveAll();
     }
     this.#exchanges--;
     this.#wake();
   }
 
   #settle(answer: TrunkAnswer): void {
-    this.#riders.get(answer.requestId)?.settle(answer);
-    this.#riders.delete(answer.requestId);
+    const { requestId } = answer;
+    (this.#riders.get(requestId) ?? this.#leaving.get(requestId))?.settle(answer);
+    this.#riders.delete(requestId);
+  }
+
+  #leaveAll(): void {
+    for (const rider of [...this.#riders.values()]) {
+      this.leave(rider);
+      rider.settle(undefined);
+    }
   }
 }
 
@@ -221,3 +285,13 @@ function answerOf(answer: Exclude<TrunkAnswer, { apart: true }>): Answer<RelayRe
   const { status, headers, body } = answer;
   return { ok: true, value: { status, headers, body: bytesOfHead(body) } };
 }
+
+/** The object has begun with it, and gives no answer: also when it says that it is overloaded, by then. */
+function lost(): Answer<never> {
+  const message = 'the edge lost its channel object in mid-call; look before you repeat it';
+  const failure = new Failure('orchestrator_lost', message, { execution: 'may_have_executed' });
+  return { ok: false, error: failure.toWire() };
+}
+
+/** Nobody reads this one. */
+const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'may_have_executed' });

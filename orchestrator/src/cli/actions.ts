@@ -1,7 +1,8 @@
-import type { SiteConfigState, StatusReport } from '@clawdbot/protocol';
+import type { SiteConfigState, SiteStatus, StatusReport } from '@clawdbot/protocol';
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
+import { stateOf } from './sites.ts';
 import { workerLines } from './workers.ts';
 
 /** All orchestrators and sites, or one site asked live. */
@@ -22,14 +23,26 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
       const counts = [String(queues.control + queues.queue), String(dead)];
       return [id, presence.state, since, version ?? '', ...counts, presence.reason ?? ''];
     });
-    const siteRows = sites.map(({ id, orchestratorId, paused, name }) => [
-      id,
-      orchestratorId,
-      paused ? 'paused' : 'active',
-      name,
+    const configs = new Map(
+      orchestrators.flatMap(({ status: told }) => told?.sites ?? []).map((site) => [site.siteId, site]),
+    );
+    const siteRows = sites.map((site) => [
+      site.id,
+      site.orchestratorId,
+      stateOf(site),
+      runs(configs.get(site.id)),
+      site.name,
     ]);
-    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'NAME'], ...siteRows])}`;
+    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'], ...siteRows])}`;
   });
+}
+
+/** Which generation the VPS said last that it runs, and whether it has refused a newer one. */
+function runs(site: SiteStatus | undefined): string {
+  if (site === undefined) return '';
+  const { generation, lastFailure } = site;
+  if (lastFailure === undefined || lastFailure.generation <= generation) return String(generation);
+  return `${generation} (${lastFailure.generation} refused ${lastFailure.failures ?? 1}×)`;
 }
 
 function siteText(

@@ -328,6 +328,40 @@ describe('config that is refused', () => {
   });
 });
 
+describe('status', () => {
+  it('lists with each site which config runs, and whether a newer one was refused', async () => {
+    const digest = digestOf(EMPTY_CONFIG);
+    const status = {
+      ...{ at: 1, version: '0.1.0', uptimeS: 1, workers: [], tunnel: { state: 'not_configured' } },
+      ...{ memory: { rssBytes: 1, heapUsedBytes: 1 }, queues: { inbox: 0, outbox: 0, deadLetters: 0 } },
+      sites: [
+        { siteId: 'a', generation: 4, digest },
+        {
+          siteId: 'b',
+          generation: 7,
+          digest,
+          lastFailure: { generation: 8, at: 1, error: 'x', failures: 3 },
+        },
+      ],
+    };
+    const { out } = await clawctl(['status'], {
+      'GET /api/v1/orchestrators': [() => ({ items: [{ id: 'vps-1', lanes: 1, createdAt: 1 }], next: null })],
+      'GET /api/v1/orchestrators/vps-1': [() => ({ ...orchestratorOf({ state: 'online' }), status })],
+      'GET /api/v1/sites': [() => ({ items: ['a', 'b', 'c'].map(siteOf), next: null })],
+    });
+    const rows = out
+      .split('\n')
+      .slice(-4)
+      .map((line) => line.split(/ {2,}/));
+    expect(rows).toEqual([
+      ['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'],
+      ['a', 'vps-1', 'active', '4', 'a'],
+      ['b', 'vps-1', 'active', '7 (8 refused 3×)', 'b'],
+      ['c', 'vps-1', 'active', 'c'],
+    ]);
+  });
+});
+
 describe('status of a site', () => {
   const report = (failed: number) => ({
     at: 10_000,

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import * as config from './config.ts';
+import { editConfig } from './config-edit.ts';
 import type { Desk } from './desk.ts';
 import { applyFleet, exportFleet, type FleetOptions } from './fleet.ts';
 import { listLimit } from './limit.ts';
@@ -16,13 +17,20 @@ export function addConfig(program: Command, desk: () => Desk): void {
     commands
       .command('set')
       .argument('<site>')
-      .argument('[file]', 'a JSON merge patch (RFC 7396); "-" is standard input', '-')
+      .argument(
+        '[file]',
+        'a JSON merge patch (RFC 7396), as YAML if it is called so; "-" is standard input',
+        '-',
+      )
       .option('--replace', 'the file is the whole config'),
   )
     .description('show what changes, change the config, and wait until it runs or is refused')
     .action((site: string, file: string, options: config.SetConfigOptions) =>
       config.setConfig(desk(), site, file, options),
     );
+  applying(commands.command('edit').argument('<site>'))
+    .description('open the config as YAML in $VISUAL or $EDITOR, and apply what you make of it')
+    .action((site: string, options: config.ApplyOptions) => editConfig(desk(), site, options));
   commands
     .command('history')
     .argument('<site>')

@@ -1,3 +1,5 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type ConfigGeneration, digestOf, EMPTY_CONFIG, type SiteConfig } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
 import { type Answer, clawctl, configState, folder } from './clawctl.fixture.ts';
@@ -70,12 +72,47 @@ describe('config set', () => {
     expect(JSON.parse(run.out)).toMatchObject({ commandId: ID, generation: 8 });
   });
 
+  it('takes YAML from a file that is called so', async () => {
+    const yaml = `${folder({ 'patch.yaml': 'worker: { vars: { COLOUR: blue } }' })}/patch.yaml`;
+    const run = await clawctl([...set, yaml, '--detach'], edge());
+    expect(posted(run)).toMatchObject({ payload: { patch: JSON.parse(patch) } });
+  });
+
   it('sends its note, and says when nothing changes', async () => {
     const run = await clawctl([...set, '--detach', '--note', 'as it was'], edge(), {
       readStdin: async () => '{}',
     });
     expect(posted(run)).toMatchObject({ payload: { note: 'as it was' } });
     expect(run.err).toContain('nothing changes');
+  });
+});
+
+describe('config edit', () => {
+  const editing = (replace: (text: string) => string) => async (file: string) =>
+    writeFileSync(file, replace(readFileSync(file, 'utf8')));
+  const run = ['config', 'edit', 'shop', '--yes', '--detach'];
+
+  it('sends the whole config as it was left in the editor, based on what was opened', async () => {
+    const edited = await clawctl(run, edge(), { edit: editing((text) => text.replace('red', 'blue')) });
+    expect(edited.error).toBeUndefined();
+    expect(posted(edited)).toMatchObject({ payload: { base: 7, config: configOf('blue') } });
+    expect(edited.err).toContain('+    COLOUR: blue');
+  });
+
+  it.each([
+    ['what is no config', (text: string) => text.replace('offline', 'offlne'), /did you mean offline\?/],
+    ['what is no YAML', () => 'routes: [', /; what you wrote is kept/],
+  ])('keeps %s, and sends nothing', async (_what, replace, why) => {
+    const edited = await clawctl(run, edge(), { edit: editing(replace) });
+    expect(String(edited.error)).toMatch(why);
+    const [file] = /\/[^ ]*shop\.yaml/.exec(String(edited.error)) ?? [];
+    expect(readFileSync(String(file), 'utf8')).not.toBe('');
+    rmSync(dirname(String(file)), { recursive: true });
+    expect(posted(edited)).toBeUndefined();
+  });
+
+  it('needs a terminal', async () => {
+    expect(String((await clawctl(run, edge())).error)).toContain('there is no terminal');
   });
 });
 

@@ -11,6 +11,7 @@ import {
   type UpdateConfigPayload,
   updateConfigPayload,
 } from '@clawdbot/protocol';
+import { parse } from 'yaml';
 import { difference } from './config-diff.ts';
 import { standingLines } from './config-words.ts';
 import { confirm } from './confirm.ts';
@@ -41,7 +42,7 @@ export async function setConfig(
   file: string,
   { replace, note, yes, detach }: SetConfigOptions,
 ): Promise<void> {
-  const change = await readJson(file, desk.io);
+  const change = await readChange(file, desk.io);
   const { generation, config } = await desk.edge.config(siteId);
   const payload = updateConfigPayload.safeParse({
     base: generation,
@@ -80,14 +81,15 @@ interface Change {
 }
 
 /** Shows what would change, and asks. What is no config the edge refuses, with its reason. */
-async function agree(desk: Desk, { siteId, config, wanted, sure }: Change): Promise<void> {
+export async function agree(desk: Desk, { siteId, config, wanted, sure }: Change): Promise<void> {
   if (desk.json) return;
   const lines = difference(config, editedConfig.safeParse(wanted).data ?? wanted);
   desk.io.err(lines.length === 0 ? 'nothing changes' : lines.join('\n'));
   if (!sure) await confirm(desk, `Apply this to ${siteId}?`);
 }
 
-async function apply(
+/** Gives the edit, and waits for its end. */
+export async function apply(
   desk: Desk,
   siteId: string,
   payload: UpdateConfigPayload,
@@ -133,14 +135,15 @@ export async function diffConfig(
 const at = async (desk: Desk, siteId: string, generation: number): Promise<SiteConfig> =>
   generation === 0 ? EMPTY_CONFIG : (await desk.edge.configGeneration(siteId, generation)).config;
 
-export async function readJson(file: string, io: Io): Promise<Json> {
+export async function readChange(file: string, io: Io): Promise<Json> {
   const text = file === '-' ? await io.readStdin() : readText(file);
+  const isYaml = /\.ya?ml$/.test(file);
   try {
-    return json.parse(JSON.parse(text));
-  } catch (error) {
-    throw new CliError(`${file === '-' ? 'standard input' : file} is no JSON: ${messageOf(error)}`, {
-      cause: error,
-    });
+    return json.parse(isYaml ? parse(text) : JSON.parse(text));
+  } catch (cause) {
+    const [what] = messageOf(cause).split('\n');
+    const name = file === '-' ? 'standard input' : file;
+    throw new CliError(`${name} is no ${isYaml ? 'YAML' : 'JSON'}: ${what}`, { cause });
   }
 }
 

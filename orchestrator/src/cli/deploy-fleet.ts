@@ -6,7 +6,7 @@ import {
   explain,
   isFinal,
 } from '@clawdbot/protocol';
-import { readJson } from './config.ts';
+import { readChange } from './config.ts';
 import { type Desk, show } from './desk.ts';
 import { CliError, messageOf, table } from './io.ts';
 
@@ -39,7 +39,7 @@ const EXPIRES_IN_MS = 60 * MINUTE_MS;
 
 /** Deploys one payload to every site with these labels, `{site}` in it being the site's id. Throws `CliError`. */
 export async function deployFleet(desk: Desk, file: string, options: FleetOptions): Promise<void> {
-  const text = JSON.stringify(await readJson(file, desk.io));
+  const text = JSON.stringify(await readChange(file, desk.io));
   const sites = await sitesOf(desk, options.label);
   const first = payloadOf(text, sites[0] ?? '');
   if (sites.length > 1 && payloadOf(text, sites[1] ?? '').name === first.name)
@@ -57,14 +57,9 @@ function payloadOf(text: string, siteId: string): DeployPayload {
 }
 
 async function sitesOf({ edge }: Desk, labels: readonly string[]): Promise<string[]> {
-  const ids: string[] = [];
-  for (let next: string | null | undefined; next !== null; ) {
-    const page = await edge.labelled(labels, next);
-    ids.push(...page.items.map(({ id }) => id));
-    next = page.next;
-  }
-  if (ids.length === 0) throw new CliError('no site has these labels');
-  return ids;
+  const sites = await edge.allSites(labels);
+  if (sites.length === 0) throw new CliError('no site has these labels');
+  return sites.map(({ id }) => id);
 }
 
 /** Many deployments, some at a time: no more are begun once too many have failed. */

@@ -11,10 +11,15 @@ import {
   type DeadLetter,
   deadLetter,
   deadLetterDetail,
+  deletedSite,
   deployment,
   type EraseReceipts,
+  type Evacuation,
   erasedReceipts,
+  evacuation,
   event,
+  type ImportSites,
+  importedSites,
   listOf,
   type Orchestrator,
   type OrchestratorRequest,
@@ -28,11 +33,15 @@ import {
   receipt,
   receiptDetail,
   type Site,
+  type SiteMove,
   secretSummary,
   site,
   siteConfigState,
+  siteMove,
+  siteQueued,
   statusReport,
 } from '@clawdbot/protocol';
+
 import { z } from 'zod';
 import { CliError, type Io } from './io.ts';
 import type { Settings } from './settings.ts';
@@ -108,17 +117,17 @@ export class Edge {
   orchestrator = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}`, orchestrator);
   release = (id: string): Promise<Orchestrator> =>
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
-  sites = (after?: string) => this.#get(`/sites?${queryOf({ limit: 200, after })}`, listOf(site));
+  sites = () => this.#get('/sites?limit=200', listOf(site));
+  site = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}`, site);
+  siteQueued = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}/queued`, siteQueued);
   createSite = (asked: Partial<Record<keyof CreateSite, unknown>>): Promise<Site> =>
     this.#call('POST', '/sites', site, asked);
-  patchSite = (siteId: string, patch: PatchSite): Promise<Site> =>
-    this.#call('PATCH', `/sites/${encodeURIComponent(siteId)}`, site, patch);
-  /** Those that have all of these labels, `name:value`. */
-  labelled = (labels: readonly string[], after: string | undefined) => {
-    const query = new URLSearchParams({ limit: '200' });
-    for (const label of labels) query.append('label', label);
-    if (after !== undefined) query.set('after', after);
-    return this.#get(`/sites?${query}`, listOf(site));
+  importSites = (asked: ImportSites) => this.#call('POST', '/sites/import', importedSites, asked);
+  patchSite = (id: string, change: PatchSite): Promise<Site> =>
+    this.#call('PATCH', `/sites/${encodeURIComponent(id)}`, site, change);
+  deleteSite = (id: string, { force, erase }: { force: boolean; erase: boolean }) => {
+    const query = queryOf({ force: String(force), parcels: erase ? 'erase' : 'keep' });
+    return this.#call('DELETE', `/sites/${encodeURIComponent(id)}?${query}`, deletedSite);
   };
   config = (siteId: string) => this.#get(`/sites/${encodeURIComponent(siteId)}/config`, siteConfigState);
   configHistory = (siteId: string, query: { readonly limit: number; readonly after?: string }) =>
@@ -158,6 +167,34 @@ export class Edge {
   eraseReceipts = (asked: { [name in keyof EraseReceipts]: EraseReceipts[name] | undefined }) =>
     this.#call('POST', '/receipts/erase', erasedReceipts, asked);
 
+  /** All of them, or those that have these labels, each as `name:value`. */
+  async allSites(labels: readonly string[] = []): Promise<Site[]> {
+    const sites: Site[] = [];
+    const asked = labels.map((label) => `&label=${encodeURIComponent(label)}`).join('');
+    for (let next: string | null = ''; next !== null; ) {
+      const page: { items: Site[]; next: string | null } = await this.#get(
+        `/sites?${queryOf({ limit: 200, after: next || undefined })}${asked}`,
+        listOf(site),
+      );
+      sites.push(...page.items);
+      next = page.next;
+    }
+    return sites;
+  }
+
+  moveSite = (siteId: string, to: string): Promise<SiteMove> =>
+    this.#call('POST', `/sites/${encodeURIComponent(siteId)}/move`, siteMove, { orchestratorId: to });
+  siteMove = (id: string): Promise<SiteMove> => this.#get(`/moves/${encodeURIComponent(id)}`, siteMove);
+  evacuate = (id: string, to: string, after: string | undefined): Promise<Evacuation> =>
+    this.#call(
+      'POST',
+      `/orchestrators/${encodeURIComponent(id)}/evacuate?${queryOf({ after })}`,
+      evacuation,
+      {
+        orchestratorId: to,
+      },
+    );
+
   async status(siteId: string) {
     return this.#data(statusReport, { action: 'get_status', payload: {}, siteId });
   }
@@ -165,18 +202,6 @@ export class Edge {
   /** Gives a command, once for each key. @returns its id and state */
   async submit(request: Exclude<OrchestratorRequest, { action: 'get_status' }>, key?: string) {
     return this.#data(commandTaken, request, key);
-  }
-
-  /** All of them, page after page. */
-  async allSites(): Promise<Site[]> {
-    const all: Site[] = [];
-    let next: string | null = null;
-    do {
-      const page: { items: Site[]; next: string | null } = await this.sites(next ?? undefined);
-      all.push(...page.items);
-      next = page.next;
-    } while (next !== null);
-    return all;
   }
 
   /** The site to use when none was named: the only one there is. */

@@ -12,6 +12,8 @@ export interface Io {
   readonly askHidden?: ((question: string) => Promise<string>) | undefined;
   /** Asks at the terminal for a line; undefined when standard input is no terminal. */
   readonly ask?: ((question: string) => Promise<string>) | undefined;
+  /** Opens a file in the operator's editor, until that is closed; undefined when standard input is no terminal. */
+  readonly edit?: ((file: string) => Promise<void>) | undefined;
   /** A result: standard output. */
   readonly out: (text: string) => void;
   /** Progress and complaints: standard error, so that results can be piped. */

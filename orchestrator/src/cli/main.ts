@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask } from './ask.ts';
+import { edit } from './editor.ts';
 import { askHidden } from './hidden.ts';
 import { asComplaint, CliError, type Io } from './io.ts';
 import { createProgram } from './program.ts';
@@ -15,6 +16,7 @@ const io: Io = {
   newId: randomUUID,
   readStdin: () => text(process.stdin),
   ask: process.stdin.isTTY ? ask : undefined,
+  edit: process.stdin.isTTY ? edit : undefined,
   askHidden: process.stdin.isTTY ? askHidden : undefined,
   out: (line) => void process.stdout.write(`${line}\n`),
   width: process.stdout.columns,

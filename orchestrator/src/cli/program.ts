@@ -25,6 +25,7 @@ import {
 import { restore } from './restore.ts';
 import { deleteSecret, listSecrets, setSecret } from './secrets.ts';
 import { findSettings } from './settings.ts';
+import { addOrchestrators, addSites } from './sites-program.ts';
 import { TOKEN_MINUTES, token } from './token.ts';
 
 interface Globals {
@@ -64,6 +65,8 @@ export function createProgram(io: Io): Command {
     .description('show how things are')
     .action((site?: string) => actions.status(desk(), site));
   addDeploy(program, desk);
+  addSites(program, desk);
+  addOrchestrators(program, desk);
   addDeployments(program, desk);
   addFleet(program, desk);
   addCommands(program, desk);

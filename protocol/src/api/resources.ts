@@ -226,6 +226,8 @@ export const site = z.object({
   labels,
   hostnames,
   paused: z.boolean(),
+  /** The orchestrator to which it is being moved. */
+  movingTo: orchestratorId.optional(),
   createdAt: timeMs,
 });
 export type Site = z.infer<typeof site>;

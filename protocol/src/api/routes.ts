@@ -1,10 +1,11 @@
 import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { commandState, commandType, workerName } from '../commands.ts';
-import { commandId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
+import { commandId, moveId, orchestratorId, receiptId, secretName, siteId, timeMs } from '../ids.ts';
 import { CONFIG_HISTORY_MAX } from '../limits.ts';
 import { publicConfig } from '../site/config.ts';
 import { configGeneration, configGenerationDetail, siteConfigState } from './configs.ts';
+import { evacuation, moveTo, siteMove } from './moves.ts';
 import { idempotencyKey, orchestratorRequest, orchestratorResponse } from './orchestrator.ts';
 import { problem } from './problem.ts';
 import {
@@ -31,6 +32,7 @@ import {
   site,
 } from './resources.ts';
 import { putSecret, secretSummary } from './secrets.ts';
+import { deletedSite, deleteSiteQuery, importedSites, importSites, siteQueued } from './sites.ts';
 
 /**
  * The HTTP API's routes, which edge, CLI and dashboard share. A door of its own (`@clawdbot/protocol/routes`):
@@ -354,8 +356,26 @@ export const deleteSiteRoute = createRoute({
   method: 'delete',
   path: '/sites/{id}',
   security,
+  description: 'What is still queued for it is refused (409, with its numbers) without force.',
+  request: { params: siteParams, query: deleteSiteQuery },
+  responses: { 200: answer(deletedSite, 'Gone, and what has become of what was queued'), default: refused },
+});
+
+export const getSiteQueuedRoute = createRoute({
+  method: 'get',
+  path: '/sites/{id}/queued',
+  security,
   request: { params: siteParams },
-  responses: { 204: { description: 'Gone, with its config and what was queued for it' }, default: refused },
+  responses: { 200: answer(siteQueued, 'What is under way or kept for it'), default: refused },
+});
+
+export const importSitesRoute = createRoute({
+  method: 'post',
+  path: '/sites/import',
+  description: 'Customers of the existing API become sites, which serve nothing until they are configured.',
+  security,
+  request: { body: bodyOf(importSites) },
+  responses: { 200: answer(importedSites, 'What was made, and what was not and why'), default: refused },
 });
 
 export const getSiteConfigRoute = createRoute({
@@ -364,6 +384,49 @@ export const getSiteConfigRoute = createRoute({
   security,
   request: { params: siteParams },
   responses: { 200: answer(siteConfigState, 'What is desired, and what runs'), default: refused },
+});
+
+export const moveSiteRoute = createRoute({
+  method: 'post',
+  path: '/sites/{id}/move',
+  description:
+    'To another orchestrator of the organisation, live: nothing of it is lost, and its links go on working. Repeated, it is the same move.',
+  security,
+  request: { params: siteParams, body: bodyOf(moveTo) },
+  responses: { 202: answer(siteMove, 'It has begun: follow it by its id'), default: refused },
+});
+
+export const evacuateRoute = createRoute({
+  method: 'post',
+  path: '/orchestrators/{id}/evacuate',
+  description:
+    'Moves all sites of an orchestrator, which may be gone for good, to another one: page by page, as `next` says.',
+  security,
+  request: {
+    params: z.object({ id: orchestratorId }),
+    query: listQuery.pick({ after: true }).strict(),
+    body: bodyOf(moveTo),
+  },
+  responses: { 202: answer(evacuation, 'What has begun, and what has not and why'), default: refused },
+});
+
+const moveFilter = listQuery.extend({ site: siteId.optional() }).strict();
+export type MoveFilter = z.infer<typeof moveFilter>;
+
+export const listMovesRoute = createRoute({
+  method: 'get',
+  path: '/moves',
+  security,
+  request: { query: moveFilter },
+  responses: { 200: answer(listOf(siteMove), 'Newest first, a moment late'), default: refused },
+});
+
+export const getMoveRoute = createRoute({
+  method: 'get',
+  path: '/moves/{id}',
+  security,
+  request: { params: z.object({ id: moveId }) },
+  responses: { 200: answer(siteMove, 'The move as it is now'), default: refused },
 });
 
 export const listConfigHistoryRoute = createRoute({

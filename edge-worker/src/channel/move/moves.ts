@@ -1,0 +1,146 @@
+import { Failure, type ReceiptReport, type SiteMove } from '@clawdbot/protocol';
+import type { After } from '../liveness.ts';
+import type { Receipts } from '../receipts.ts';
+import type { Arrivals } from './arrivals.ts';
+import type { Baggage } from './baggage.ts';
+import type { ArrivalRow, MoveBook } from './book.ts';
+import type { Departures } from './departures.ts';
+import type { Hands } from './hands.ts';
+
+export interface MovesParts {
+  readonly book: MoveBook;
+  readonly baggage: Baggage;
+  readonly hands: Hands;
+  readonly departures: Departures;
+  readonly arrivals: Arrivals;
+  readonly receipts: Pick<Receipts, 'find'>;
+  readonly now: () => number;
+  readonly after: After;
+  readonly wakeAt: (at: number) => Promise<void>;
+  /** There is something for `work`. */
+  readonly onWork: () => void;
+  /** Entries were written. */
+  readonly onStored: () => void;
+  /** How far a move is, by the object from which the site comes: asked, that goes on with it. Rejects with `Failure`. */
+  readonly ask: (orchestratorId: string, moveId: string) => Promise<SiteMove>;
+}
+
+/** Moves that go on at once, of an evacuation. */
+const AT_ONCE = 8;
+/** While one is under way the object is woken this often, should it have been lost with what was going on. */
+const WATCH_MS = 5_000;
+/** A move whose source has said nothing for so long: it is asked. */
+const SILENCE_MS = 60_000;
+
+/** What this object does for moves beside its other work, and what others ask of it about them. */
+export class Moves {
+  readonly #parts: MovesParts;
+
+  constructor(parts: MovesParts) {
+    this.#parts = parts;
+  }
+
+  /** Does all that can be done now. Rejects when some of it has to be tried again. */
+  async work(): Promise<void> {
+    const { book, departures, arrivals, now, onStored } = this.#parts;
+    await this.watch();
+    const due = book.departures().filter((move) => (departures.dueAt(move) ?? 0) <= now());
+    const tasks = [
+      () => departures.tellReports(),
+      ...due.map((move) => () => departures.run(move.moveId).finally(onStored)),
+      ...book.arrivals().map((arrival) => () => this.#arrive(arrival, arrivals)),
+    ];
+    const failed = await inParallel(tasks, AT_ONCE);
+    await this.watch();
+    if (failed.length > 0) throw failed[0];
+  }
+
+  /** Has the alarm ring for what is under way: this instance may be lost with it. */
+  async watch(): Promise<void> {
+    const next = this.nextDue();
+    if (next !== undefined) await this.#parts.wakeAt(next);
+  }
+
+  /** When `work` has something to do; undefined when nothing is under way. */
+  nextDue(): number | undefined {
+    const { book, departures, now } = this.#parts;
+    if (!book.isBusy) return undefined;
+    const times = [
+      ...book.departures().flatMap((move) => departures.dueAt(move) ?? []),
+      ...book.arrivals().map(({ state, beganAt }) => beganAt + (state === 'preparing' ? SILENCE_MS : 0)),
+    ];
+    return Math.max(Math.min(...times), now() + WATCH_MS);
+  }
+
+  /** The object was built, or its alarm rang. */
+  wake(): void {
+    const { book, baggage, onWork } = this.#parts;
+    if (book.isBusy || baggage.hasReports) onWork();
+  }
+
+  /** The orchestrator asks for what a customer sent. Throws `Failure('not_found')` when it is not to deliver it. */
+  handOut(receiptId: string): void {
+    const { book, hands, receipts } = this.#parts;
+    if (book.isBusy) {
+      const siteId = receipts.find(receiptId)?.receipt.siteId ?? '';
+      if (book.isHeld(siteId))
+        throw new Failure(
+          'not_found',
+          'the site is being moved: this is delivered elsewhere, or asked for again',
+        );
+    }
+    hands.give(receiptId);
+  }
+
+  /** The orchestrator has told what became of an attempt. */
+  reported(report: ReceiptReport): void {
+    const { hands, baggage, onWork } = this.#parts;
+    hands.back(report.receiptId);
+    if (report.state === 'delivered' && baggage.reported(report)) onWork();
+  }
+
+  /** The orchestrator whose object has a receipt that was here. */
+  whereIs(receiptId: string): string | undefined {
+    const { book, baggage } = this.#parts;
+    const moveId = baggage.moveOf(receiptId);
+    const move = moveId === undefined ? undefined : book.departure(moveId);
+    return move?.movedAt === undefined ? undefined : move.target;
+  }
+
+  /** An object that was put back to before the move knows nothing of it, and will not end it. */
+  async #ask(moveId: string, source: string): Promise<void> {
+    const { ask, arrivals } = this.#parts;
+    try {
+      await ask(source, moveId);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'not_found') throw error;
+      while (arrivals.take({ moveId, is: 'undo' }).more === true);
+    }
+  }
+
+  async #arrive({ moveId, state, source, beganAt }: ArrivalRow, arrivals: Arrivals): Promise<void> {
+    const { after, now, onStored } = this.#parts;
+    if (state === 'preparing') {
+      if (now() >= beganAt + SILENCE_MS) await this.#ask(moveId, source);
+      return;
+    }
+    for (let done = false; !done; ) {
+      done = arrivals.settle(moveId);
+      onStored();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      after(0, resolve);
+      await promise;
+    }
+  }
+}
+
+/** Runs all of them, so many at once; one that fails keeps no other back. @returns what they failed with */
+async function inParallel(tasks: readonly (() => Promise<void>)[], atOnce: number): Promise<unknown[]> {
+  const failed: unknown[] = [];
+  const rest = tasks.values();
+  const runner = async () => {
+    for (const task of rest) await task().catch((error: unknown) => failed.push(error));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, tasks.length) }, runner));
+  return failed;
+}

@@ -1,0 +1,69 @@
+import { type Evacuation, isMoveOver, type SiteMove } from '@clawdbot/protocol';
+import { type Desk, show } from './desk.ts';
+import { CliError, list } from './io.ts';
+
+const POLL_MS = 250;
+
+export interface MoveOptions {
+  readonly detach?: true;
+}
+
+/** Moves a site, and waits until it is there, or says why it stays. */
+export async function moveSite(desk: Desk, id: string, to: string, { detach }: MoveOptions): Promise<void> {
+  const begun = await desk.edge.moveSite(id, to);
+  if (detach) return show(desk, begun, () => line(begun));
+  desk.io.err(line(begun));
+  const ended = await outcomeOf(desk, begun);
+  if (ended.state === 'undone')
+    throw new CliError(`${id} stays on ${ended.from}: ${ended.reason ?? 'undone'}`);
+  show(desk, ended, () => line(ended));
+}
+
+/** Moves all sites of an orchestrator, which may be gone, and sums up. */
+export async function evacuate(desk: Desk, id: string, to: string): Promise<void> {
+  const moves: SiteMove[] = [];
+  const refused: Evacuation['refused'] = [];
+  let after: string | undefined;
+  do {
+    const page = await desk.edge.evacuate(id, to, after);
+    moves.push(...page.moves);
+    refused.push(...page.refused);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  desk.io.err(`${moves.length} moves have begun`);
+  const ended: SiteMove[] = [];
+  for (const move of moves) ended.push(await outcomeOf(desk, move));
+  const moved = ended.filter(({ state }) => state === 'moved');
+  show(desk, { moves: ended, refused }, () => {
+    const rows = [
+      ...ended.map(({ siteId, state, receipts, pausedMs, reason }) => [
+        siteId,
+        state,
+        String(receipts),
+        pausedMs === undefined ? '' : `${pausedMs} ms`,
+        reason ?? '',
+      ]),
+      ...refused.map(({ siteId, reason }) => [siteId, 'refused', '', '', reason]),
+    ];
+    const total = `${moved.length} of ${rows.length} sites of ${id} are on ${to} now`;
+    return `${list(['SITE', 'STATE', 'RECEIPTS', 'PAUSE', 'WHY'], rows)}\n\n${total}`;
+  });
+  if (moved.length < ended.length + refused.length)
+    throw new CliError('not all sites were moved: see above, and ask again');
+}
+
+async function outcomeOf(desk: Desk, begun: SiteMove): Promise<SiteMove> {
+  let move = begun;
+  while (!isMoveOver(move)) {
+    await desk.io.wait(POLL_MS);
+    move = await desk.edge.siteMove(begun.id);
+  }
+  return move;
+}
+
+function line({ siteId, from, to, state, receipts, pausedMs }: SiteMove): string {
+  const what = `${siteId}: ${state}, ${from} → ${to}`;
+  if (state !== 'moved') return what;
+  const pause = pausedMs === undefined ? '' : `; its stored requests waited for ${pausedMs} ms`;
+  return `${what}, with ${receipts} receipts${pause}`;
+}

@@ -1,0 +1,106 @@
+import type { Site } from '@clawdbot/protocol';
+import { describe, expect, it } from 'vitest';
+import { clawctl } from './clawctl.fixture.ts';
+import { CliError } from './io.ts';
+
+const shop: Site = {
+  id: 'shop',
+  orgId: 'org-1',
+  orchestratorId: 'vps-1',
+  name: 'Shop',
+  labels: { tier: 'gold', team: 'north' },
+  hostnames: ['a.example.net'],
+  paused: false,
+  createdAt: 1,
+};
+const queued = { siteId: 'shop', receipts: 2, commands: 1, kept: 7 };
+const deleted = {
+  siteId: 'shop',
+  receipts: { undelivered: 2, kept: 7, erased: 0 },
+  commands: { cancelled: 1, left: 0 },
+};
+const edge = {
+  'GET /api/v1/sites/shop': [() => shop],
+  'GET /api/v1/sites/shop/queued': [() => queued],
+  'PATCH /api/v1/sites/shop': [({ body }: { body: unknown }) => ({ ...shop, ...(body as object) })],
+  'DELETE /api/v1/sites/shop': [() => deleted],
+};
+const bodies = ({ seen }: { seen: { method: string; body: unknown }[] }, method: string) =>
+  seen.filter((call) => call.method === method).map(({ body }) => body);
+
+describe('sites', () => {
+  it('are listed to the last page, those that have the labels', async () => {
+    const pages = [() => ({ items: [shop], next: 'shop' }), () => ({ items: [], next: null })];
+    const { out, seen } = await clawctl(['sites', '--label', 'tier=gold', '--label', 'team=a:b'], {
+      'GET /api/v1/sites': pages,
+    });
+    expect(out.split('\n')).toEqual([
+      expect.stringMatching(/^SITE +ORCHESTRATOR +STATE +LABELS +HOST NAMES +NAME$/),
+      'shop  vps-1         active  tier=gold,team=north  a.example.net  Shop',
+    ]);
+    const queries = seen.map(({ url }) => new URL(url).searchParams);
+    expect(queries.map((query) => [query.get('after'), query.getAll('label')])).toEqual([
+      [null, ['tier:gold', 'team:a:b']],
+      ['shop', ['tier:gold', 'team:a:b']],
+    ]);
+  });
+
+  it('are made with what is said of them', async () => {
+    const args = ['sites', 'create', 'shop', '--label', 'tier=gold', '--hostname', 'a.example.net'];
+    const run = await clawctl(args, { 'POST /api/v1/sites': [() => shop] });
+    expect(run.out).toBe('shop is made, on vps-1');
+    expect(bodies(run, 'POST')).toEqual([
+      { id: 'shop', labels: { tier: 'gold' }, hostnames: ['a.example.net'] },
+    ]);
+  });
+
+  it('are imported page by page', async () => {
+    const pages = [
+      () => ({ imported: [shop], skipped: [], next: 'shop' }),
+      () => ({ imported: [], skipped: [{ customerId: 'X Y', reason: 'it is no site id' }], next: null }),
+    ];
+    const run = await clawctl(['sites', 'import'], { 'POST /api/v1/sites/import': pages });
+    expect(run.out.split('\n').slice(1)).toEqual([
+      'shop      made, on vps-1',
+      'X Y       skipped: it is no site id',
+    ]);
+    expect(bodies(run, 'POST')).toEqual([{}, { after: 'shop' }]);
+  });
+
+  it('keep the labels that are not named', async () => {
+    const run = await clawctl(['sites', 'label', 'shop', 'tier=silver', 'team-', 'x=a=b'], edge);
+    expect(bodies(run, 'PATCH')).toEqual([{ labels: { tier: 'silver', x: 'a=b' } }]);
+  });
+
+  it.each([
+    ['add', 'b.example.net', ['a.example.net', 'b.example.net']],
+    ['add', 'a.example.net', ['a.example.net']],
+    ['remove', 'a.example.net', []],
+  ])('hostnames %s %s', async (change, name, hostnames) => {
+    const run = await clawctl(['sites', 'hostnames', change, 'shop', name], edge);
+    expect(bodies(run, 'PATCH')).toEqual([{ hostnames }]);
+  });
+
+  it('have no host name taken away that they have not', async () => {
+    const { error, seen } = await clawctl(['sites', 'hostnames', 'remove', 'shop', 'z.example.net'], edge);
+    expect([error instanceof CliError, seen.map(({ method }) => method)]).toEqual([true, ['GET']]);
+  });
+
+  it('are paused and resumed', async () => {
+    const run = await clawctl(['sites', 'pause', 'shop'], edge);
+    expect(run.out).toBe('shop: paused, tier=gold,team=north, a.example.net');
+    expect(bodies(await clawctl(['sites', 'resume', 'shop'], edge), 'PATCH')).toEqual([{ paused: false }]);
+  });
+
+  it('are not deleted while something is queued for them, which is said', async () => {
+    const { error, seen } = await clawctl(['sites', 'delete', 'shop'], edge);
+    expect(String(error)).toContain('shop has 2 stored requests to deliver, 1 commands under way');
+    expect(seen.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  it('are deleted by force, and what became of what was queued is said', async () => {
+    const { out, seen } = await clawctl(['sites', 'delete', 'shop', '--force', '--erase'], edge);
+    expect(out).toContain('2 stored requests were given up, 1 commands cancelled');
+    expect(seen.map(({ url }) => new URL(url).search)).toEqual(['?force=true&parcels=erase']);
+  });
+});

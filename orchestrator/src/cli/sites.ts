@@ -1,0 +1,191 @@
+import type { DeletedSite, PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
+import { type Desk, show } from './desk.ts';
+import { CliError, list, table } from './io.ts';
+
+export interface SitesOptions {
+  readonly label: readonly string[];
+}
+
+/** All of them, or those that have every one of these labels. */
+export async function listSites(desk: Desk, { label }: SitesOptions): Promise<void> {
+  const sites = await desk.edge.allSites(label.map(pairOf).map((pair) => pair.join(':')));
+  show(desk, sites, () =>
+    list(
+      ['SITE', 'ORCHESTRATOR', 'STATE', 'LABELS', 'HOST NAMES', 'NAME'],
+      sites.map((site) => [
+        site.id,
+        site.orchestratorId,
+        stateOf(site),
+        labelsText(site.labels),
+        site.hostnames.join(','),
+        site.name,
+      ]),
+    ),
+  );
+}
+
+/** With the sites that each has. */
+export async function listOrchestrators(desk: Desk): Promise<void> {
+  const [{ items: known }, sites] = await Promise.all([desk.edge.orchestrators(), desk.edge.allSites([])]);
+  const orchestrators = await Promise.all(known.map(({ id }) => desk.edge.orchestrator(id)));
+  show(desk, orchestrators, () =>
+    list(
+      ['ORCHESTRATOR', 'STATE', 'VERSION', 'SITES'],
+      orchestrators.map(({ id, presence, version }) => [
+        id,
+        presence.state,
+        version ?? '',
+        String(sites.filter(({ orchestratorId }) => orchestratorId === id).length),
+      ]),
+    ),
+  );
+}
+
+/** One site, and what is under way for it. */
+export async function showSite(desk: Desk, id: string): Promise<void> {
+  const [site, queued] = await Promise.all([desk.edge.site(id), desk.edge.siteQueued(id)]);
+  show(desk, { ...site, queued }, () =>
+    table([
+      ['site', site.id],
+      ['name', site.name],
+      ['orchestrator', site.orchestratorId],
+      ['state', stateOf(site)],
+      ['labels', labelsText(site.labels)],
+      ['host names', site.hostnames.join(', ')],
+      ['queued', queuedText(queued)],
+    ]),
+  );
+}
+
+export interface CreateOptions {
+  readonly name?: string;
+  readonly orchestrator?: string;
+  readonly label: readonly string[];
+  readonly hostname: readonly string[];
+}
+
+export async function createSite(
+  desk: Desk,
+  id: string,
+  { name, orchestrator, label, hostname }: CreateOptions,
+): Promise<void> {
+  const site = await desk.edge.createSite({
+    id,
+    ...(name === undefined ? {} : { name }),
+    ...(orchestrator === undefined ? {} : { orchestratorId: orchestrator }),
+    labels: Object.fromEntries(label.map(pairOf)),
+    hostnames: [...hostname],
+  });
+  show(desk, site, () => `${site.id} is made, on ${site.orchestratorId}`);
+}
+
+/** All customers of the existing API that are no sites yet, or those that are named. */
+export async function importSites(
+  desk: Desk,
+  customers: readonly string[],
+  { orchestrator }: { readonly orchestrator?: string },
+): Promise<void> {
+  const imported: Site[] = [];
+  const skipped: { customerId: string; reason: string }[] = [];
+  let after: string | undefined;
+  do {
+    const page = await desk.edge.importSites({
+      ...(orchestrator === undefined ? {} : { orchestratorId: orchestrator }),
+      ...(customers.length === 0 ? {} : { customers: [...customers] }),
+      ...(after === undefined ? {} : { after }),
+    });
+    imported.push(...page.imported);
+    skipped.push(...page.skipped);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  show(desk, { imported, skipped }, () =>
+    list(
+      ['CUSTOMER', 'SITE'],
+      [
+        ...imported.map(({ id, orchestratorId }) => [id, `made, on ${orchestratorId}`]),
+        ...skipped.map(({ customerId, reason }) => [customerId, `skipped: ${reason}`]),
+      ],
+    ),
+  );
+}
+
+/** `name=value` sets a label, `name-` takes it away; the others stay. */
+export async function labelSite(desk: Desk, id: string, changes: readonly string[]): Promise<void> {
+  const labels = new Map(Object.entries((await desk.edge.site(id)).labels));
+  for (const change of changes) {
+    if (change.endsWith('-') && !change.includes('=')) labels.delete(change.slice(0, -1));
+    else labels.set(...pairOf(change));
+  }
+  await patch(desk, id, { labels: Object.fromEntries(labels) });
+}
+
+export async function pauseSite(desk: Desk, id: string, paused: boolean): Promise<void> {
+  await patch(desk, id, { paused });
+}
+
+export async function changeHostnames(
+  desk: Desk,
+  id: string,
+  change: 'add' | 'remove',
+  names: readonly string[],
+): Promise<void> {
+  const { hostnames } = await desk.edge.site(id);
+  const missing = names.filter((name) => !hostnames.includes(name));
+  if (change === 'remove' && missing.length > 0)
+    throw new CliError(
+      `${id} has no host name ${missing.join(', ')}: it has ${hostnames.join(', ') || 'none'}`,
+    );
+  const kept = hostnames.filter((name) => !names.includes(name));
+  await patch(desk, id, { hostnames: change === 'add' ? [...kept, ...names] : kept });
+}
+
+export interface DeleteOptions {
+  readonly force?: true;
+  readonly erase?: true;
+}
+
+/** Says first what is still queued for it, and needs `--force` to give that up. */
+export async function deleteSite(desk: Desk, id: string, { force, erase }: DeleteOptions): Promise<void> {
+  if (force !== true) await refuseQueued(desk, id);
+  const done = await desk.edge.deleteSite(id, { force: force === true, erase: erase === true });
+  show(desk, done, () => deletedText(done, erase === true));
+}
+
+async function refuseQueued(desk: Desk, id: string): Promise<void> {
+  const queued = await desk.edge.siteQueued(id);
+  if (queued.receipts + queued.commands === 0) return;
+  throw new CliError(`${id} has ${queuedText(queued)}: wait for them, or give them up with --force`);
+}
+
+const queuedText = ({ receipts, commands, kept }: SiteQueued): string =>
+  `${receipts} stored requests to deliver, ${commands} commands under way, what customers sent in ${kept} requests`;
+
+function deletedText({ siteId, receipts, commands }: DeletedSite, erase: boolean): string {
+  const content = erase
+    ? `what customers sent was erased in ${receipts.erased} receipts`
+    : `what customers sent is kept in ${receipts.kept} receipts until its time is over`;
+  return `${siteId} is deleted: ${receipts.undelivered} stored requests were given up, ${commands.cancelled} commands cancelled and ${commands.left} are being stopped; ${content}`;
+}
+
+async function patch(desk: Desk, id: string, change: PatchSite): Promise<void> {
+  const site = await desk.edge.patchSite(id, change);
+  show(desk, site, () => {
+    const facts = [stateOf(site), labelsText(site.labels), site.hostnames.join(' ')];
+    return `${id}: ${facts.filter(Boolean).join(', ')}`;
+  });
+}
+
+/** As lists show it. */
+export const stateOf = ({ paused, movingTo }: Site): string =>
+  (paused ? 'paused' : 'active') + (movingTo === undefined ? '' : `, moving to ${movingTo}`);
+
+const labelsText = (labels: Site['labels']): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+
+function pairOf(text: string): [name: string, value: string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new CliError(`${text}: expected name=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
