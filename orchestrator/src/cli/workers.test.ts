@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { workerLines } from './workers.ts';
+import { troubledTable, workerLines } from './workers.ts';
 
 const deployed = {
   ...{ name: 'tracker', state: 'deployed' as const, at: 1, proof: 'observed' as const },
@@ -24,4 +24,16 @@ it('one that was, has what was seen last, and the latest looks that failed', () 
   ]);
   const [, last] = workerLines({ ...deployed, health: { ...sick(60_000), looks: 1, good: 0 } }, 61_000);
   expect(last).toBe('    not answered (no answer within 10 s) 1 s ago; 0 of the last 1 looks were good');
+});
+
+it('of all Workers those are named that somebody may have to look at, with all that is wrong', () => {
+  const health = { ...sick(1), looks: 1, good: 0 };
+  expect(troubledTable([{ ...deployed, health: { ...fine, looks: 1, good: 1 } }])).toEqual([]);
+  const [text = ''] = troubledTable([
+    deployed,
+    { ...deployed, name: 'ill', siteId: 'shop', drift: 'gone', health },
+  ]);
+  expect(text.split('\n').slice(1)).toEqual([
+    expect.stringMatching(/^ill +shop +no answer within 10 s; gone$/),
+  ]);
 });
