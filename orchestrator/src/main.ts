@@ -120,14 +120,17 @@ class Rooms {
   }
 
   #scheduleRounds(): () => Promise<void> {
-    const { deployer, uptime, log } = this.#ground;
+    const { deployer, uptime, log, config } = this.#ground;
     const drift = { name: 'drift', look: (signal: AbortSignal) => deployer.checkDrift(signal) };
     const health = { name: 'health', look: (signal: AbortSignal) => uptime.check(signal) };
     const onTold = () => {
       this.#core.wake();
       this.#core.link.publishStatus();
     };
-    return scheduleRounds([drift, health], { log, onTold, onLeaseLost: this.#core.halt });
+    return scheduleRounds([drift, health], {
+      ...{ minutes: config.watchMinutes, log, onTold },
+      onLeaseLost: this.#core.halt,
+    });
   }
 
   #createCore(): Core {

@@ -2,10 +2,8 @@ import { schedule } from 'node-cron';
 import type { Logger } from './log.ts';
 import { LeaseLost } from './store/index.ts';
 
-/** A window of Cloudflare's API budget each … */
-const EVERY_FIVE_MINUTES = '*/5 * * * *';
-/** … and not all orchestrators at once. */
-const JITTER_MS = 60_000;
+/** Not all orchestrators look at once, and none while its next round is due. */
+const JITTER_SHARE = 0.2;
 
 /** Something that is looked at again and again. */
 export interface Round {
@@ -15,6 +13,8 @@ export interface Round {
 }
 
 export interface RoundsOptions {
+  /** Between two rounds: 1 to 59. */
+  readonly minutes: number;
   readonly log: Logger;
   /** Events were recorded. */
   readonly onTold: () => void;
@@ -25,7 +25,7 @@ export interface RoundsOptions {
 export async function runRound(
   { name, look }: Round,
   signal: AbortSignal,
-  { log, onTold, onLeaseLost }: RoundsOptions,
+  { log, onTold, onLeaseLost }: Omit<RoundsOptions, 'minutes'>,
 ): Promise<void> {
   try {
     if (await look(signal)) onTold();
@@ -36,8 +36,10 @@ export async function runRound(
   }
 }
 
-/** Runs each every five minutes, never two of its kind at once. @returns what ends them, and waits for their end */
+/** Runs each every so many minutes, never two of its kind at once. @returns what ends them, and waits for their end */
 export function scheduleRounds(rounds: readonly Round[], options: RoundsOptions): () => Promise<void> {
+  const { minutes } = options;
+  const maxRandomDelay = minutes * 60_000 * JITTER_SHARE;
   const stopped = new AbortController();
   const running = new Set<Promise<void>>();
   const tasks = rounds.map((round) => {
@@ -47,7 +49,7 @@ export function scheduleRounds(rounds: readonly Round[], options: RoundsOptions)
       await over;
       running.delete(over);
     };
-    return schedule(EVERY_FIVE_MINUTES, run, { noOverlap: true, maxRandomDelay: JITTER_MS });
+    return schedule(`*/${minutes} * * * *`, run, { noOverlap: true, maxRandomDelay });
   });
   return async () => {
     stopped.abort();

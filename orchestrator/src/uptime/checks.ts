@@ -1,6 +1,6 @@
 import { int, type Sql, type SqlRow, text, type WorkerCheck, workerCheck } from '@clawdbot/protocol';
 
-/** Of each Worker: eight hours, at one look in five minutes. */
+/** Of each Worker: eight hours at one look in five minutes. */
 const CHECKS_KEPT = 96;
 
 /** The last look at a Worker, and how many of those kept were good. */
