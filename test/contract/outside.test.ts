@@ -1,6 +1,5 @@
 /** What others do with a Worker, against the stand-in for Cloudflare's API: it is seen, shown, and left as it is. */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -63,14 +62,14 @@ async function theirs() {
   return { baseUrl, url, deployer, events, adopt };
 }
 
-/** As an operator whose VPS is gone, with wrangler and a token alone. */
+/** As an operator whose VPS is gone, with wrangler and a token alone: no project, no config file. */
 async function wrangler(baseUrl: string, ...args: string[]): Promise<void> {
   const dir = await temporaryDir();
-  await writeFile(join(dir, 'wrangler.jsonc'), JSON.stringify({ name: NAME, account_id: ACCOUNT }));
   const env = {
     ...process.env,
     CLOUDFLARE_API_BASE_URL: baseUrl,
     CLOUDFLARE_API_TOKEN: TOKEN,
+    CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
     WRANGLER_SEND_METRICS: 'false',
     WRANGLER_LOG_PATH: dir,
     CI: '1',
@@ -89,7 +88,7 @@ it('a Worker that was there is taken over as it is, and answers on as before', a
 it('a rollback by wrangler while the VPS was gone is told as drift, kept, and taken on by adopting it', async () => {
   const { baseUrl, url, deployer, events, adopt } = await theirs();
   const { versionId } = await adopt();
-  await wrangler(baseUrl, 'rollback', '--name', NAME, '--yes');
+  await wrangler(baseUrl, 'rollback', '--name', NAME, '--yes', '--message', 'the VPS is gone');
   const { version } = await visit(url, never);
   expect(version).not.toBe(versionId);
   expect(await deployer.checkDrift(never)).toBe(true);

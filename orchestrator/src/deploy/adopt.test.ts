@@ -27,6 +27,11 @@ const theirs = {
   keep_bindings: [],
   annotations: { 'workers/tag': '', 'workers/message': 'Deployed by hand' },
 };
+/** By a command of another orchestrator. */
+const deployedFor = (siteId: string) => {
+  const annotations = { 'workers/tag': '', 'workers/message': `clawdbot ${siteId} cmd_vps-2_1` };
+  bench.script().versions.unshift({ id: 'version-3', metadata: { ...theirs, annotations }, modules: {} });
+};
 const writes = () => bench.cloudflare.calls.filter((call) => !/^(GET |probe)/.test(call));
 
 it('a Worker is taken over as it is: told once, listed, and nothing of it changed', async () => {
@@ -81,20 +86,21 @@ it('one on a host name of the account’s own has that for its address', async (
   expect((await bench.adopt()).url).toBe('https://shop.example');
 });
 
+it('one that the site’s earlier orchestrator has deployed goes with the site', async () => {
+  deployedFor('site-1');
+  expect(await bench.adopt()).toMatchObject({ versionId: LAST, proof: 'observed' });
+});
+
 const halfway = () => {
   const versions = ['version-1', LAST].map((version_id) => ({ version_id, percentage: 50 }));
   bench.script().deployments.unshift({ id: 'halfway', versions });
 };
 const ofAnother = () => bench.adopt({ siteId: 'site-2', commandId: FIRST });
-const deployedByAnother = () => {
-  const annotations = { 'workers/tag': '', 'workers/message': 'clawdbot site-2 cmd_vps-2_1' };
-  bench.script().versions.unshift({ id: 'version-3', metadata: { ...theirs, annotations }, modules: {} });
-};
 
 it.each([
   ['one that is not there', { name: 'nobody' }, () => {}, 'not_found', /no Worker called nobody/],
   ['another site’s', {}, ofAnother, 'conflict', /another site/],
-  ['one that another orchestrator has deployed', {}, deployedByAnother, 'conflict', /another site/],
+  ['one that another orchestrator has deployed', {}, () => deployedFor('site-2'), 'conflict', /another site/],
   ['one in the middle of a rollout', {}, halfway, 'conflict', /in the middle of a rollout/],
 ])('is refused, and leaves nothing: %s', async (_what, more, before, code, message) => {
   await before();
