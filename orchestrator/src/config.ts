@@ -24,6 +24,8 @@ export interface Config {
   readonly lanes: number;
   readonly upstreamAllow: UpstreamAllow;
   readonly cloudflare: CloudflareConfig | undefined;
+  /** Between two looks at each deployed Worker. */
+  readonly watchMinutes: number;
   /** Service token of Cloudflare Access, for an edge behind it. */
   readonly access: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -162,6 +164,10 @@ const variables = signer
       "leave it out, or set it to the base of an API like Cloudflare's, e.g. http://127.0.0.1:8790/client/v4",
       apiBase,
     ).optional(),
+    WATCH_MINUTES: variable(
+      'set it to 1 to 59, the minutes between two looks at each deployed Worker, or leave it out for 5',
+      (text, refuse) => whole(text, 59, refuse) || refuse('is not a number in range'),
+    ).default(5),
     CF_ACCESS_CLIENT_ID: variable(ACCESS, asIs).optional(),
     CF_ACCESS_CLIENT_SECRET: variable(ACCESS, asIs).optional(),
     LOG_LEVEL: variable('set it to error, warn, info or debug, or leave it out for info', (text, refuse) => {
@@ -200,6 +206,7 @@ const configOf = (all: Variables): Config => ({
   lanes: all.LANES,
   upstreamAllow: all.UPSTREAM_ALLOW,
   cloudflare: cloudflareOf(all),
+  watchMinutes: all.WATCH_MINUTES,
   access: pair(all.CF_ACCESS_CLIENT_ID, all.CF_ACCESS_CLIENT_SECRET, (clientId, clientSecret) => ({
     clientId,
     clientSecret,

@@ -26,6 +26,7 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
   switch (entry.type) {
     case 'deploy_worker':
     case 'rollback_worker':
+    case 'adopt_worker':
     case 'update_config':
       rooms.commands.accept(entry, { logId, seq });
       return;

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { schedule } from 'node-cron';
 import manifest from '../package.json' with { type: 'json' };
 import { systemClock as clock } from './clock.ts';
 import { type Config, readConfig } from './config.ts';
@@ -14,17 +13,15 @@ import { createLogger, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { assertPortFree } from './port.ts';
 import { createRelay, type Relay } from './relay/index.ts';
+import { scheduleRounds } from './rounds.ts';
 import { createReporter, watchTunnel } from './status/index.ts';
-import { explainDisk, freeBytes, LeaseLost, openStore, StorageHealth } from './store/index.ts';
+import { explainDisk, freeBytes, openStore, StorageHealth } from './store/index.ts';
 import { createLook, HealthWatch, machineChecks, needsOf } from './sync/index.ts';
 import { Upkeep } from './upkeep.ts';
+import { Uptime, visit } from './uptime/index.ts';
 
 /** What a stop gives to running commands and to open calls, at the same time. */
 const GRACE = { commandsMs: 4_000, callsMs: 7_000 };
-
-/** A window of the API's budget each, and not all orchestrators at once. */
-const DRIFT_CRON = '*/5 * * * *';
-const DRIFT_JITTER_MS = 60_000;
 
 const { now } = clock;
 const { version } = manifest;
@@ -39,13 +36,16 @@ function openGround(config: Config, log: Logger) {
     const ground = layGround({ store, clock, random: randomBytes, log, allow: upstreamAllow, newLogId });
     const { sql, events, settings } = ground;
     const siteVars = (siteId: string) => settings.configOf(siteId)?.worker.vars ?? {};
+    const deployer = createDeployer({ sql, cloudflare, now, siteVars, events, log });
+    const workers = (siteId?: string) => deployer.workers(siteId);
     return {
       ...ground,
       config,
       log,
       storage,
       identity: loadIdentity(keyFile),
-      deployer: createDeployer({ sql, cloudflare, now, siteVars, events, log }),
+      deployer,
+      uptime: new Uptime({ clock, log, sql, events, workers, visit }),
       /** Aborted at the very end: whatever watches something stops. */
       stopped: new AbortController(),
     };
@@ -102,19 +102,15 @@ class Rooms {
     const listener = await listen(this.#app, config.port);
     const over = this.#core.run();
     this.#health.start();
-    const drift = schedule(DRIFT_CRON, () => this.#checkDrift(), {
-      noOverlap: true,
-      maxRandomDelay: DRIFT_JITTER_MS,
-    });
+    const stopRounds = this.#scheduleRounds();
     const upkeep = new Upkeep({ clock, log, tasks: this.#core.upkeep, onLeaseLost: this.#core.halt });
     const { orchestratorId } = config;
     const { generation } = store;
     log.info('the orchestrator runs', { orchestratorId, version, generation, http: listener.url });
     return {
       stop: async () => {
-        await drift.destroy();
         await this.#core.stop(GRACE);
-        await Promise.all([over, this.#health.stop()]);
+        await Promise.all([over, this.#health.stop(), stopRounds()]);
         upkeep.stop();
         this.#ground.stopped.abort();
         await Promise.all([listener.close(), this.#relay.close()]);
@@ -123,15 +119,18 @@ class Rooms {
     };
   }
 
-  /** A failure is looked at again in the next round. */
-  async #checkDrift(): Promise<void> {
-    const { deployer, stopped, log } = this.#ground;
-    try {
-      if (await deployer.checkDrift(stopped.signal)) this.#core.wake();
-    } catch (error) {
-      if (error instanceof LeaseLost) this.#core.halt(error);
-      else log.error('it could not be looked for what was deployed outside', { error });
-    }
+  #scheduleRounds(): () => Promise<void> {
+    const { deployer, uptime, log, config } = this.#ground;
+    const drift = { name: 'drift', look: (signal: AbortSignal) => deployer.checkDrift(signal) };
+    const health = { name: 'health', look: (signal: AbortSignal) => uptime.check(signal) };
+    const onTold = () => {
+      this.#core.wake();
+      this.#core.link.publishStatus();
+    };
+    return scheduleRounds([drift, health], {
+      ...{ minutes: config.watchMinutes, log, onTold },
+      onLeaseLost: this.#core.halt,
+    });
   }
 
   #createCore(): Core {
@@ -152,6 +151,7 @@ class Rooms {
       handlers: this.#metrics.countCommands({
         deploy_worker: (body, context) => deployer.deploy(body, context),
         rollback_worker: (body, context) => deployer.rollback(body, context),
+        adopt_worker: (body, context) => deployer.adopt(body, context),
         update_config: (body) => settings.apply(body),
       }),
       releaseWorkers: (siteId) => deployer.release(siteId),
@@ -166,7 +166,7 @@ class Rooms {
   }
 
   #createReporter() {
-    const { config, queues, deployer, settings, storage, losses, stopped } = this.#ground;
+    const { config, queues, uptime, settings, storage, losses, stopped } = this.#ground;
     return createReporter({
       orchestratorId: config.orchestratorId,
       version,
@@ -177,7 +177,8 @@ class Rooms {
       channel: () => this.#core.link.state.value,
       rttMs: () => this.#core.link.rttMs,
       queues,
-      workers: (siteId) => deployer.workers(siteId),
+      workers: (siteId) => uptime.workers(siteId),
+      checks: (worker) => uptime.checks(worker),
       settings,
       tunnel: watchTunnel({ signal: stopped.signal }),
       storage: () => storage.value,

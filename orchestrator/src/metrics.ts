@@ -68,7 +68,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
         ({ status }) => `${Math.floor(status / 100)}xx`,
       );
     },
-    countCommands: ({ deploy_worker, rollback_worker, update_config }) => ({
+    countCommands: ({ deploy_worker, rollback_worker, adopt_worker, update_config }) => ({
       deploy_worker: (body, context) =>
         timed(
           () => deploy_worker(body, context),
@@ -78,6 +78,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
       rollback_worker: (body, context) =>
         timed(
           () => rollback_worker(body, context),
+          commands.startTimer({ type: body.type }),
+          () => 'succeeded',
+        ),
+      adopt_worker: (body, context) =>
+        timed(
+          () => adopt_worker(body, context),
           commands.startTimer({ type: body.type }),
           () => 'succeeded',
         ),

@@ -73,8 +73,10 @@ export const workerBinding = z.discriminatedUnion('type', [
 ]);
 export type WorkerBinding = z.infer<typeof workerBinding>;
 
-/** Tells a Worker its own version: our templates answer it in the header `Worker-Version`. */
+/** Tells a Worker its own version … */
 export const VERSION_BINDING = 'CF_VERSION_METADATA';
+/** … which it may say in each answer; our templates do. In lower case. */
+export const VERSION_HEADER = 'worker-version';
 
 const healthCheck = z.strictObject({
   path: z.string().startsWith('/').max(500),
@@ -202,6 +204,12 @@ const rollbackFields = {
 export const rollbackPayload = z.strictObject({ ...rollbackFields, expiresInMs: expiresInMs.optional() });
 export type RollbackPayload = z.infer<typeof rollbackPayload>;
 
+const adoptFields = { name: workerName };
+
+/** `adopt_worker` as the operator sends it: a Worker that is there becomes the site's, as it is. */
+export const adoptPayload = z.strictObject({ ...adoptFields, expiresInMs: expiresInMs.optional() });
+export type AdoptPayload = z.infer<typeof adoptPayload>;
+
 /** `update_config` as the operator sends it: a merge patch (RFC 7396) or the whole, and what it was based on. */
 export const updateConfigPayload = z
   .strictObject({
@@ -244,6 +252,15 @@ export const rollbackWorker = z.object({
 });
 export type RollbackWorker = z.infer<typeof rollbackWorker>;
 
+/** `adopt_worker` as it crosses the control log. */
+export const adoptWorker = z.object({
+  type: z.literal('adopt_worker'),
+  ...envelope,
+  ...adoptFields,
+  again: z.boolean().optional(),
+});
+export type AdoptWorker = z.infer<typeof adoptWorker>;
+
 /** `update_config` as it crosses the control log: always the whole config of that generation. */
 export const updateConfig = z.object({
   type: z.literal('update_config'),
@@ -267,7 +284,7 @@ export const removeSite = z.object({ type: z.literal('remove_site'), siteId });
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });
 
-export const commandType = z.enum(['deploy_worker', 'rollback_worker', 'update_config']);
+export const commandType = z.enum(['deploy_worker', 'rollback_worker', 'adopt_worker', 'update_config']);
 export type CommandType = z.infer<typeof commandType>;
 
 export const commandState = z.enum([

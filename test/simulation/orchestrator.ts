@@ -156,6 +156,7 @@ export class OrchestratorMachine {
       handlers: {
         deploy_worker: cloudflare.deploy,
         rollback_worker: refuse,
+        adopt_worker: refuse,
         update_config: (body) => settings.apply(body),
       },
       releaseWorkers: () => {},

@@ -7,6 +7,7 @@ import { Header } from './view/header.tsx';
 import { Clock, StoppedClock } from './view/now.tsx';
 import { Orchestrators } from './view/orchestrators.tsx';
 import { At } from './view/since.tsx';
+import { Workers } from './view/workers.tsx';
 
 interface ConsoleProps {
   readonly who: SessionInfo;
@@ -34,6 +35,7 @@ export function Console({ who, leave, ended }: ConsoleProps) {
           )}
           <div className="console">
             <Orchestrators known={picture?.orchestrators} />
+            <Workers known={picture?.orchestrators} />
             <Commands known={picture?.commands} />
             <Events known={picture?.events} missed={picture?.missed ?? 0} />
           </div>

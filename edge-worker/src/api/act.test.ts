@@ -44,7 +44,7 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
     ['the body', 'expected object', 'text'],
     [
       'action',
-      "Expected 'deploy_worker' | 'rollback_worker' | 'update_config' | 'get_status'",
+      "Expected 'deploy_worker' | 'rollback_worker' | 'adopt_worker' | 'update_config' | 'get_status'",
       of('reboot', {}),
     ],
     ['action', 'Expected', { payload: {}, siteId: site }],

@@ -42,6 +42,8 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
         success(c, await ask(channel.rollback({ ...submission, payload: request.payload }))),
         202,
       );
+    case 'adopt_worker':
+      return c.json(success(c, await ask(channel.adopt({ ...submission, payload: request.payload }))), 202);
     case 'update_config':
       return c.json(
         success(c, await ask(channel.updateConfig({ ...submission, payload: request.payload }))),

@@ -12,7 +12,7 @@ beforeEach(async () => {
   await tenant.call('POST', '/sites', { body: { id: site, orchestratorId: vps } });
 });
 
-async function ask(action: 'deploy_worker' | 'rollback_worker', name: string): Promise<string> {
+async function ask(action: Deployment['type'], name: string): Promise<string> {
   const deploy = { mainModule: 'a.js', modules: { 'a.js': '' }, compatibilityDate: '2026-01-01' };
   const payload = { name, ...(action === 'deploy_worker' ? deploy : {}) };
   const response = await tenant.call('POST', '/orchestrator', { body: { action, payload, siteId: site } });
@@ -73,6 +73,14 @@ describe('GET /api/v1/deployments', () => {
     });
     await tell(told(1, { receipts }), told(10, { receipts: accepted }), { status: 'strange' });
     expect((await page()).items).toMatchObject([{ commandId, percentage: 10, receipts: accepted }]);
+  });
+
+  it('shows a Worker that was taken over, with the version that it had', async () => {
+    const commandId = await ask('adopt_worker', 'theirs');
+    const receipts = { intended: { at: 1 } };
+    await tell({ status: 'adopted', name: 'theirs', commandId, versionId: 'v', proof: 'observed', receipts });
+    const [item] = (await page()).items;
+    expect(item).toMatchObject({ type: 'adopt_worker', name: 'theirs', versionId: 'v', proof: 'observed' });
   });
 
   it('shows those that were given on the VPS itself, by what was told of them', async () => {

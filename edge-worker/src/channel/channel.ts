@@ -33,6 +33,7 @@ import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 import { Whereabouts } from './move/whereabouts.ts';
 import { openParts, type Parts } from './parts.ts';
 import {
+  type AdoptSubmission,
   type Answer,
   type ChannelRpc,
   type ChannelState,
@@ -234,6 +235,10 @@ export class Channel extends DurableObject<ChannelEnv> implements ChannelRpc {
       return this.#changed(this.#parts.control.rollback(submission));
     };
     return this.#where.edit(submission.siteId, here, (there) => there.rollback(submission));
+  }
+
+  adopt(submission: AdoptSubmission): Promise<Answer<Taken>> {
+    return answer(() => this.#changed(this.#parts.control.adopt(submission)));
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {

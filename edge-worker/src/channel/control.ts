@@ -2,27 +2,30 @@ import {
   BATCH_ENTRIES_MAX,
   type Command,
   digestOf,
-  ENTRY_BYTES_MAX,
   type EntryToOrchestrator,
   edgeCodec,
-  explain,
   Failure,
   isFinal,
   type Outbox,
   orderedId,
-  ProtocolError,
   type RandomBytes,
   type Sql,
 } from '@clawdbot/protocol';
-import { ZodError } from 'zod';
 import type { Blobs } from './blobs.ts';
+import { encoded } from './command-entry.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { ConfigHistory } from './config-history.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs, NextConfig } from './configs.ts';
 import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
-import type { ConfigSubmission, DeploySubmission, RollbackSubmission, Taken } from './rpc.ts';
+import type {
+  AdoptSubmission,
+  ConfigSubmission,
+  DeploySubmission,
+  RollbackSubmission,
+  Taken,
+} from './rpc.ts';
 import type { Secrets } from './secrets.ts';
 
 export interface ControlParts {
@@ -50,8 +53,6 @@ interface Envelope {
 
 /** Entries that may go at a time: more than one acknowledgement usually covers, so that a log does not grow by it. */
 const COMPACT_ROWS = 2 * BATCH_ENTRIES_MAX;
-/** `again` is added to a deployment that a restored database may have run already (PROTOCOL L11). */
-const COMMAND_BYTES_MAX = ENTRY_BYTES_MAX - ',"again":true'.length;
 
 /**
  * The control plane: each change of a fact and the log entry that announces it are one transaction, so that
@@ -91,6 +92,17 @@ export class Control {
       return this.#queue(
         { ...asked, type: 'rollback_worker', subject: fields.name, expiresInMs },
         (envelope) => ({ type: 'rollback_worker', ...envelope, ...fields }),
+      );
+    });
+  }
+
+  adopt(submission: AdoptSubmission): Taken {
+    const { expiresInMs, ...fields } = submission.payload;
+    return this.#once(submission, { adopt: fields }, (asked) => {
+      this.#parts.configs.site(submission.siteId);
+      return this.#queue(
+        { ...asked, type: 'adopt_worker', subject: fields.name, expiresInMs },
+        (envelope) => ({ type: 'adopt_worker', ...envelope, ...fields }),
       );
     });
   }
@@ -200,7 +212,7 @@ export class Control {
 
   /** Takes a submission once: a repeat with the same key and request gets the first answer. */
   #once(
-    submission: DeploySubmission | RollbackSubmission | ConfigSubmission,
+    submission: DeploySubmission | RollbackSubmission | AdoptSubmission | ConfigSubmission,
     request: unknown,
     take: (asked: Asked) => Taken,
   ): Taken {
@@ -266,25 +278,3 @@ export class Control {
 /** What stands in the place of a command that is not to be run. */
 export const withdrawn = (commandId: string): string =>
   edgeCodec.encodeEntry({ type: 'withdrawn', commandId });
-
-/** The request was valid and its entry is not: too many modules, or too much in vars. Throws `Failure`. */
-function encoded(entry: EntryToOrchestrator): string {
-  try {
-    const text = edgeCodec.encodeEntry(entry);
-    if (text.length > COMMAND_BYTES_MAX) throw tooLarge();
-    return text;
-  } catch (cause) {
-    if (cause instanceof ProtocolError) throw tooLarge(cause);
-    if (cause instanceof ZodError) throw new Failure('bad_request', explain(cause, 'payload'), { cause });
-    throw cause;
-  }
-}
-
-const tooLarge = (cause?: unknown): Failure =>
-  new Failure(
-    'too_large',
-    `the command is larger than the ${COMMAND_BYTES_MAX} characters that the log takes`,
-    {
-      cause,
-    },
-  );

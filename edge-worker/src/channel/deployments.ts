@@ -15,7 +15,7 @@ import type { DeploymentPage, DeploymentQuery } from './rpc.ts';
 interface Asked {
   readonly commandId: string;
   readonly siteId: string;
-  readonly type: 'deploy_worker' | 'rollback_worker';
+  readonly type: Deployment['type'];
   readonly name: string;
 }
 
@@ -23,6 +23,7 @@ interface Asked {
 const STATES: Readonly<Record<string, CommandState>> = {
   shifting: 'running',
   deployed: 'succeeded',
+  adopted: 'succeeded',
   failed: 'failed',
   cancelled: 'cancelled',
 };
@@ -90,7 +91,7 @@ export class Deployments {
     return {
       ...shown,
       commandId: text(row, 'id'),
-      type: text(row, 'kind') === 'rollback_worker' ? 'rollback_worker' : 'deploy_worker',
+      type: deployment.shape.type.parse(row['kind']),
       name: text(row, 'name'),
       siteId: text(row, 'site'),
       orchestratorId: this.#orchestratorId,

@@ -1,4 +1,5 @@
 import type {
+  AdoptPayload,
   BodyHead,
   ChannelStanding,
   Command,
@@ -25,6 +26,7 @@ import type {
   UpdateConfigPayload,
   WireError,
 } from '@clawdbot/protocol';
+
 import type { ChannelClaims } from './claims.ts';
 import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 
@@ -95,6 +97,7 @@ interface Submission<P> {
 }
 export type DeploySubmission = Submission<DeployPayload>;
 export type RollbackSubmission = Submission<RollbackPayload>;
+export type AdoptSubmission = Submission<AdoptPayload>;
 export type ConfigSubmission = Submission<UpdateConfigPayload>;
 
 export interface SecretSubmission {
@@ -228,6 +231,7 @@ export interface ChannelRpc {
 
   deploy(submission: DeploySubmission): Promise<Answer<Taken>>;
   rollback(submission: RollbackSubmission): Promise<Answer<Taken>>;
+  adopt(submission: AdoptSubmission): Promise<Answer<Taken>>;
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>>;
   deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>>;
   command(commandId: string): Promise<Answer<Command>>;

@@ -3,6 +3,7 @@ import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
 import { stateOf } from './sites.ts';
+import { troubledTable, workerLines } from './workers.ts';
 
 /** All orchestrators and sites, or one site asked live. */
 export async function status(desk: Desk, siteId: string | undefined): Promise<void> {
@@ -32,7 +33,11 @@ export async function status(desk: Desk, siteId: string | undefined): Promise<vo
       runs(configs.get(site.id)),
       site.name,
     ]);
-    return `${table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows])}\n\n${table([['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'], ...siteRows])}`;
+    return [
+      table([['ORCHESTRATOR', 'STATE', 'FOR', 'VERSION', 'QUEUED', 'DEAD', 'WHY'], ...rows]),
+      table([['SITE', 'ORCHESTRATOR', 'STATE', 'CONFIG', 'NAME'], ...siteRows]),
+      ...troubledTable(orchestrators.flatMap(({ status: told }) => told?.workers ?? [])),
+    ].join('\n\n');
   });
 }
 
@@ -67,10 +72,7 @@ function siteText(
       : [`  generation ${failure.generation} failed at ${when(failure.at)}: ${failure.error ?? ''}`]),
     ...standingLines(config).map((line) => `  ${line}`),
     ...site.routes.map(({ path, upstream, offline }) => `  route ${path} → ${upstream} (${offline})`),
-    ...site.workers.map(
-      ({ name, state, url, proof, drift }) =>
-        `  worker ${name}: ${[state, proof, url, drift].filter(Boolean).join(', ')}`,
-    ),
+    ...site.workers.flatMap((worker) => workerLines(worker, at)),
   ];
   return lines.join('\n');
 }

@@ -43,6 +43,7 @@ const why = ({ error, reason }: Pick<Command, 'error' | 'reason'>): string =>
 const VERBS: Record<CommandType, string> = {
   deploy_worker: 'deploy',
   rollback_worker: 'roll back',
+  adopt_worker: 'adopt',
   update_config: 'config',
 };
 

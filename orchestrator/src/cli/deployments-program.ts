@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { withWorker } from './deploy-command.ts';
 import { deployFleet, type FleetOptions } from './deploy-fleet.ts';
-import { listDeployments, type RollbackOptions, rollback } from './deployments.ts';
+
+import { type AdoptOptions, adopt, listDeployments, type RollbackOptions, rollback } from './deployments.ts';
 import type { Desk } from './desk.ts';
 import { listLimit } from './limit.ts';
 import { collect, share, whole } from './options.ts';
@@ -12,7 +13,7 @@ export function addDeployments(program: Command, desk: () => Desk): void {
     .option('--site <id>', 'of this site only')
     .option('--worker <name>', 'of this Worker only')
     .option('--limit <n>', 'how many', listLimit, 20)
-    .description('list deployments and rollbacks, newest first, and how far each has come')
+    .description('list deployments, rollbacks and adoptions, newest first, and how far each has come')
     .action(({ worker, ...query }: { site?: string; worker?: string; limit: number }) =>
       listDeployments(desk(), { ...query, ...(worker === undefined ? {} : { name: worker }) }),
     );
@@ -25,6 +26,13 @@ export function addDeployments(program: Command, desk: () => Desk): void {
     .option('--detach', 'do not wait: it is done when the orchestrator is there')
     .description('give an earlier version of a Worker all traffic, and wait for the end')
     .action((name: string, options: RollbackOptions) => rollback(desk(), name, options));
+  program
+    .command('adopt')
+    .argument('<worker>')
+    .option('--site <id>', 'the site it is to belong to; the only one when there is one')
+    .option('--detach', 'do not wait: it is done when the orchestrator is there')
+    .description('take a Worker that is in the account already, as it is, and wait for the end')
+    .action((name: string, options: AdoptOptions) => adopt(desk(), name, options));
 }
 
 export function addFleet(program: Command, desk: () => Desk): void {

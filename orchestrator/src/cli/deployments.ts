@@ -1,4 +1,5 @@
-import { type Deployment, explain, rollbackPayload } from '@clawdbot/protocol';
+import { adoptPayload, type Deployment, explain, rollbackPayload } from '@clawdbot/protocol';
+
 import { type Desk, show, when } from './desk.ts';
 import type { DeploymentQuery } from './edge.ts';
 import { follow } from './follow.ts';
@@ -10,7 +11,7 @@ export async function listDeployments(desk: Desk, query: DeploymentQuery): Promi
   show(desk, items, () => {
     const rows = items.map((item) => [
       when(item.createdAt ?? item.updatedAt),
-      item.type === 'rollback_worker' ? `${item.name} (rollback)` : item.name,
+      `${item.name}${NOTES[item.type]}`,
       item.siteId,
       stateOf(item),
       item.proof ?? '',
@@ -22,6 +23,12 @@ export async function listDeployments(desk: Desk, query: DeploymentQuery): Promi
   });
   if (next !== null) desk.io.err('there are more: raise --limit, or name --site or --worker');
 }
+
+const NOTES: Record<Deployment['type'], string> = {
+  deploy_worker: '',
+  rollback_worker: ' (rollback)',
+  adopt_worker: ' (adopted)',
+};
 
 /** While it rolls out, how much of the traffic it has. */
 const stateOf = ({ state, percentage }: Deployment): string =>
@@ -45,5 +52,19 @@ export async function rollback(desk: Desk, name: string, options: RollbackOption
   if (!payload.success) throw new CliError(explain(payload.error));
   const siteId = await desk.edge.siteOr(site);
   const taken = await desk.edge.submit({ action: 'rollback_worker', siteId, payload: payload.data });
+  await follow(desk, taken, detach === true);
+}
+
+export interface AdoptOptions {
+  readonly site?: string;
+  readonly detach?: true;
+}
+
+/** Makes a Worker that is in the account the site's, as it is, and waits for the end. */
+export async function adopt(desk: Desk, name: string, { site, detach }: AdoptOptions): Promise<void> {
+  const payload = adoptPayload.safeParse({ name });
+  if (!payload.success) throw new CliError(explain(payload.error));
+  const siteId = await desk.edge.siteOr(site);
+  const taken = await desk.edge.submit({ action: 'adopt_worker', siteId, payload: payload.data });
   await follow(desk, taken, detach === true);
 }

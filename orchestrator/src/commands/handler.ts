@@ -1,4 +1,5 @@
 import type {
+  AdoptWorker,
   DeployResult,
   DeployWorker,
   RollbackWorker,
@@ -40,6 +41,7 @@ export interface CommandContext {
 export interface Handlers {
   deploy_worker(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
   rollback_worker(body: RollbackWorker, context: CommandContext): Promise<DeployResult>;
+  adopt_worker(body: AdoptWorker, context: CommandContext): Promise<DeployResult>;
   /** Only writes to the database, in the transaction that begins and ends the command. */
   update_config(body: UpdateConfig): UpdateConfigResult;
 }

@@ -121,6 +121,7 @@ export class Process {
     return {
       deploy_worker: hold(RESULT),
       rollback_worker: hold(RESULT),
+      adopt_worker: hold(RESULT),
       update_config: (body) => this.applied(body),
     };
   }

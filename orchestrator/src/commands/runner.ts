@@ -10,7 +10,7 @@ import { pause } from '../clock.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
 import { Configs } from './configs.ts';
 import { earlyEnd } from './early.ts';
-import type { Handlers } from './handler.ts';
+import type { CommandContext, Handlers } from './handler.ts';
 import { Ledger } from './ledger.ts';
 import { LocalCommands } from './local.ts';
 import { Cancelled, cancelled, type Outcome, Stopping, unreadable } from './outcome.ts';
@@ -225,10 +225,7 @@ export class Runner {
     log.info('a command runs', { commandId: command.id, type: command.body.type, resumed: command.started });
     const run = new Run({
       ...{ command, blob, secret, clock, log },
-      perform: (body, context) =>
-        body.type === 'deploy_worker'
-          ? handlers.deploy_worker(body, context)
-          : handlers.rollback_worker(body, context),
+      perform: (body, context) => perform(handlers, body, context),
       ledger: this.#ledger,
       local: this.#local,
       stop: this.#stop.signal,
@@ -264,5 +261,16 @@ export class Runner {
     if (!isStorageFault(error)) log.warn('commands wait: their state cannot be written yet', { error });
     this.#cancelRetry();
     this.#cancelRetry = clock.after(STORAGE_RETRY_MS, () => this.wake());
+  }
+}
+
+function perform(handlers: Handlers, body: Deployment, context: CommandContext): Promise<DeployResult> {
+  switch (body.type) {
+    case 'deploy_worker':
+      return handlers.deploy_worker(body, context);
+    case 'rollback_worker':
+      return handlers.rollback_worker(body, context);
+    case 'adopt_worker':
+      return handlers.adopt_worker(body, context);
   }
 }

@@ -1,4 +1,6 @@
 import {
+  type AdoptWorker,
+  adoptWorker,
   type DeployWorker,
   deployWorker,
   explain,
@@ -14,12 +16,12 @@ import {
 import { z } from 'zod';
 import { type Outcome, outcome } from './outcome.ts';
 
-/** What brings a version of a Worker its traffic. */
-export type Deployment = DeployWorker | RollbackWorker;
+/** What brings a version of a Worker its traffic, or takes one over with what it has: one at a time for each Worker. */
+export type Deployment = DeployWorker | RollbackWorker | AdoptWorker;
 export type CommandBody = Deployment | UpdateConfig;
 
-const deployment = z.discriminatedUnion('type', [deployWorker, rollbackWorker]);
-const DEPLOYMENTS = `('deploy_worker', 'rollback_worker')`;
+const deployment = z.discriminatedUnion('type', [deployWorker, rollbackWorker, adoptWorker]);
+const DEPLOYMENTS = `('deploy_worker', 'rollback_worker', 'adopt_worker')`;
 
 /** Where a command came from: its place in the edge's log, or this machine. */
 export type Origin = { readonly logId: string; readonly seq: number } | 'local';

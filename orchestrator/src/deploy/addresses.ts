@@ -17,7 +17,9 @@ export async function addressOf(deployment: Deployment, scope: Scope): Promise<s
   const { records, api, context, plan } = scope;
   const known = isFirst(deployment) ? undefined : records.worker(plan.name);
   const url = deployment.facts.url ?? (known?.isDeployed === true ? known.url : undefined);
-  return url ?? api.publish(plan.name, context.signal);
+  // A Worker that was adopted may have none: an earlier version of it gets none either.
+  const isThere = url !== undefined && (url !== '' || plan.source.kind === 'earlier');
+  return isThere ? url : api.publish(plan.name, context.signal);
 }
 
 async function setAddresses(scope: Scope): Promise<void> {

@@ -40,6 +40,8 @@ const tagList = z.object({ result: z.array(z.string()) });
 const inNamespace = z.object({ result: z.object({ etag: z.string().default('') }) });
 /** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
 const served = z.object({ url: z.url().optional() });
+const subdomain = z.object({ result: served.extend({ enabled: z.boolean() }) });
+const domains = z.object({ result: z.array(z.object({ hostname: z.string(), service: z.string() })) });
 
 /** A version as lists have it. */
 export interface ListedVersion {
@@ -167,13 +169,22 @@ export class Api {
 
   /** Puts the Worker on its workers.dev address. @returns the address */
   async publish(name: string, signal: AbortSignal): Promise<string> {
-    const { scripts, subdomains } = this.#client.workers;
+    const { scripts } = this.#client.workers;
     const enable = () => scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal });
     const { url } = served.parse(await this.#call(enable, signal));
-    if (url !== undefined) return url;
-    const ask = () => subdomains.get(this.#account, { signal });
-    this.#subdomain ??= (await this.#call(ask, signal)).subdomain;
-    return `https://${name}.${this.#subdomain}.workers.dev`;
+    return url ?? this.#onWorkersDev(name, signal);
+  }
+
+  /** Where the Worker answers already: on workers.dev, else on a host name of the account's own, if on any. */
+  async address(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const ask = () => this.#client.get(`${this.#path(name)}/subdomain`, { signal });
+    const { enabled, url } = subdomain.parse(await this.#call(ask, signal)).result;
+    if (enabled) return url ?? this.#onWorkersDev(name, signal);
+    const path = `/accounts/${this.#account.account_id}/workers/domains`;
+    const list = () => this.#client.get(path, { query: { service: name }, signal });
+    const { result } = domains.parse(await this.#call(list, signal));
+    const own = result.find(({ service }) => service === name);
+    return own === undefined ? undefined : `https://${own.hostname}`;
   }
 
   /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
@@ -220,6 +231,12 @@ export class Api {
   async removeVersion(name: string, versionId: string, signal: AbortSignal): Promise<void> {
     const path = `/accounts/${this.#account.account_id}/workers/workers/${name}/versions/${versionId}`;
     await this.#call(() => unlessAbsent(this.#client.delete(path, { signal })), signal);
+  }
+
+  async #onWorkersDev(name: string, signal: AbortSignal): Promise<string> {
+    const ask = () => this.#client.workers.subdomains.get(this.#account, { signal });
+    this.#subdomain ??= (await this.#call(ask, signal)).subdomain;
+    return `https://${name}.${this.#subdomain}.workers.dev`;
   }
 
   async #listDeployments(name: string, signal: AbortSignal): Promise<Served[] | undefined> {

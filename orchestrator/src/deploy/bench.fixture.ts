@@ -1,5 +1,5 @@
 /** A deployer over a database and a Cloudflare in memory, with a clock that only waits move. */
-import type { DeployWorker, RollbackWorker, Sql } from '@clawdbot/protocol';
+import type { AdoptWorker, DeployWorker, RollbackWorker, Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
 import type { CommandContext } from '../commands/handler.ts';
 import { Cancelled } from '../commands/outcome.ts';
@@ -117,6 +117,12 @@ export class Bench {
   rollback(more: Partial<RollbackWorker> = {}, context: Partial<CommandContext> = {}) {
     const given = rollback(more);
     return this.deployer().rollback(given, this.context({ commandId: given.commandId, ...context }));
+  }
+
+  adopt(more: Partial<AdoptWorker> = {}) {
+    const fields = { commandId: commandOf(8), siteId: 'site-1', name: 'tracker' };
+    const given: AdoptWorker = { type: 'adopt_worker', ...fields, ...more };
+    return this.deployer().adopt(given, this.context({ commandId: given.commandId }));
   }
 
   cancel(reason = 'cancelled by an operator'): void {

@@ -30,6 +30,10 @@ export class CallBudget {
     this.#share = share;
   }
 
+  get share(): BudgetShare {
+    return this.#share;
+  }
+
   /** Resolves when a call may be made, and counts it; rejects when the signal aborts. */
   async take(signal: AbortSignal): Promise<void> {
     for (;;) {

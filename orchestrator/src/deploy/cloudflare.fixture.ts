@@ -16,6 +16,8 @@ export interface Script {
     annotations?: Record<string, string>;
   }[];
   routes: string[];
+  /** Not on workers.dev. */
+  isHidden?: boolean;
 }
 
 const metadata = z.strictObject({
@@ -90,6 +92,7 @@ export function fakeCloudflare() {
   async function handle(call: string, name: string, id: string, request: Request): Promise<Response> {
     if (call === 'PUT script') return put(name, request);
     if (call === 'GET subdomain' && name === '') return envelope({ subdomain: 'agency' });
+    if (call === 'GET domains') return envelope(domains);
     if (call === 'PUT domains') {
       domains.push(z.looseObject({ hostname: z.string(), service: z.string() }).parse(await request.json()));
       return envelope({});
@@ -118,6 +121,8 @@ export function fakeCloudflare() {
         script.deployments.unshift({ id: nextId('deployment'), versions, annotations });
         return envelope(script.deployments[0]);
       }
+      case 'GET subdomain':
+        return envelope({ enabled: script.isHidden !== true, previews_enabled: false });
       case 'POST subdomain':
         return envelope({ enabled: true, previews_enabled: false });
       case 'PUT routes':

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  type AdoptWorker,
   API_CALLS_PER_WINDOW,
   API_WINDOW_S,
   type DeployResult,
@@ -13,6 +14,7 @@ import type { CommandContext } from '../commands/handler.ts';
 import type { CloudflareConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { Events } from '../sync/index.ts';
+import { adopt } from './adopt.ts';
 import type { Api, Fetch } from './api.ts';
 import { type BudgetShare, CallBudget } from './budget.ts';
 import { checkDrift } from './drift.ts';
@@ -48,6 +50,8 @@ export interface Deployer {
   deploy(body: DeployWorker, context: CommandContext): Promise<DeployResult>;
   /** Gives an earlier version all traffic. Throws `Failure`. */
   rollback(body: RollbackWorker, context: CommandContext): Promise<DeployResult>;
+  /** Takes a Worker under management that is there already, and changes nothing of it. Throws `Failure`. */
+  adopt(body: AdoptWorker, context: CommandContext): Promise<DeployResult>;
   workers(siteId?: string): WorkerStatus[];
   /** The edge has said how much of Cloudflare's API this orchestrator may use. */
   share(budget: BudgetShare): void;
@@ -57,8 +61,11 @@ export interface Deployer {
   release(siteId: string): void;
 }
 
-/** Of a window's calls at most a fifth looks for drift: deployments come first. */
-const driftCalls = ({ calls }: BudgetShare): number => Math.floor(calls / 5);
+/** Of any window's calls at most a fifth looks for drift: deployments come first. */
+const fifthOf = ({ calls, windowMs }: BudgetShare): BudgetShare => ({
+  calls: Math.floor(calls / 5),
+  windowMs,
+});
 
 const UNCONFIGURED =
   'this orchestrator has no Cloudflare token: set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID on the VPS';
@@ -71,17 +78,21 @@ export function createDeployer(options: DeployerOptions): Deployer {
   const budget = new CallBudget(whole, now, wait);
   const fetcher = given.fetcher ?? fetch;
   const calling = { wait, random: given.random ?? Math.random, budget };
-  let drifts = driftCalls(whole);
+  const driftBudget = new CallBudget(fifthOf(whole), now, wait);
   let connected: Promise<Api> | undefined;
   // The SDK takes half a second to load: the first deployment waits for it, not the start.
   const api = (config: CloudflareConfig): Promise<Api> => {
     connected ??= import('./api.ts').then(({ createApi }) => createApi(config, calling, fetcher));
     return connected;
   };
-  const carryOut = async (plan: Plan, context: CommandContext): Promise<DeployResult> => {
+  const parts = async () => {
     if (cloudflare === undefined) throw new Failure('not_configured', UNCONFIGURED);
+    return { records, api: await api(cloudflare), fetcher, now, wait };
+  };
+  const carryOut = async (plan: Plan, context: CommandContext): Promise<DeployResult> => {
+    const engine = await parts();
     if (records.find(plan.commandId) === undefined) checkOwnHere(plan, records);
-    return run(plan, context, { records, api: await api(cloudflare), fetcher, now, wait });
+    return run(plan, context, engine);
   };
   return {
     deploy: async (body, context) => {
@@ -90,14 +101,15 @@ export function createDeployer(options: DeployerOptions): Deployer {
       return carryOut(deployPlan(whole), context);
     },
     rollback: (body, context) => carryOut(rollbackPlan(body), context),
+    adopt: async (body, context) => adopt(body, context, await parts()),
     workers: (siteId) => records.workers(siteId),
     share: (share) => {
       budget.share = share;
-      drifts = driftCalls(share);
+      driftBudget.share = fifthOf(share);
     },
     checkDrift: async (signal) => {
       if (cloudflare === undefined) return false;
-      const parts = { records, log, callsMax: () => drifts, api: () => api(cloudflare) };
+      const parts = { records, log, budget: driftBudget, api: () => api(cloudflare) };
       return checkDrift(parts, signal);
     },
     release: (siteId) => records.release(siteId),

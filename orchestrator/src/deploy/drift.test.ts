@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
+import type { CommandContext } from '../commands/handler.ts';
 import { Bench, commandOf, FIRST } from './bench.fixture.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
@@ -47,22 +48,39 @@ it('one that is as it was deployed again, or deployed anew, is in line', async (
   expect(shown()).toBeUndefined();
 });
 
+it.each(['deploy', 'rollback'] as const)(
+  'the next %s says in its history that it replaces that',
+  async (what) => {
+    changeOutside();
+    const replaced: (string | undefined)[] = [];
+    const progress: CommandContext['progress'] = (milestone, detail) => {
+      if (milestone === 'replaces') replaced.push(detail);
+    };
+    await bench[what]({}, { progress });
+    expect(replaced).toEqual([`it was deployed outside: 100 % to version theirs, not 100 % to ${deployed}`]);
+    await bench.deploy({ commandId: commandOf(7) }, { progress });
+    expect(replaced).toHaveLength(1);
+  },
+);
+
 it('one that is gone is told of, too', async () => {
   bench.cloudflare.scripts.clear();
   await bench.deployer().checkDrift(never);
   expect(shown()).toBe('the Worker is gone');
 });
 
-it('takes a fifth of the calls at most, and those first that were not looked at for longest', async () => {
+it('takes a fifth of any window’s calls at most, and those first that were not looked at for longest', async () => {
   for (const n of [2, 3, 4]) await bench.deploy({ name: `w${n}`, commandId: commandOf(n) });
   const deployer = bench.deployer();
   deployer.share({ calls: 10, windowMs: 300_000 });
   bench.cloudflare.calls.length = 0;
   bench.now += 1_000;
+  const begun = bench.now;
   await deployer.checkDrift(never);
-  expect(bench.cloudflare.calls).toHaveLength(2);
+  expect([bench.cloudflare.calls.length, bench.now]).toEqual([2, begun]);
   bench.now += 1_000;
   await deployer.checkDrift(never);
+  expect([bench.cloudflare.calls.length, bench.now]).toEqual([4, begun + 300_000]);
   const looked = bench.sql.run('SELECT COUNT(*) AS n FROM workers WHERE checked_at IS NOT NULL');
   expect(looked).toEqual([{ n: 4 }]);
 });

@@ -1,14 +1,16 @@
 import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost } from '../store/index.ts';
 import type { Api, Served } from './api.ts';
+import type { CallBudget } from './budget.ts';
 import type { Checked, Records } from './record.ts';
+import type { Scope } from './scope.ts';
 
 export interface DriftParts {
   readonly records: Records;
   readonly api: () => Promise<Api>;
   readonly log: Logger;
-  /** Calls to Cloudflare that a round may make. */
-  readonly callsMax: () => number;
+  /** Of the looks alone; a round makes a window's calls at most. */
+  readonly budget: Pick<CallBudget, 'share' | 'take'>;
 }
 
 /**
@@ -16,15 +18,16 @@ export interface DriftParts {
  * for longest. What somebody has changed outside is told and shown, never overwritten. @returns whether anything was told
  */
 export async function checkDrift(
-  { records, api, log, callsMax }: DriftParts,
+  { records, api, log, budget }: DriftParts,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const due = records.toCheck(callsMax());
+  const due = records.toCheck(budget.share.calls);
   if (due.length === 0) return false;
   const cloudflare = await api();
   let told = false;
   for (const worker of due) {
     try {
+      await budget.take(signal);
       const served = await cloudflare.deployments(worker.name, signal);
       told = records.checked(worker, differenceOf(worker, served)) || told;
     } catch (error) {
@@ -36,8 +39,18 @@ export async function checkDrift(
   return told;
 }
 
+/** Says in the command's history what somebody has changed outside, and it replaces. */
+export function tellReplaced({ plan, records, context }: Scope, served: readonly Served[] | undefined): void {
+  const versionId = records.worker(plan.name)?.versionId;
+  const difference = versionId === undefined ? undefined : differenceOf({ versionId }, served);
+  if (difference !== undefined) context.progress('replaces', difference);
+}
+
 /** In words; undefined when all is as it was deployed. */
-function differenceOf({ versionId }: Checked, served: readonly Served[] | undefined): string | undefined {
+function differenceOf(
+  { versionId }: Pick<Checked, 'versionId'>,
+  served: readonly Served[] | undefined,
+): string | undefined {
   const [current] = served ?? [];
   if (current === undefined) return 'the Worker is gone';
   const [only, another] = current.traffic;

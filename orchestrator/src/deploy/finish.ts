@@ -9,11 +9,12 @@ export async function finish(deployment: Deployment, scope: Scope): Promise<Depl
   const { facts } = deployment;
   const versionId = versionOf(deployment);
   const { signal } = context;
-  const proofAt = (url: string) => prove({ name: plan.name, versionId, url }, signal, scope);
+  const proofAt = async (at: string) =>
+    at === '' ? 'accepted' : prove({ name: plan.name, versionId, url: at }, signal, scope);
   let url = facts.url ?? '';
   let proof = await proofAt(url);
   // The address may be another one than was remembered.
-  const published = proof === 'accepted' ? await api.publish(plan.name, signal) : url;
+  const published = proof === 'accepted' && url !== '' ? await api.publish(plan.name, signal) : url;
   if (published !== url) {
     url = published;
     proof = await proofAt(url);

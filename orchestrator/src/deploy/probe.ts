@@ -1,9 +1,7 @@
-import { Failure } from '@clawdbot/protocol';
+import { Failure, VERSION_HEADER } from '@clawdbot/protocol';
 import type { Fetch } from './api.ts';
 import type { Patience } from './patience.ts';
 
-/** The header in which a Worker says which version of it answered; our templates do. */
-const VERSION_HEADER = 'worker-version';
 /**
  * Asks for a version by its id while a deployment has it, also at 0 %:
  * https://developers.cloudflare.com/workers/configuration/versions-and-deployments/gradual-deployments/

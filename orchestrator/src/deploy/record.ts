@@ -1,4 +1,5 @@
 import {
+  type DeployResult,
   int,
   jsonObject,
   type Sql,
@@ -25,6 +26,8 @@ export interface KnownWorker {
   readonly siteId: string | undefined;
   readonly url: string | undefined;
   readonly isDeployed: boolean;
+  /** That was deployed from here last. */
+  readonly versionId: string | undefined;
   /** The routes it was given last, as JSON; undefined when none ever. */
   readonly routes: string | undefined;
   readonly domains: string | undefined;
@@ -62,6 +65,7 @@ export class Records {
       siteId: optional(row, 'site_id'),
       url: optional(row, 'url'),
       isDeployed: row['version_id'] !== null,
+      versionId: optional(row, 'version_id'),
       routes: optional(row, 'routes'),
       domains: optional(row, 'domains'),
     };
@@ -71,15 +75,7 @@ export class Records {
   intend({ commandId, name, siteId }: Command, said: Said): Deployment {
     return this.#sql.transaction(() => {
       const at = this.#now();
-      this.#sql.run(
-        `INSERT INTO deployments (command_id, name, site_id, state, started_at, facts)
-         VALUES (?, ?, ?, 'intended', ?, ?)`,
-        commandId,
-        name,
-        siteId,
-        at,
-        JSON.stringify({ receipts: { intended: { at } } } satisfies Facts),
-      );
+      this.#begin({ commandId, name, siteId }, at, { receipts: { intended: { at } } });
       this.#sql.run(
         `INSERT INTO workers (name, site_id, state, at) VALUES (?1, ?2, 'deploying', ?3)
          ON CONFLICT (name) DO UPDATE SET site_id = ?2, state = 'deploying', at = ?3`,
@@ -138,6 +134,27 @@ export class Records {
       );
       said();
       return next;
+    });
+  }
+
+  /** A Worker that was made elsewhere is this site's from now on, as it is. */
+  adopted({ commandId, name, siteId }: Command, result: DeployResult, said: Said): void {
+    const { receipts, versionId, deploymentId, url, proof } = result;
+    this.#sql.transaction(() => {
+      const at = this.#now();
+      const { intended } = receipts;
+      this.#begin({ commandId, name, siteId }, intended.at, { receipts });
+      const done = { commandId, name, siteId, step: 'intended', facts: { receipts } } satisfies Deployment;
+      const next = this.#write(done, 'succeeded', { versionId, deploymentId, result });
+      this.#event(next, 'adopted', result);
+      this.#sql.run(
+        `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
+         ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
+           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL`,
+        ...[name, siteId, url, versionId, deploymentId, proof, at],
+      );
+      said();
     });
   }
 
@@ -208,6 +225,14 @@ export class Records {
         ? this.#sql.run(`SELECT * FROM workers ORDER BY name`)
         : this.#sql.run(`SELECT * FROM workers WHERE site_id = ? ORDER BY name`, siteId);
     return rows.map(statusOf);
+  }
+
+  #begin({ commandId, name, siteId }: Command, at: number, known: Facts): void {
+    this.#sql.run(
+      `INSERT INTO deployments (command_id, name, site_id, state, started_at, facts)
+       VALUES (?, ?, ?, 'intended', ?, ?)`,
+      ...[commandId, name, siteId, at, JSON.stringify(known)],
+    );
   }
 
   #write(deployment: Deployment, step: Step, known: Partial<Facts>): Deployment {

@@ -1,5 +1,6 @@
 import { Failure } from '@clawdbot/protocol';
 import type { Served } from './api.ts';
+import { tellReplaced } from './drift.ts';
 import { checkOwner } from './owner.ts';
 import type { Scope } from './scope.ts';
 import type { Deployment, Traffic } from './state.ts';
@@ -30,6 +31,7 @@ async function earlierVersion(scope: Scope): Promise<{ versionId: string; before
   );
   if (isServing) throw refused(`version ${versionId} of ${name} serves everybody already`);
   await checkDeployable(versionId, current.traffic, scope);
+  tellReplaced(scope, served);
   return { versionId, before: current.traffic };
 }
 

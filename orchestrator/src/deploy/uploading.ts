@@ -1,5 +1,6 @@
 import { Failure } from '@clawdbot/protocol';
 import type { Served } from './api.ts';
+import { tellReplaced } from './drift.ts';
 import { checkOwner } from './owner.ts';
 import { bodyOf } from './plan.ts';
 import type { Scope } from './scope.ts';
@@ -20,7 +21,10 @@ export async function begin(deployment: Deployment, scope: Scope): Promise<Deplo
   if (served !== undefined && mine === undefined) await checkOwner(scope);
   const before = trafficBefore(served ?? [], mine);
   if (rollout.watch !== undefined && before.length > 1) throw inTheMiddle(name);
-  return records.advance(deployment, 'uploading', { before: [...before] }, () => {});
+  const said = () => {
+    if (mine === undefined) tellReplaced(scope, served);
+  };
+  return records.advance(deployment, 'uploading', { before: [...before] }, said);
 }
 
 const trafficBefore = (served: readonly Served[], mine: string | undefined): Served['traffic'] =>

@@ -47,6 +47,7 @@ export function createBench() {
       rttMs: () => 12,
       queues,
       workers: () => [],
+      checks: () => [],
       settings: { configOf: () => undefined, statusOf: () => undefined, statuses: () => [] },
       tunnel: () => ({ state: 'not_configured' }),
       storage: () => storage.value,

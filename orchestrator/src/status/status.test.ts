@@ -11,6 +11,7 @@ import type { LinkState } from '../link/state.ts';
 import { createReporter, type StatusSources } from './status.ts';
 
 const WORKER: WorkerStatus = { name: 'tracker', siteId: 'site-1', state: 'deployed', at: 1 };
+const LOOK = { at: 1, ok: true, status: 200, latencyMs: 20 };
 const OPEN: LinkState = { kind: 'open', since: 1_000, fence: 7, sessionId: 'session-1' };
 const config = {
   ...EMPTY_CONFIG,
@@ -29,6 +30,7 @@ const reporter = (state: LinkState, more: Partial<StatusSources> = {}) =>
     rttMs: () => 12,
     queues: () => ({ inbox: 1, outbox: 2, deadLetters: 0 }),
     workers: (siteId) => (siteId === undefined || siteId === 'site-1' ? [WORKER] : []),
+    checks: (worker) => (worker === WORKER.name ? [LOOK] : []),
     settings: {
       configOf: (siteId) => (siteId === 'site-1' ? config : undefined),
       statusOf: (siteId) =>
@@ -53,7 +55,8 @@ describe('the status', () => {
   it('of one site has what runs there, and where the channel stands', async () => {
     const report = statusReport.parse(await reporter(OPEN).report('site-1'));
     expect(report.orchestrator).toMatchObject({ id: 'vps-1', connectedSince: 1_000, fence: 7, rttMs: 12 });
-    expect(report.site).toMatchObject({ generation: 3, workers: [WORKER], routes: config.routes });
+    expect(report.site).toMatchObject({ generation: 3, routes: config.routes });
+    expect(report.site.workers).toEqual([{ ...WORKER, checks: [LOOK] }]);
   });
 
   it('of a site without a config is that of the empty one', async () => {

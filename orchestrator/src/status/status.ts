@@ -8,6 +8,7 @@ import {
   type Status,
   type StatusReport,
   type TunnelStatus,
+  type WorkerCheck,
   type WorkerStatus,
 } from '@clawdbot/protocol';
 import type { LinkState } from '../link/state.ts';
@@ -28,6 +29,8 @@ export interface StatusSources {
   readonly rttMs: () => number | undefined;
   readonly queues: () => Status['queues'];
   readonly workers: (siteId?: string) => WorkerStatus[];
+  /** The latest looks at a Worker, the newest first. */
+  readonly checks: (worker: string) => WorkerCheck[];
   readonly settings: {
     configOf(siteId: string): SiteConfig | undefined;
     statusOf(siteId: string): SiteStatus | undefined;
@@ -118,13 +121,13 @@ const session = (state: LinkState): Pick<StatusReport['orchestrator'], 'connecte
 
 const EMPTY_DIGEST = digestOf(EMPTY_CONFIG);
 
-function siteReport(siteId: string, { settings, workers }: StatusSources): StatusReport['site'] {
+function siteReport(siteId: string, { settings, workers, checks }: StatusSources): StatusReport['site'] {
   const known = settings.statusOf(siteId);
   const routes = settings.configOf(siteId)?.routes ?? [];
   return {
     generation: known?.generation ?? 0,
     digest: known?.digest ?? EMPTY_DIGEST,
-    workers: workers(siteId),
+    workers: workers(siteId).map((worker) => ({ ...worker, checks: checks(worker.name) })),
     routes: routes.map(({ path, upstream, offline }) => ({ path, upstream, offline })),
     ...optional('lastAttempt', known?.lastAttempt),
     ...optional('lastFailure', known?.lastFailure),

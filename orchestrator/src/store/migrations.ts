@@ -29,7 +29,13 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of DEPLOYMENT_STEPS) sql.run(statement);
   },
+  (sql) => sql.run(WORKER_CHECKS),
 ];
+
+/** The latest looks at each deployed Worker. */
+const WORKER_CHECKS = `CREATE TABLE worker_checks (
+  name TEXT NOT NULL, at INTEGER NOT NULL, ok INTEGER NOT NULL, status INTEGER, latency_ms INTEGER, version TEXT,
+  certificate_days INTEGER, detail TEXT, PRIMARY KEY (name, at)) WITHOUT ROWID`;
 
 const DEPLOYMENT_STEPS = [
   // What is known of a deployment beside its step, as JSON (deploy/state.ts).

@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { connect, type LookupFunction } from 'node:net';
 import type { UpstreamAllow } from '../relay/allow.ts';
 import { createLookup, type Resolve } from '../relay/lookup.ts';
+import { unreached } from '../unreached.ts';
 import type { Check } from './health.ts';
 
 const TIMEOUT_MS = 2_000;
 /** A host name may be long; an event lists many. */
-const TEXT_CHARS_MAX = 200;
+const NAME_CHARS_MAX = 200;
 
 const PORT_OF: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
@@ -18,14 +19,14 @@ const PORT_OF: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 export function createLook(allow: UpstreamAllow, resolve?: Resolve) {
   const lookup = createLookup(allow, resolve);
   return async (origin: string, signal: AbortSignal): Promise<Check> => {
-    const name = origin.slice(0, TEXT_CHARS_MAX);
+    const name = origin.slice(0, NAME_CHARS_MAX);
     if (!allow.allows(origin)) return { name, ok: false, detail: 'not allowed here (UPSTREAM_ALLOW)' };
     const begun = performance.now();
     try {
       await reach(new URL(origin), lookup, signal);
       return { name, ok: true, latencyMs: Math.round(performance.now() - begun) };
     } catch (error) {
-      return { name, ok: false, detail: reasonOf(error).slice(0, TEXT_CHARS_MAX) };
+      return { name, ok: false, detail: unreached(error, TIMEOUT_MS) };
     }
   };
 }
@@ -44,11 +45,4 @@ async function reach(
     // Its error, if one still comes, has nobody to go to.
     socket.on('error', () => {}).destroy();
   }
-}
-
-/** The system's own words; of several addresses that were tried, the first one's. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return reasonOf(error.errors[0]);
-  if (error instanceof Error && error.name === 'AbortError') return 'no answer within 2 s';
-  return error instanceof Error ? error.message : String(error);
 }

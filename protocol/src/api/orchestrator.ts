@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { deployPayload, rollbackPayload, statusPayload, updateConfigPayload } from '../commands.ts';
+import {
+  adoptPayload,
+  deployPayload,
+  rollbackPayload,
+  statusPayload,
+  updateConfigPayload,
+} from '../commands.ts';
 import { siteId } from '../ids.ts';
 import { json } from '../json.ts';
 
@@ -7,6 +13,7 @@ import { json } from '../json.ts';
 export const orchestratorRequest = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('deploy_worker'), payload: deployPayload, siteId }),
   z.strictObject({ action: z.literal('rollback_worker'), payload: rollbackPayload, siteId }),
+  z.strictObject({ action: z.literal('adopt_worker'), payload: adoptPayload, siteId }),
   z.strictObject({ action: z.literal('update_config'), payload: updateConfigPayload, siteId }),
   z.strictObject({ action: z.literal('get_status'), payload: statusPayload, siteId }),
 ]);

@@ -33,10 +33,10 @@ export const commandSummary = command.omit({ history: true, milestones: true, re
 });
 export type CommandSummary = z.infer<typeof commandSummary>;
 
-/** `GET /api/v1/deployments`: a deployment, or a rollback, and the latest that its orchestrator has told of it. */
+/** `GET /api/v1/deployments`: a deployment, a rollback or an adoption, and the latest that its orchestrator has told of it. */
 export const deployment = z.object({
   commandId: z.string(),
-  type: z.enum(['deploy_worker', 'rollback_worker']),
+  type: commandType.exclude(['update_config']),
   name: z.string(),
   siteId,
   orchestratorId,

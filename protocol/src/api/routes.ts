@@ -122,7 +122,8 @@ export type DeploymentFilter = z.infer<typeof deploymentFilter>;
 export const listDeploymentsRoute = createRoute({
   method: 'get',
   path: '/deployments',
-  description: 'By orchestrator, newest first: deployments and rollbacks of Workers, with their receipts.',
+  description:
+    'By orchestrator, newest first: deployments, rollbacks and adoptions of Workers, with their receipts.',
   security,
   request: { query: deploymentFilter },
   responses: { 200: answer(listOf(deployment), 'Deployments'), default: refused },

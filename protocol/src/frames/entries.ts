@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  adoptWorker,
   cancelCommand,
   commandError,
   deployWorker,
@@ -129,6 +130,7 @@ export type ReceiptReport = z.infer<typeof receiptReport>;
 export const ENTRIES_TO_ORCHESTRATOR = {
   deploy_worker: deployWorker,
   rollback_worker: rollbackWorker,
+  adopt_worker: adoptWorker,
   update_config: updateConfig,
   cancel_command: cancelCommand,
   remove_site: removeSite,

@@ -2,6 +2,25 @@ import { z } from 'zod';
 import { callId, callLane, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { LANES_MAX } from '../limits.ts';
 
+/** One look at a deployed Worker from outside, as a customer has it. */
+export const workerCheck = z.object({
+  at: timeMs,
+  ok: z.boolean(),
+  /** Absent, as `latencyMs`, when nobody answered. */
+  status: z.int().optional(),
+  latencyMs: z.int().min(0).optional(),
+  /** That answered, by its own word. */
+  version: z.string().max(64).optional(),
+  /** Whole days until the certificate ends; absent without TLS. */
+  certificateDays: z.int().optional(),
+  /** What is wrong. */
+  detail: z.string().max(250).optional(),
+});
+export type WorkerCheck = z.infer<typeof workerCheck>;
+
+/** The last look, and how many of the kept ones were good. */
+export const workerHealth = workerCheck.extend({ looks: z.int().min(1), good: z.int().min(0) });
+
 /** A Worker as its orchestrator knows it. */
 export const workerStatus = z.object({
   name: z.string(),
@@ -13,6 +32,7 @@ export const workerStatus = z.object({
   drift: z.string().max(500).optional(),
   state: z.enum(['deploying', 'deployed', 'failed']),
   at: timeMs,
+  health: workerHealth.optional(),
 });
 export type WorkerStatus = z.infer<typeof workerStatus>;
 
@@ -99,7 +119,8 @@ export const statusReport = z.object({
   site: z.object({
     generation: z.int(),
     digest: sha256Hex,
-    workers: z.array(workerStatus),
+    /** Each with its latest looks, the newest first. */
+    workers: z.array(workerStatus.extend({ checks: z.array(workerCheck).optional() })),
     routes: z.array(z.object({ path: z.string(), upstream: z.string(), offline: z.string() })),
     lastAttempt: configAttempt.optional(),
     lastFailure: configAttempt.optional(),

@@ -9,6 +9,8 @@ export function doing({ type, subject }: About): string {
       return subject === '' ? 'Deploy a Worker' : `Deploy ${subject}`;
     case 'rollback_worker':
       return subject === '' ? 'Roll a Worker back' : `Roll ${subject} back`;
+    case 'adopt_worker':
+      return subject === '' ? 'Take a Worker over' : `Take ${subject} over`;
     case 'update_config':
       return subject === '' ? 'Change the config' : `Config ${subject}`;
   }

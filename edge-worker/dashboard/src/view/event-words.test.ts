@@ -37,6 +37,7 @@ it.each([
     'hello was changed outside: the Worker is gone',
   ],
   ['worker_deployment', { status: 'aligned', name: 'hello' }, 'hello is again as it was deployed'],
+  ['worker_deployment', { status: 'adopted', name: 'hello' }, 'hello was taken over as it is'],
   ['config_change', { status: 'applied', generation: 7, digest: 'd' }, 'Config generation 7 runs'],
   [
     'config_change',
@@ -44,6 +45,11 @@ it.each([
     'Config generation 8 was refused: routes overlap',
   ],
   ['health_check', { status: 'healthy', checks: [{ name: 'upstream', ok: true }] }, 'Healthy again'],
+  [
+    'health_check',
+    { status: 'healthy', worker: 'hello', checks: [{ name: 'Worker hello', ok: true }] },
+    'hello is healthy again',
+  ],
   [
     'health_check',
     {

@@ -39,12 +39,15 @@ const deployment = z.discriminatedUnion('status', [
   deployed,
   z.object({ status: z.enum(['failed', 'cancelled']), name: z.string(), error }),
   z.object({ status: z.enum(['drifted', 'aligned']), name: z.string(), error }),
+  z.object({ status: z.literal('adopted'), name: z.string() }),
   z.object({ status: z.literal('shifting'), name: z.string(), percentage: z.number() }),
 ]);
 
 const config = z.object({ status: z.enum(['applied', 'refused']), generation: z.int(), error });
 
 const health = z.object({
+  /** Of a site's Worker; else of what its routes need. */
+  worker: z.string().optional(),
   status: z.enum(['healthy', 'unhealthy']),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
 });
@@ -62,6 +65,8 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
         return { words: `${it.name} was changed outside${because(it.error)}`, trouble: true };
       case 'aligned':
         return { words: `${it.name} is again as it was deployed`, trouble: false };
+      case 'adopted':
+        return { words: `${it.name} was taken over as it is`, trouble: false };
       case 'shifting':
         return { words: `${it.name}: the new version has ${it.percentage} % of the traffic`, trouble: false };
       case 'deployed':
@@ -75,8 +80,9 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
       : { words: `Config generation ${it.generation} was refused${because(it.error)}`, trouble: true };
   },
   health_check: (data) => {
-    const { status, checks } = health.parse(data);
-    if (status === 'healthy') return { words: 'Healthy again', trouble: false };
+    const { status, checks, worker } = health.parse(data);
+    if (status === 'healthy')
+      return { words: worker === undefined ? 'Healthy again' : `${worker} is healthy again`, trouble: false };
     const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}${because(detail)}`);
     return { words: `Unhealthy: ${failed.join('; ')}`, trouble: true };
   },

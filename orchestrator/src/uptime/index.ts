@@ -1,0 +1,2 @@
+export * from './uptime.ts';
+export * from './visit.ts';
