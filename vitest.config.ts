@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * - `node`: unit tests beside the source of everything that runs in Node.
- * - `workerd`: the edge's tests, inside workerd (edge-worker/vitest.config.ts).
+ * - `workerd`, `workerd-alone`: the edge's tests, inside workerd (edge-worker/vitest.project.ts).
  * - `templates`: the Workers that we ship, inside workerd too.
  * - `e2e`: the whole system as real processes. It runs after the others, two files at a time.
  * - `timing`: those of them that measure how soon something is noticed, one file at a time.
@@ -27,6 +27,7 @@ export default defineConfig({
         },
       },
       './edge-worker/vitest.config.ts',
+      './edge-worker/vitest.alone.config.ts',
       './orchestrator/templates/vitest.config.ts',
       {
         test: {

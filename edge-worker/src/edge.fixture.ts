@@ -8,8 +8,9 @@ export const RELAY = `https://${env.RELAY_HOST}`;
 /** A request to the Worker as it ships. */
 export const edge = (url: string, init?: RequestInit): Promise<Response> => exports.default.fetch(url, init);
 
-let count = 0;
-/** A name that no other test of the file has: D1 and the Worker's caches are the file's own, not the test's. */
+/** Not from 1: files that run in one workerd share its D1 and its objects, and each begins this module anew. */
+let count = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+/** A name that no other test has. */
 export const fresh = (prefix: string): string => siteId.parse(`${prefix}-${++count}`);
 
 const nowS = () => Math.floor(Date.now() / 1_000);

@@ -9,7 +9,7 @@ const SITE = 'shop';
 let count = 0;
 let vps: string;
 beforeEach(async () => {
-  vps = `history-${++count}`;
+  vps = `generations-${++count}`;
   value(await channelOf(vps).putSite(SITE, { paused: false, orgId: 'org-1' }));
 });
 const edit = async (base: number, note?: string) => {

@@ -111,12 +111,12 @@ export class Inbox {
     );
   }
 
-  /** The oldest entries that wait to be handled and are due by `now`. */
+  /** The oldest entries that wait to be handled and are due by `now`; one that failed later than that, too: the clock was put back. */
   pending(limit: number, now: number): InboxItem[] {
     return this.#sql
       .run(
         `SELECT log_id, seq, at, body, attempts FROM log_inbox
-         WHERE log = ? AND state = 'pending' AND next_at <= ? ORDER BY epoch, seq LIMIT ?`,
+         WHERE log = ?1 AND state = 'pending' AND (next_at <= ?2 OR failed_at > ?2) ORDER BY epoch, seq LIMIT ?3`,
         this.#log,
         now,
         limit,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HANDLING_RETRY_MS } from '../../limits.ts';
 import { Inbox } from '../inbox.ts';
 import type { InboxItem } from '../letter.ts';
 import type { Sql } from '../sql.ts';
@@ -100,6 +101,18 @@ export function describeInbox(use: UseSql): void {
           }),
         ).toThrow('the effect');
         expect(bodiesOf(inbox)).toEqual(['entry 1']);
+      }));
+  });
+
+  describe('an entry that could not be handled', () => {
+    it('waits for its time, and no longer when the clock is put back', () =>
+      use((sql) => {
+        const inbox = following(sql);
+        inbox.receive([entryOf(1)]);
+        inbox.failed(firstOf(inbox), 'not yet', 10_000_000);
+        expect(inbox.pending(1, 10_000_001)).toEqual([]);
+        expect(inbox.pending(1, 10_000_000 + HANDLING_RETRY_MS)).toHaveLength(1);
+        expect(inbox.pending(1, 5_000_000)).toHaveLength(1);
       }));
   });
 
