@@ -9,6 +9,7 @@ import {
   workerStatus,
 } from '@clawdbot/protocol';
 import type { Events } from '../sync/index.ts';
+import type { Plan } from './plan.ts';
 import { type Deployment, type Facts, facts, type Step, stepOf } from './state.ts';
 
 export type Command = Pick<Deployment, 'commandId' | 'siteId' | 'name'>;
@@ -72,16 +73,15 @@ export class Records {
   }
 
   /** Before the first call that changes anything. */
-  intend({ commandId, name, siteId }: Command, said: Said): Deployment {
+  intend({ commandId, name, siteId, source }: Pick<Plan, 'source'> & Command, said: Said): Deployment {
     return this.#sql.transaction(() => {
       const at = this.#now();
       this.#begin({ commandId, name, siteId }, at, { receipts: { intended: { at } } });
+      // To go back to an earlier version makes no Worker: there may be none.
+      if (source.kind === 'upload') this.#appear(name, at);
       this.#sql.run(
-        `INSERT INTO workers (name, site_id, state, at) VALUES (?1, ?2, 'deploying', ?3)
-         ON CONFLICT (name) DO UPDATE SET site_id = ?2, state = 'deploying', at = ?3`,
-        name,
-        siteId,
-        at,
+        `UPDATE workers SET site_id = ?2, state = 'deploying', at = ?3 WHERE name = ?1`,
+        ...[name, siteId, at],
       );
       said();
       return { commandId, name, siteId, step: 'intended', facts: { receipts: { intended: { at } } } };
@@ -118,6 +118,7 @@ export class Records {
     return this.#sql.transaction(() => {
       const next = this.#write(deployment, 'succeeded', known);
       this.#event(next, 'deployed', { percentage: 100, ...result });
+      this.#appear(next.name, this.#now());
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
            state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
@@ -225,6 +226,13 @@ export class Records {
         ? this.#sql.run(`SELECT * FROM workers ORDER BY name`)
         : this.#sql.run(`SELECT * FROM workers WHERE site_id = ? ORDER BY name`, siteId);
     return rows.map(statusOf);
+  }
+
+  #appear(name: string, at: number): void {
+    this.#sql.run(
+      `INSERT INTO workers (name, state, at) VALUES (?, 'deploying', ?) ON CONFLICT (name) DO NOTHING`,
+      ...[name, at],
+    );
   }
 
   #begin({ commandId, name, siteId }: Command, at: number, known: Facts): void {

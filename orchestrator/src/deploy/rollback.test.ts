@@ -46,6 +46,12 @@ it.each([
     message: expect.stringMatching(message),
   });
   expect(bench.serving()).toBe(`${newer} 100`);
+  expect(
+    bench
+      .deployer()
+      .workers()
+      .map(({ state }) => state),
+  ).toEqual(['deployed']);
 });
 
 it('is refused across a migration of Durable Objects, which Cloudflare does not take back', async () => {
