@@ -16,7 +16,7 @@ const SHARED_CHARS_MAX = 32 * 1024;
 /** … and as many go in one: an RPC carries 32 MiB at most. */
 const RIDERS_MAX = 256;
 /**
- * Hops that one request pays for, and as many again for what is open then: a request has 1,000 on the Free plan.
+ * Hops that one request pays for, and as many again for what is open then: a request has 10,000 on the Paid plan.
  * https://developers.cloudflare.com/workers/platform/limits/#subrequests
  */
 const HOPS_MAX = 400;
