@@ -47,12 +47,13 @@ export function objectFailure(thrown: unknown): Failure {
       cause: thrown,
     });
   }
-  return new Failure(
+  return objectLost(thrown);
+}
+
+/** The object is gone, or says nothing of a call that it has begun with. */
+export const objectLost = (cause?: unknown): Failure =>
+  new Failure(
     'orchestrator_lost',
     'the edge lost its channel object in mid-call; look before you repeat it',
-    {
-      execution: 'may_have_executed',
-      cause: thrown,
-    },
+    { execution: 'may_have_executed', cause },
   );
-}

@@ -48,7 +48,7 @@ export interface IntakeParts {
 
 /** What outsiders may keep in this object's memory of 128 MB at once: each body is there three times, as it came, as a parcel, sealed. */
 const IN_HAND_BYTES_MAX = 2 * QUEUE_BODY_BYTES_MAX;
-/** The Worker gives a call up by its deadline: the receipt must be on its way before that. */
+/** Nobody waits longer than a call's deadline: the receipt must be on its way before that. */
 const MARGIN_MS = 2_000;
 const RECEIPT_HEADER = 'x-receipt-id';
 

@@ -205,8 +205,8 @@ export interface Removal {
 export type ChannelState = Omit<Orchestrator, 'orgId' | 'lanes'>;
 
 /**
- * What the Worker may ask a Channel object. The deadline of a call is the Worker's to keep: when it passes, or
- * the customer leaves, the Worker says `cancelCall`. A socket comes by `fetch` (an upgrade cannot cross RPC).
+ * What the Worker may ask a Channel object. The object keeps a call's deadline; when the customer leaves, the Worker says
+ * `cancelCall`. A socket comes by `fetch` (an upgrade cannot cross RPC).
  */
 export interface ChannelRpc {
   relay(call: RelayCall): Promise<Answer<RelayReply>>;

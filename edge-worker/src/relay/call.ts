@@ -1,4 +1,4 @@
-import { Failure } from '@clawdbot/protocol';
+import { type Execution, Failure } from '@clawdbot/protocol';
 import { objectFailure, unwrap } from '../ask.ts';
 import type { Answer, ChannelRpc } from '../channel/rpc.ts';
 
@@ -14,8 +14,8 @@ export interface OpenCall<T> {
 }
 
 /**
- * Opens a call and keeps its deadline here, in the Worker: a timer in the object would keep it awake. Past the
- * deadline, or when who asked has gone, the object is told that nobody waits.
+ * Opens a call of the API and keeps its deadline to the millisecond, which the object keeps within some seconds. Past
+ * it, or when who asked has gone, the object is told that nobody waits.
  */
 export async function keepDeadline<T>(call: OpenCall<T>): Promise<T> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
@@ -24,7 +24,7 @@ export async function keepDeadline<T>(call: OpenCall<T>): Promise<T> {
     reject(failure);
   };
   let answered = false;
-  const left = () => answered || giveUp(gone());
+  const left = () => answered || giveUp(gone('may_have_executed'));
   const timer = setTimeout(() => giveUp(late(call.deadlineMs)), call.deadlineMs);
   // Not taken back afterwards: the signal ends with its request, and each call into the runtime costs.
   call.signal.addEventListener('abort', left, { once: true });
@@ -48,4 +48,5 @@ const late = (ms: number) =>
   );
 
 /** Nobody reads this one. */
-const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'may_have_executed' });
+export const gone = (execution: Execution): Failure =>
+  new Failure('deadline_exceeded', 'who asked has gone', { execution });

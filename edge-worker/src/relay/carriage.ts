@@ -2,6 +2,7 @@ import { CONTROL_LANE, type StatusReport } from '@clawdbot/protocol';
 import { objectFailure } from '../ask.ts';
 import type { Answer, ChannelRpc, RelayCall, RelayReply, StatusCall } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
+import { gone } from './call.ts';
 import type { Lanes } from './lanes.ts';
 import { type FreePassage, passageOf, type RouteTable, type RouteTables } from './routes.ts';
 import type { TrunkServices, Trunks } from './trunks.ts';
@@ -36,8 +37,7 @@ export class Carriage {
   readonly #site: SiteEntry;
   readonly #services: CarriageServices;
   /** The lane that has the call. */
-  #current: ChannelRpc | undefined;
-  #lane: number = CONTROL_LANE;
+  #current: { readonly lane: number; readonly channel: ChannelRpc } | undefined;
   #isCancelled = false;
 
   constructor(site: SiteEntry, services: CarriageServices) {
@@ -53,7 +53,6 @@ export class Carriage {
       ask: (channel, { lane, deadlineMs = call.deadlineMs }) => {
         const leftMs = Math.max(1, deadlineMs - (now() - startedAt));
         const tried = { ...call, deadlineMs: leftMs };
-        this.#lane = lane;
         return trunks.relay(this.#nameOf(lane), channel, tried, this.#services);
       },
     };
@@ -75,8 +74,9 @@ export class Carriage {
   /** Nobody waits for it any more. */
   async cancelCall(requestId: string): Promise<void> {
     this.#isCancelled = true;
-    if (this.#services.trunks.withdraw(this.#nameOf(this.#lane), requestId)) return;
-    await this.#current?.cancelCall(requestId);
+    if (this.#current === undefined) return;
+    const { lane, channel } = this.#current;
+    if (!this.#services.trunks.withdraw(this.#nameOf(lane), requestId)) await channel.cancelCall(requestId);
   }
 
   #nameOf(lane: number): string {
@@ -85,14 +85,13 @@ export class Carriage {
 
   async #carry<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
     const { orchestratorId } = this.#site;
-    const { lanes, channel } = this.#services;
+    const { lanes } = this.#services;
     let failed: Answer<T> | undefined;
     let isLost = false;
     for await (const aTry of tries) {
       const { lane } = aTry;
       if (failed !== undefined && this.#isCancelled) break;
-      this.#current = channel(orchestratorId, lane);
-      const answer = await this.#ask(cargo, this.#current, aTry);
+      const answer = await this.#ask(cargo, this.#over(lane), aTry);
       const end = endOf(answer);
       if (end === 'answered') lanes.answered(orchestratorId, lane);
       else lanes.away(orchestratorId, lane);
@@ -110,22 +109,25 @@ export class Carriage {
    * that has one, else to lane 0, which knows what its route does while the orchestrator is away.
    */
   async #carryOnce<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
-    const { orchestratorId } = this.#site;
-    const { lanes, channel } = this.#services;
     for await (const aTry of tries) {
-      const { lane } = aTry;
-      this.#current = channel(orchestratorId, lane);
-      const takes = await this.#current.isReachable().catch(() => false);
-      if (this.#isCancelled) return NOT_ASKED;
-      if (takes) return this.#ask(cargo, this.#current, aTry);
-      lanes.away(orchestratorId, lane);
+      const channel = this.#over(aTry.lane);
+      const takes = await channel.isReachable().catch(() => false);
+      if (this.#isCancelled) return { ok: false, error: gone('not_started').toWire() };
+      if (takes) return this.#ask(cargo, channel, aTry);
+      this.#services.lanes.away(this.#site.orchestratorId, aTry.lane);
     }
     return this.#overControl(cargo);
   }
 
   #overControl<T>(cargo: Cargo<T>): Promise<Answer<T>> {
-    this.#current = this.#services.channel(this.#site.orchestratorId, CONTROL_LANE);
-    return this.#ask(cargo, this.#current, { lane: CONTROL_LANE });
+    return this.#ask(cargo, this.#over(CONTROL_LANE), { lane: CONTROL_LANE });
+  }
+
+  /** From here on this lane has the call. */
+  #over(lane: number): ChannelRpc {
+    const channel = this.#services.channel(this.#site.orchestratorId, lane);
+    this.#current = { lane, channel };
+    return channel;
   }
 
   async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, aTry: Try): Promise<Answer<T>> {
@@ -162,17 +164,6 @@ export class Carriage {
     return this.#services.routeTables.get(this.#site, this.#services).catch(() => undefined);
   }
 }
-
-/** Nobody reads this one. */
-const NOT_ASKED = {
-  ok: false,
-  error: {
-    code: 'deadline_exceeded',
-    message: 'who asked has gone',
-    retryable: true,
-    execution: 'not_started',
-  },
-} as const;
 
 /** `away`: no lane has begun with it. `lost`: one has, and nothing of an answer has come. */
 function endOf(answer: Answer<unknown>): 'answered' | 'away' | 'lost' {

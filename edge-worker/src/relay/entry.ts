@@ -5,6 +5,7 @@ import type { SiteEntry } from '../data/directory.ts';
 import { type Address, hostnameOf } from '../hosts.ts';
 import { failureOf } from '../problem.ts';
 import type { Services } from '../services.ts';
+import { gone } from './call.ts';
 import { Carriage } from './carriage.ts';
 import { refuseFlood } from './rate.ts';
 import { failureResponse, replyResponse } from './reply.ts';
@@ -34,9 +35,6 @@ export function relayByHostname(arrival: Arrival, services: Services): Promise<R
   });
 }
 
-/** Nobody reads this one. */
-const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'not_started' });
-
 const noSite = () => new Failure('not_found', 'no such site');
 
 /** `/s/demo/a?b` → demo and `/a?b`. The rest stays byte by byte what the customer sent. */
@@ -58,7 +56,7 @@ async function passOn(
   await refuseFlood(services.relayRate, site.siteId, request.headers);
   const { randomHex } = services;
   const call = await callOf(request, { requestId, address, url, randomHex });
-  if (request.signal.aborted) throw gone();
+  if (request.signal.aborted) throw gone('not_started');
   const carriage = new Carriage(site, services);
   cancelWithCustomer(request, requestId, services, carriage);
   const reply = unwrap(await carriage.relay({ ...call, target: 'upstream', siteId: site.siteId }));

@@ -1,6 +1,7 @@
-import { bytesOfHead, Failure, headOfBody } from '@clawdbot/protocol';
-import { objectFailure } from '../ask.ts';
+import { bytesOfHead, headOfBody } from '@clawdbot/protocol';
+import { objectFailure, objectLost } from '../ask.ts';
 import type { Answer, ChannelRpc, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
+import { gone } from './call.ts';
 
 /** A call that went by itself and is not answered after this waits for its upstream: the next one goes alone, too. */
 const ALONE_MS = 1_000;
@@ -98,7 +99,7 @@ class Trunk {
     const at = this.#waiting.findIndex((rider) => rider.requestId === requestId);
     const [waiting] = at < 0 ? [] : this.#waiting.splice(at, 1);
     const rider = waiting ?? this.#carrier?.abandon(requestId);
-    rider?.settle({ requestId, error: gone().toWire() });
+    rider?.settle({ requestId, error: gone('may_have_executed').toWire() });
     return waiting !== undefined;
   }
 
@@ -288,10 +289,5 @@ function answerOf(answer: Exclude<TrunkAnswer, { apart: true }>): Answer<RelayRe
 
 /** The object has begun with it, and gives no answer: also when it says that it is overloaded, by then. */
 function lost(): Answer<never> {
-  const message = 'the edge lost its channel object in mid-call; look before you repeat it';
-  const failure = new Failure('orchestrator_lost', message, { execution: 'may_have_executed' });
-  return { ok: false, error: failure.toWire() };
+  return { ok: false, error: objectLost().toWire() };
 }
-
-/** Nobody reads this one. */
-const gone = () => new Failure('deadline_exceeded', 'who asked has gone', { execution: 'may_have_executed' });

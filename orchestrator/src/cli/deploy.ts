@@ -8,6 +8,7 @@ import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
 import { CliError, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
+import { pairOf } from './options.ts';
 
 /** What is deployed, and how. */
 export interface WorkerOptions {
@@ -97,15 +98,8 @@ function announce(
     io.err(`not deployed from wrangler’s config: ${project.ignored.join(', ')}`);
 }
 
-function varsOf(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1) throw new CliError(`--var ${pair}: expected NAME=value`);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
-}
+const varsOf = (pairs: readonly string[]): Record<string, string> =>
+  Object.fromEntries(pairs.map((pair) => pairOf(pair, `--var ${pair}: expected NAME=value`)));
 
 /** Bundles it, once for however many sites. Throws `CliError`. */
 export async function workerOf(path: string | undefined, options: WorkerOptions): Promise<Worker> {

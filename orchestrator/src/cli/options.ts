@@ -1,7 +1,15 @@
 import { InvalidArgumentError } from 'commander';
+import { CliError } from './io.ts';
 
 /** Of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+
+/** `name=value`. Throws `CliError` with this complaint for anything else. */
+export function pairOf(text: string, complaint: string): [name: string, value: string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new CliError(complaint);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
 
 export function whole(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);

@@ -1,6 +1,7 @@
 import type { DeletedSite, PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
 import { CliError, list, table } from './io.ts';
+import { pairOf } from './options.ts';
 
 export interface SitesOptions {
   readonly label: readonly string[];
@@ -73,7 +74,7 @@ export async function createSite(
     id,
     ...(name === undefined ? {} : { name }),
     ...(orchestrator === undefined ? {} : { orchestratorId: orchestrator }),
-    labels: Object.fromEntries(label.map(pairOf)),
+    labels: Object.fromEntries(label.map(labelOf)),
     hostnames: [...hostname],
   });
   show(desk, site, () => `${site.id} is made, on ${site.orchestratorId}`);
@@ -114,7 +115,7 @@ export async function labelSite(desk: Desk, id: string, changes: readonly string
   const labels = new Map(Object.entries((await desk.edge.site(id)).labels));
   for (const change of changes) {
     if (change.endsWith('-') && !change.includes('=')) labels.delete(change.slice(0, -1));
-    else labels.set(...pairOf(change));
+    else labels.set(...labelOf(change));
   }
   await patch(desk, id, { labels: Object.fromEntries(labels) });
 }
@@ -185,10 +186,6 @@ const labelsText = (labels: Site['labels']): string =>
     .join(',');
 
 /** `tier=gold` as the edge's filter has it. Throws `CliError`. */
-export const labelFilter = (text: string): string => pairOf(text).join(':');
+export const labelFilter = (text: string): string => labelOf(text).join(':');
 
-function pairOf(text: string): [name: string, value: string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw new CliError(`${text}: expected name=value`);
-  return [text.slice(0, at), text.slice(at + 1)];
-}
+const labelOf = (text: string): [name: string, value: string] => pairOf(text, `${text}: expected name=value`);

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { FOR_WORKERD } from '../../../orchestrator/src/cli/bundle/for-workerd.ts';
 import { readSettings } from '../../sandbox/edge/settings.ts';
 import { Part, type PartSpec } from '../../sandbox/processes/part.ts';
 import { workerdBinary } from '../../sandbox/processes/workerd.ts';
@@ -83,12 +84,7 @@ export async function workerd(dir: string, spec: WorkerSpec): Promise<{ command:
   await build({
     entryPoints: { worker: join(import.meta.dirname, spec.entry) },
     outdir: dir,
-    bundle: true,
-    format: 'esm',
-    target: 'es2024',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*', 'node:*'],
-    logLevel: 'silent',
+    ...FOR_WORKERD,
   });
   const { compatibilityDate } = await readSettings();
   const file = join(dir, 'worker.capnp');

@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { FOR_WORKERD } from '../../../orchestrator/src/cli/bundle/for-workerd.ts';
 import { requiredNodeModules } from '../../../orchestrator/src/cli/bundle/node-modules.ts';
 import { type Mutation, mutating } from '../mutation.ts';
 import { fromWrangler, workerdBinary } from '../processes/workerd.ts';
@@ -24,15 +25,10 @@ export async function bundleEdge(
   await build({
     entryPoints: { worker: source, admin: ADMIN_SOURCE, gate: GATE_SOURCE, assets: ASSETS_SOURCE },
     outdir: dir,
-    bundle: true,
-    format: 'esm',
-    target: 'es2024',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*', 'node:*'],
+    ...FOR_WORKERD,
     plugins: [requiredNodeModules, mutating(mutations)],
     define: { 'process.env.NODE_ENV': '"production"' },
     sourcemap: 'inline',
-    logLevel: 'silent',
   });
 }
 

@@ -2,6 +2,7 @@ import { dirname, resolve, sep } from 'node:path';
 import type { BuildFailure, Loader, Message } from 'esbuild';
 import { CliError } from '../io.ts';
 import { type Sources, sourceOf } from '../modules.ts';
+import { FOR_WORKERD } from './for-workerd.ts';
 import { requiredNodeModules } from './node-modules.ts';
 import { scripts } from './script.ts';
 
@@ -28,15 +29,10 @@ export async function bundle(source: string): Promise<Pick<Sources, 'modules' | 
   const { outputFiles = [] } = await build({
     entryPoints: { index: source },
     outdir,
-    bundle: true,
     write: false,
-    format: 'esm',
-    target: 'es2024',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*', 'node:*'],
+    ...FOR_WORKERD,
     loader: LOADERS,
     plugins: [requiredNodeModules, scripts],
-    logLevel: 'silent',
   }).catch((error: unknown) => {
     throw isBuildFailure(error) ? new CliError(complaints(error.errors), { cause: error }) : error;
   });
