@@ -32,7 +32,7 @@ export async function probe(
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
   try {
     const headers = { [OVERRIDES_HEADER]: `${name}="${versionId}"` };
-    const response = await fetcher(new URL(path, url), { headers, redirect: 'manual', signal: limit });
+    const response = await fetcher(within(url, path), { headers, redirect: 'manual', signal: limit });
     await response.body?.cancel();
     return { status: response.status, says: response.headers.get(VERSION_HEADER) ?? undefined };
   } catch {
@@ -40,6 +40,9 @@ export async function probe(
     return { status: undefined, says: undefined };
   }
 }
+
+/** On the Worker's own host whatever the path is: resolved against it, `//10.0.0.1/` would be another machine's. */
+const within = (url: string, path: string): URL => new URL(new URL(url).origin + path);
 
 /** What a version has to answer, and which share of other answers is borne. */
 export interface HealthCheck {
@@ -106,7 +109,7 @@ function unhealthy(
   { probes, failed, status }: { probes: number; failed: number; status: number | undefined },
 ): Failure {
   const last = status === undefined ? 'did not answer' : `answered ${status}`;
-  const address = new URL(path, url).href;
+  const address = within(url, path).href;
   return new Failure(
     'deploy_failed',
     `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, of which a share of ${maxErrorRate} is borne; ${address} ${last}`,

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Bench, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
+import { Bench, body, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
 let bench: Bench;
@@ -116,6 +116,20 @@ describe('a gradual deployment', () => {
       /a share of 0\.25 is borne/,
     );
   });
+
+  it.each(['//10.0.0.1/admin', '/\\10.0.0.1/admin', '/\t/10.0.0.1/admin'])(
+    'asks the Worker and nobody else, also for the path %j',
+    async (path) => {
+      const hosts = new Set<string>();
+      const fetcher: typeof fetch = (input, init) => {
+        hosts.add(new URL(String(input)).hostname);
+        return bench.cloudflare.fetcher(input, init);
+      };
+      const strategy = gradual({ healthCheck: { path, status: 200, maxErrorRate: 0 } });
+      await bench.deployer({ fetcher }).deploy(body({ strategy }), bench.context());
+      expect([...hosts].sort()).toEqual(['api.cloudflare.com', 'tracker.agency.workers.dev']);
+    },
+  );
 
   it('fails when the version cannot be asked for by name', async () => {
     bench.cloudflare.serveBy(() => new Response('', { headers: { 'Worker-Version': before } }));
