@@ -37,7 +37,7 @@ export async function putInNamespace(deployment: Deployment, scope: Scope): Prom
   const { namespace, script } = targetOf(scope);
   const material = await scope.material();
   const form = (): FormData => uploadForm(bodyOf(plan), material, [ownerTag(plan.siteId)]);
-  const versionId = await api.putInNamespace(namespace, script, form, context.signal);
+  const versionId = await api.putInNamespace(namespace, script, form, context);
   const { commandId } = plan;
   const receipts = {
     ...deployment.facts.receipts,

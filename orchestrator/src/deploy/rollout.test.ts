@@ -212,6 +212,30 @@ describe('cancelling a deployment', () => {
     expect(bench.serving()).toBe(`${before} 100`);
   });
 
+  it.each([
+    ['PUT', '/scripts/new', 'new'],
+    ['POST', '/versions', 'tracker'],
+    ['POST', '/deployments', 'tracker'],
+  ])(
+    'while a %s of …%s is on its way leaves nothing of it, however late it is carried out',
+    async (method, path, name) => {
+      let late: () => unknown = () => undefined;
+      const fetcher: typeof fetch = async (input, init = {}) => {
+        const isIt = init.method === method && String(input).endsWith(path);
+        if (isIt) bench.cancel();
+        if (!isIt || init.signal?.aborted !== true) return bench.cloudflare.fetcher(input, init);
+        late = () => bench.cloudflare.fetcher(input, { ...init, signal: null });
+        throw new DOMException('aborted', 'AbortError');
+      };
+      const deployment = bench.deployer({ fetcher }).deploy(body({ name }), bench.context());
+      await expect(deployment).rejects.toMatchObject({ name: 'Cancelled' });
+      await late();
+      expect(bench.cloudflare.scripts.has('new')).toBe(false);
+      expect(bench.serving()).toBe(`${before} 100`);
+      if (path === '/versions') expect(bench.versionsOf(COMMAND)).toEqual([]);
+    },
+  );
+
   it('during a rollout rolls back, and says so', async () => {
     bench.onWait = () => {
       if (bench.script().deployments[0]?.versions[0]?.percentage === 10) bench.cancel();

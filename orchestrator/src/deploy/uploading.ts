@@ -54,10 +54,10 @@ export async function upload(deployment: Deployment, scope: Scope): Promise<Depl
   const material = await scope.material();
   const form = (): FormData => uploadForm(bodyOf(plan), material);
   if (!isFirst(deployment)) {
-    const versionId = await api.addVersion({ name, tag, form }, signal);
+    const versionId = await api.addVersion({ name, tag, form }, context);
     return records.advance(deployment, next, { versionId, stage: 0 }, said(versionId));
   }
-  const { deploymentId, traffic } = await api.create({ name, tag, form }, signal);
+  const { deploymentId, traffic } = await api.create({ name, tag, form }, context);
   const versionId = traffic[0]?.versionId ?? '';
   const receipts = accepted(deployment, { versionId, deploymentId, at: now() });
   const stage = rollout.stages.length - 1;
