@@ -86,6 +86,8 @@ export async function checkHealth(
   const intervalMs = Math.min(INTERVAL_MS.max, Math.max(INTERVAL_MS.min, bakeMs / LOOKS));
   let [probes, failed, others] = [0, 0, 0];
   let isObserved = false;
+  // Behind a clock that was put back, `until` is further away than the stage is long.
+  let leftMs = Math.min(until - now(), bakeMs);
   for (;;) {
     const { status, says } = await probe(target, check.path, signal, fetcher);
     const isOther = says !== undefined && says !== target.versionId;
@@ -98,8 +100,10 @@ export async function checkHealth(
       if (failed / Math.max(probes, PROBES_MIN) > check.maxErrorRate)
         throw unhealthy(target, check, { probes, failed, status });
     }
-    if (probes >= PROBES_MIN && now() >= until) return { probes, failed, isObserved };
-    await wait(isOther ? Math.max(intervalMs, OTHER_PAUSE_MS) : intervalMs, signal);
+    if (probes >= PROBES_MIN && leftMs <= 0) return { probes, failed, isObserved };
+    const pauseMs = isOther ? Math.max(intervalMs, OTHER_PAUSE_MS) : intervalMs;
+    await wait(pauseMs, signal);
+    leftMs = Math.min(leftMs - pauseMs, until - now());
   }
 }
 

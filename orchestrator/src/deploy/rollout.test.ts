@@ -69,6 +69,19 @@ describe('a gradual deployment', () => {
     expect(bench.now - began).toBeGreaterThanOrEqual(180_000);
   });
 
+  it('bakes no longer than it was told when the clock is put back meanwhile', async () => {
+    let [waited, isBack] = [0, false];
+    bench.onWait = (ms) => {
+      waited += ms;
+      if (isBack || bench.script().deployments[0]?.versions[0]?.percentage !== 10) return;
+      isBack = true;
+      bench.now -= 3_600_000;
+    };
+    bench.now = 86_400_000;
+    await start({ bakeMs: 60_000 });
+    expect(waited).toBeLessThan(200_000);
+  });
+
   it('is observed when the version answers when it is asked for by name, although others serve most', async () => {
     let observedAt: unknown;
     const shares: string[] = [];
