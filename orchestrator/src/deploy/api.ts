@@ -122,8 +122,11 @@ export class Api {
     return result.resources.script_runtime?.migration_tag ?? undefined;
   }
 
-  /** Uploads a first version of a new Worker, which serves at once. */
-  async create({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<Served> {
+  /**
+   * Uploads a first version of a new Worker, which serves at once.
+   * @returns its deployment; `before` is who served, where somebody else has made the Worker at the same moment
+   */
+  async create({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<Served & { before: Traffic }> {
     // Its answer names neither version nor deployment: they are looked up in any case.
     const put = async (): Promise<string> => {
       await this.#client.put(this.#path(name), { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS });
@@ -132,11 +135,16 @@ export class Api {
     await this.#call(put, signal, () => this.#findTagged(name, tag, signal));
     const list = (await this.deployments(name, signal)) ?? [];
     const [only, another] = list;
-    const versionId =
-      another === undefined ? only?.traffic[0]?.versionId : await this.tagged(name, tag, signal);
-    const own = list.find(({ traffic }) => traffic.some((share) => share.versionId === versionId));
+    const mine =
+      another === undefined
+        ? [only?.traffic[0]?.versionId]
+        : (await this.versions(name, signal)).filter((listed) => listed.tag === tag).map(({ id }) => id);
+    const isMine = ({ traffic }: Served) => traffic.some(({ versionId }) => mine.includes(versionId));
+    const own = list.find(isMine);
+    const [versionId] = mine;
     if (versionId === undefined || own === undefined) throw missing(name);
-    return { ...own, traffic: [{ versionId, percentage: 100 }] };
+    const older = list.slice(list.indexOf(own)).find((served) => !isMine(served));
+    return { ...own, traffic: [{ versionId, percentage: 100 }], before: older?.traffic ?? [] };
   }
 
   /** Uploads a version that does not serve yet. @returns its id */
