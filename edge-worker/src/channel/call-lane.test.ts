@@ -6,6 +6,7 @@ import { CallLane } from './call-lane.ts';
 import { channelOf, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
 import type { Incumbency, RelayCall } from './rpc.ts';
 import type { Session } from './session.ts';
+import { Tallies } from './tallies.ts';
 
 let count = 0;
 let vps: string;
@@ -155,6 +156,7 @@ function alone(incumbent: Incumbency) {
       return world.incumbent;
     },
     background: (task) => void tasks.push(task),
+    tallies: new Tallies(() => world.now),
   });
   const add = (fence: number, instanceId: string) => {
     const state: OpenAttachment = {

@@ -30,6 +30,7 @@ import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
+import { Tallies } from './tallies.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
 import { Waiting } from './waiting.ts';
@@ -137,8 +138,9 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       chores.projection.start();
     },
   });
+  const tallies = new Tallies(now);
   const lane = new Lane({
-    ...facts,
+    ...{ ...facts, tallies },
     parcels: {
       part: async (receiptId, part) => {
         moving.moves.handOut(receiptId);
@@ -169,7 +171,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     facts.lane === CONTROL_LANE
       ? undefined
       : new CallLane({
-          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
+          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background, tallies },
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
   const quota = new Quota({ now });
@@ -190,7 +192,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, configStates, publicConfigs, intake, door, ...moving },
+    ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };
 }

@@ -48,6 +48,8 @@ export interface RelayCall {
   /** Path and query, as the customer sent them, prefix stripped. */
   readonly url: string;
   readonly headers: HeaderList;
+  /** Of the site's own Worker that has sent it, by its word (`SENT_BY_HEADER`): counted by, and not passed on. */
+  readonly workerVersion?: string;
   readonly body: Body;
   /** Of a streamed body, in bytes, when it is known. */
   readonly bodyLength?: number;

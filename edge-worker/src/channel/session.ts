@@ -262,6 +262,7 @@ export class Session {
       case 'blob':
       case 'receipt_answer':
       case 'get_secret':
+      case 'get_tally':
         this.#pulls.on(frame);
         break;
       case 'status':
