@@ -15,7 +15,10 @@ interface Given {
 }
 
 /** A version that has had 10 % for a minute, after the edge has answered so to each look. */
-async function watched(looks: readonly (readonly (Given | undefined)[])[], earlier?: Compared) {
+async function watched(
+  looks: readonly (readonly (Given | undefined)[])[],
+  { earlier, hasBefore = false }: { earlier?: Compared; hasBefore?: boolean } = {},
+) {
   const answers = looks.map((tallies) =>
     tallies.map((given, at): LaneTally => {
       const { lane = at, since = 0, ...counts } = given ?? {};
@@ -31,7 +34,7 @@ async function watched(looks: readonly (readonly (Given | undefined)[])[], earli
     }),
   );
   const ask = async () => answers.shift() ?? [];
-  const relayed = new Relayed({ ask, since: 5_000, percentage: 10, earlier, now: () => 65_000 });
+  const relayed = new Relayed({ ask, since: 5_000, percentage: 10, hasBefore, earlier, now: () => 65_000 });
   for (const _ of looks) await relayed.look();
   return relayed;
 }
@@ -107,23 +110,30 @@ describe('a version whose relayed requests fail', () => {
   it('is compared with the version before as it last was, too: what always fails is no news', async () => {
     const tally = { version: bad, others: of(100, 0) };
     const always = { percentage: 50, answered: 700, failed: 300 };
-    expect((await watched([[tally]], always)).complaint(0)).toBeUndefined();
+    expect((await watched([[tally]], { earlier: always })).complaint(0)).toBeUndefined();
     const seldom = { percentage: 50, answered: 1_000, failed: 0 };
-    expect((await watched([[tally]], seldom)).complaint(0)).toContain(
+    expect((await watched([[tally]], { earlier: seldom })).complaint(0)).toContain(
       'the version before, at 50 %: 0 of 1000',
     );
   });
 
-  it('is judged alone when there is nothing to compare with', async () => {
+  it('is judged alone when it has all traffic and there is nothing to compare with', async () => {
     const relayed = await watched([[{ version: bad }]]);
     expect(relayed.complaint(0.3)).toBeUndefined();
     expect(relayed.complaint(0.2)).toContain('there is nothing to compare with');
   });
 
+  it('is not judged while those of the version before are still to come', async () => {
+    const some = await watched([[{ version: bad, before: of(4, 0) }]], { hasBefore: true });
+    expect(some.complaint(0)).toBeUndefined();
+    const enough = await watched([[{ version: bad, before: of(60, 0) }]], { hasBefore: true });
+    expect(enough.complaint(0)).toContain('the version before: 0 of 60');
+  });
+
   it('leaves to a later percentage what the version before had, if that was enough', async () => {
     const earlier = { percentage: 1, answered: 50, failed: 0 };
-    expect((await watched([[{ before: of(10, 0) }]], earlier)).compared).toEqual(earlier);
-    const enough = await watched([[{ before: of(90, 3) }]], earlier);
+    expect((await watched([[{ before: of(10, 0) }]], { earlier })).compared).toEqual(earlier);
+    const enough = await watched([[{ before: of(90, 3) }]], { earlier });
     expect(enough.compared).toEqual({ percentage: 10, answered: 87, failed: 3 });
   });
 });

@@ -1,6 +1,6 @@
 import type { Outcomes } from '@clawdbot/protocol';
 import type { LaneTally, Tally } from '../calls/index.ts';
-import { type Counted, isEnough, isWorse, REQUESTS_MIN, sumOf } from './verdict.ts';
+import { type Counted, isComparable, isEnough, isWorse, REQUESTS_MIN, sumOf } from './verdict.ts';
 
 /** The count may begin with the first look, which is no news. */
 const LATE_MS = 2_000;
@@ -16,6 +16,8 @@ export interface RelayedOptions {
   /** When the version got its traffic. */
   readonly since: number;
   readonly percentage: number;
+  /** The version before has the rest of the traffic. */
+  readonly hasBefore: boolean;
   /** Of a percentage before. */
   readonly earlier: Compared | undefined;
   readonly now: () => number;
@@ -52,6 +54,8 @@ export class Relayed {
     const comparisons = this.#comparisons();
     const isBad = comparisons.every(({ counted }) => isWorse(version, counted, borne));
     if (!isBad || !isWorse(version, undefined, borne)) return undefined;
+    // Requests of the version before will come: until then an upstream that fails for all looks the same.
+    if (comparisons.length === 0 && this.#options.hasBefore) return undefined;
     const than = comparisons.length === 0 ? 'there is nothing to compare with' : wordsOf(comparisons);
     return `${version.failed} of ${sumOf(version)} relayed requests of the new version failed (${than}), of which a share of ${borne} is borne`;
   }
@@ -93,9 +97,9 @@ export class Relayed {
    */
   #comparisons(): Comparison[] {
     const [before, others, { earlier }] = [this.#sum('before'), this.#sum('others'), this.#options];
-    if (isEnough(before)) return [{ name: 'the version before', counted: before }];
+    if (isComparable(before)) return [{ name: 'the version before', counted: before }];
     return [
-      ...(isEnough(others) ? [{ name: 'the site’s other requests', counted: others }] : []),
+      ...(isComparable(others) ? [{ name: 'the site’s other requests', counted: others }] : []),
       ...(earlier === undefined
         ? []
         : [{ name: `the version before, at ${earlier.percentage} %`, counted: earlier }]),

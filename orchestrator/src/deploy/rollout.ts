@@ -69,7 +69,8 @@ function relayedOf(
     version: versionOf(deployment),
     ...(before === undefined ? {} : { before: before.versionId }),
   };
-  return new Relayed({ ask: () => context.tallies(ref), ...{ ...given, earlier, now } });
+  const hasBefore = before !== undefined && given.percentage < 100;
+  return new Relayed({ ask: () => context.tallies(ref), ...given, hasBefore, earlier, now });
 }
 
 /** What comes behind a stage that went well. */

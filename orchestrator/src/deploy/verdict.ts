@@ -3,15 +3,18 @@ import type { Outcomes } from '@clawdbot/protocol';
 /** Requests that say something: those set apart do not. */
 export type Counted = Pick<Outcomes, 'answered' | 'failed'>;
 
-/** Fewer say nothing of a share, neither of the version nor of what it is compared with … */
+/** Fewer requests of a version say nothing of a share … */
 export const REQUESTS_MIN = 20;
-/** … nor do fewer failures: two bad requests of visitors in a row are no news. */
+/** … nor do fewer failures: two bad requests of visitors in a row are no news … */
 const FAILED_MIN = 3;
+/** … and fewer than these are no comparison: with so few, only what nearly always fails differs by more than chance. */
+const COMPARED_MIN = 5;
 /** A difference that chance brings once in 700 looks; a rollout looks some 20 times at each percentage. */
 const DEVIATIONS = 3;
 
 export const sumOf = ({ answered, failed }: Counted): number => answered + failed;
 export const isEnough = (counted: Counted): boolean => sumOf(counted) >= REQUESTS_MIN;
+export const isComparable = (counted: Counted): boolean => sumOf(counted) >= COMPARED_MIN;
 
 /**
  * Whether more of the version's requests failed than is borne: beyond the share of those that it is compared with, so that
