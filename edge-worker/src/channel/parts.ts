@@ -59,12 +59,14 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
+  const tallies = new Tallies(now);
   const handling = new Handling({
     ...{ ...facts, letters: remoteLetters, waiting },
     receipts: {
       report: (report) => {
         facts.receipts.report(report);
         moving.moves.reported(report);
+        tallies.reported(report);
       },
     },
   });
@@ -115,6 +117,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...facts,
     outbox: logs.queue.outbox,
     waiting,
+    tallies,
     passOn: (call) => relayThere(peer(`${book.elsewhere(call.siteId)}/${CONTROL_LANE}`), call),
     isReachable: () => lane.isReachable,
     pushParcel: (receiptId, parcel) => {
@@ -138,7 +141,6 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       chores.projection.start();
     },
   });
-  const tallies = new Tallies(now);
   const lane = new Lane({
     ...{ ...facts, tallies },
     parcels: {
@@ -154,8 +156,11 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     intake: {
       answered: (answer) => {
         const handedOn = intake.answered(answer);
-        if (handedOn) moving.moves.reported(deliveredBy(answer, now()));
-        return handedOn;
+        if (!handedOn) return false;
+        const report = deliveredBy(answer, now());
+        moving.moves.reported(report);
+        tallies.reported(report);
+        return true;
       },
     },
     waiting,

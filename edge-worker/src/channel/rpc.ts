@@ -67,6 +67,8 @@ export interface RelayReply {
   readonly headers: HeaderList;
   /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
   readonly body: Body;
+  /** Of a stored request: how it went is told of its receipt, whatever its customer was answered. */
+  readonly isStored?: true;
 }
 
 /** A body that crosses with the head of its message. */

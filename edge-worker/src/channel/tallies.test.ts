@@ -108,6 +108,27 @@ describe('a count of relayed requests', () => {
     expect(await relay('shop', 'new', 201)).toMatchObject({ status: 201 });
   });
 
+  it('has a stored request by the first that is told of its receipt, not by what its customer was answered', async () => {
+    const { tallies, ask } = counting();
+    ask();
+    const store = async (id: string, status: number) => {
+      const call = callOf('new');
+      const relay = async (): Promise<RelayReply> => {
+        tallies.stored(id, call);
+        return { status, headers: [], body: null, isStored: true };
+      };
+      await tallies.relay(call, { relay });
+    };
+    for (const id of ['delivered', 'refused', 'unanswered', 'waits']) await store(id, 202);
+    expect(ask().version).toEqual(NONE);
+    tallies.reported({ receiptId: 'delivered', status: 200 });
+    tallies.reported({ receiptId: 'refused', status: 422 });
+    tallies.reported({ receiptId: 'refused', status: 422 });
+    tallies.reported({ receiptId: 'unanswered' });
+    tallies.reported({ receiptId: 'another', status: 500 });
+    expect(ask().version).toEqual({ answered: 1, failed: 1, apart: 1 });
+  });
+
   it('is one of several of a site, each with its own versions', async () => {
     const { relay, ask } = counting();
     ask();

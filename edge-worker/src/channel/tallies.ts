@@ -1,4 +1,10 @@
-import { Failure, type FrameToEdge, type FrameToOrchestrator, type Outcomes } from '@clawdbot/protocol';
+import {
+  Failure,
+  type FrameToEdge,
+  type FrameToOrchestrator,
+  type Outcomes,
+  type ReceiptReport,
+} from '@clawdbot/protocol';
 import { type Outcome, outcomeOfFailure, outcomeOfStatus } from './outcome.ts';
 import type { RelayCall, RelayReply } from './rpc.ts';
 
@@ -9,6 +15,14 @@ export type Tally = Extract<FrameToOrchestrator, { type: 'tally' }>;
 const IDLE_MS = 120_000;
 /** Deployments that are watched at a time on one orchestrator, and more: each costs some hundred bytes. */
 const WINDOWS_MAX = 1_000;
+/** Stored requests of which nothing was told yet: the oldest are not waited for any more. */
+const STORED_MAX = 10_000;
+
+/** A request on its way. */
+interface Counting {
+  readonly windows: readonly Window[];
+  readonly sentBy: string | undefined;
+}
 
 interface Relays {
   relay(call: RelayCall): Promise<RelayReply>;
@@ -31,6 +45,8 @@ interface Window extends Pick<GetTally, 'window' | 'siteId'> {
 export class Tallies {
   readonly #now: () => number;
   readonly #bySite = new Map<string, Window[]>();
+  /** By receipt. */
+  readonly #stored = new Map<string, Counting>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -52,9 +68,31 @@ export class Tallies {
   /** Relays, and counts how it went if anybody wants to know. */
   relay(call: RelayCall, on: Relays): Promise<RelayReply> {
     // Nearly always nobody does, and it costs no turn.
-    if (this.#bySite.size === 0 || call.siteId === undefined) return on.relay(call);
-    const windows = this.#bySite.get(call.siteId);
+    const windows = this.#watching(call);
     return windows === undefined ? on.relay(call) : counted(windows, call, on);
+  }
+
+  /** A request was stored: the first that is told of its receipt counts, and not what its customer is answered. */
+  stored(receiptId: string, call: RelayCall): void {
+    const windows = this.#watching(call);
+    if (windows === undefined) return;
+    for (const [oldest] of this.#stored) {
+      if (this.#stored.size < STORED_MAX) break;
+      this.#stored.delete(oldest);
+    }
+    this.#stored.set(receiptId, { windows, sentBy: call.workerVersion });
+  }
+
+  reported({ receiptId, status }: Pick<ReceiptReport, 'receiptId' | 'status'>): void {
+    if (this.#stored.size === 0) return;
+    const counting = this.#stored.get(receiptId);
+    if (counting === undefined) return;
+    this.#stored.delete(receiptId);
+    count(counting, status === undefined ? 'apart' : outcomeOfStatus(status));
+  }
+
+  #watching({ siteId }: RelayCall): readonly Window[] | undefined {
+    return this.#bySite.size === 0 || siteId === undefined ? undefined : this.#bySite.get(siteId);
   }
 
   #begin(siteId: string, window: string, names: Window['names'], at: number): Window {
@@ -79,17 +117,18 @@ export class Tallies {
 }
 
 async function counted(windows: readonly Window[], call: RelayCall, on: Relays): Promise<RelayReply> {
+  const counting = { windows, sentBy: call.workerVersion };
   try {
     const reply = await on.relay(call);
-    count(windows, call.workerVersion, outcomeOfStatus(reply.status));
+    if (reply.isStored !== true) count(counting, outcomeOfStatus(reply.status));
     return reply;
   } catch (thrown) {
-    count(windows, call.workerVersion, outcomeOfFailure(thrown));
+    count(counting, outcomeOfFailure(thrown));
     throw thrown;
   }
 }
 
-function count(windows: readonly Window[], sentBy: string | undefined, outcome: Outcome): void {
+function count({ windows, sentBy }: Counting, outcome: Outcome): void {
   for (const window of windows) outcomesOf(window, sentBy)[outcome]++;
 }
 
