@@ -64,9 +64,16 @@ describe('what the edge counts while a version bakes', () => {
     );
   });
 
+  it('says nothing of counts that were lost with nothing in them: an object sleeps while nothing is relayed', async () => {
+    const relayed = await watched([[{}], [{ since: 20_000 }], [{ since: 40_000, version: of(30, 0) }]]);
+    expect(relayed.summary).toBe('30 relayed requests, 0 failed');
+  });
+
   it('says so when it was begun later than the traffic was given', async () => {
-    const relayed = await watched([[{ since: 14_000, version: of(30, 0) }]]);
-    expect(relayed.summary).toMatch(/^30 relayed requests, 0 failed; counted from 14 s after/);
+    const relayed = await watched([[{ since: 14_000, version: of(30, 30) }]]);
+    const late = 'counted from 14 s after it had its traffic';
+    expect(relayed.summary).toBe(`30 relayed requests, 30 failed; ${late}`);
+    expect(relayed.complaint(0)).toContain(`is borne; ${late}`);
   });
 
   it('says so when the edge could not be asked, always, at times, or on one lane', async () => {

@@ -1,5 +1,5 @@
-import type { Outcomes } from '@clawdbot/protocol';
 import type { LaneTally, Tally } from '../calls/index.ts';
+import { TallySum } from './tally-sum.ts';
 import { type Counted, isComparable, isEnough, isWorse, REQUESTS_MIN, sumOf } from './verdict.ts';
 
 /** The count may begin with the first look, which is no news. */
@@ -29,9 +29,7 @@ export interface RelayedOptions {
  */
 export class Relayed {
   readonly #options: RelayedOptions;
-  /** The latest of each count, by its lane and beginning: an object that has lost one begins another. */
-  readonly #tallies = new Map<string, Tally>();
-  readonly #lanes = new Set<number>();
+  readonly #sum = new TallySum();
   #lateMs: number | undefined;
   #looks = 0;
   #unanswered = 0;
@@ -50,26 +48,27 @@ export class Relayed {
 
   /** Why the version is to be undone, as the beginning of a sentence; undefined while nothing speaks for that. */
   complaint(borne: number): string | undefined {
-    const version = this.#sum('version');
+    const version = this.#sum.of('version');
     const comparisons = this.#comparisons();
     const isBad = comparisons.every(({ counted }) => isWorse(version, counted, borne));
     if (!isBad || !isWorse(version, undefined, borne)) return undefined;
     // Requests of the version before will come: until then an upstream that fails for all looks the same.
     if (comparisons.length === 0 && this.#options.hasBefore) return undefined;
     const than = comparisons.length === 0 ? 'there is nothing to compare with' : wordsOf(comparisons);
-    return `${version.failed} of ${sumOf(version)} relayed requests of the new version failed (${than}), of which a share of ${borne} is borne`;
+    const failed = `${version.failed} of ${sumOf(version)} relayed requests of the new version failed`;
+    return [`${failed} (${than}), of which a share of ${borne} is borne`, ...this.#gaps()].join('; ');
   }
 
   /** What was counted, for the deployment's history. */
   get summary(): string {
-    if (this.#tallies.size === 0) return 'the edge could not be asked: the probes alone decided';
+    if (this.#sum.isEmpty) return 'the edge could not be asked: the probes alone decided';
     return [this.#counted(), ...this.#gaps()].join('; ');
   }
 
   /** What a later percentage, at which nobody has the version before, may be compared with. */
   get compared(): Compared | undefined {
     const { percentage, earlier } = this.#options;
-    const { answered, failed } = this.#sum('before');
+    const { answered, failed } = this.#sum.of('before');
     return isEnough({ answered, failed }) ? { percentage, answered, failed } : earlier;
   }
 
@@ -77,18 +76,7 @@ export class Relayed {
     const { now, since } = this.#options;
     const lateMs = now() - since - (tally.at - tally.since);
     this.#lateMs = Math.min(this.#lateMs ?? lateMs, lateMs);
-    this.#lanes.add(lane);
-    this.#tallies.set(`${lane} ${tally.since}`, tally);
-  }
-
-  #sum(which: 'version' | 'before' | 'others'): Outcomes {
-    const sum = { answered: 0, failed: 0, apart: 0 };
-    for (const { [which]: counted } of this.#tallies.values()) {
-      sum.answered += counted.answered;
-      sum.failed += counted.failed;
-      sum.apart += counted.apart;
-    }
-    return sum;
+    this.#sum.add(lane, tally);
   }
 
   /**
@@ -96,7 +84,7 @@ export class Relayed {
    * other requests, which show what fails for all, and that version when it last had traffic, which shows what always fails.
    */
   #comparisons(): Comparison[] {
-    const [before, others, { earlier }] = [this.#sum('before'), this.#sum('others'), this.#options];
+    const [before, others, { earlier }] = [this.#sum.of('before'), this.#sum.of('others'), this.#options];
     if (isComparable(before)) return [{ name: 'the version before', counted: before }];
     return [
       ...(isComparable(others) ? [{ name: 'the site’s other requests', counted: others }] : []),
@@ -107,7 +95,11 @@ export class Relayed {
   }
 
   #counted(): string {
-    const [version, before, others] = [this.#sum('version'), this.#sum('before'), this.#sum('others')];
+    const [version, before, others] = [
+      this.#sum.of('version'),
+      this.#sum.of('before'),
+      this.#sum.of('others'),
+    ];
     const total = sumOf(version) + sumOf(before) + sumOf(others);
     if (sumOf(version) === 0)
       return total === 0 ? 'no relayed requests' : `none of ${total} relayed requests names this version`;
@@ -119,7 +111,7 @@ export class Relayed {
   }
 
   #gaps(): string[] {
-    const lost = this.#tallies.size - this.#lanes.size;
+    const { lost } = this.#sum;
     const lateMs = this.#lateMs ?? 0;
     return [
       ...(lateMs > LATE_MS ? [`counted from ${Math.round(lateMs / 1_000)} s after it had its traffic`] : []),

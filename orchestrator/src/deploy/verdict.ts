@@ -9,8 +9,8 @@ export const REQUESTS_MIN = 20;
 const FAILED_MIN = 3;
 /** … and fewer than these are no comparison: with so few, only what nearly always fails differs by more than chance. */
 const COMPARED_MIN = 5;
-/** A difference that chance brings once in 700 looks; a rollout looks some 20 times at each percentage. */
-const DEVIATIONS = 3;
+/** A difference that chance brings once in 30,000 looks: a long bake has thousands. */
+const DEVIATIONS = 4;
 
 export const sumOf = ({ answered, failed }: Counted): number => answered + failed;
 export const isEnough = (counted: Counted): boolean => sumOf(counted) >= REQUESTS_MIN;
