@@ -150,11 +150,15 @@ describe('a count of relayed requests', () => {
     expect(ask({ siteId: 'shop-8' }).since).toBe(clock.now);
   });
 
-  it('costs a site that nobody asks for nothing: its answer is the very promise of the relay', () => {
-    const { tallies, ask } = counting();
+  it('costs a site nothing that nobody asks for, or no more: its answer is the very promise of the relay', () => {
+    const { clock, tallies, ask } = counting();
     ask();
     const reply = Promise.resolve<RelayReply>({ status: 200, headers: [], body: null });
-    expect(tallies.relay(callOf('new', 'other'), { relay: () => reply })).toBe(reply);
+    const relay = (siteId: string) => tallies.relay(callOf('new', siteId), { relay: () => reply });
+    expect(relay('other')).toBe(reply);
+    expect(relay('shop')).not.toBe(reply);
+    clock.now += 121_000;
+    expect(relay('shop')).toBe(reply);
   });
 });
 

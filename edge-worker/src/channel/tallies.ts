@@ -28,7 +28,7 @@ interface Relays {
   relay(call: RelayCall): Promise<RelayReply>;
 }
 
-interface Window extends Pick<GetTally, 'window' | 'siteId'> {
+interface Window extends Pick<GetTally, 'window'> {
   readonly names: Pick<GetTally, 'version' | 'before'>;
   readonly since: number;
   askedAt: number;
@@ -92,13 +92,17 @@ export class Tallies {
   }
 
   #watching({ siteId }: RelayCall): readonly Window[] | undefined {
-    return this.#bySite.size === 0 || siteId === undefined ? undefined : this.#bySite.get(siteId);
+    if (this.#bySite.size === 0 || siteId === undefined) return undefined;
+    const windows = this.#bySite.get(siteId);
+    if (windows === undefined || windows.some((window) => isAskedFor(window, this.#now()))) return windows;
+    this.#bySite.delete(siteId);
+    return undefined;
   }
 
   #begin(siteId: string, window: string, names: Window['names'], at: number): Window {
     const open = this.#dropIdle(at);
     if (open >= WINDOWS_MAX) throw tooMany();
-    const begun = { ...{ siteId, window, names, since: at, askedAt: at }, ...noneYet() };
+    const begun = { ...{ window, names, since: at, askedAt: at }, ...noneYet() };
     this.#bySite.set(siteId, [...(this.#bySite.get(siteId) ?? []), begun]);
     return begun;
   }
@@ -107,7 +111,7 @@ export class Tallies {
   #dropIdle(now: number): number {
     let left = 0;
     for (const [siteId, windows] of this.#bySite) {
-      const kept = windows.filter(({ askedAt }) => now - askedAt <= IDLE_MS);
+      const kept = windows.filter((window) => isAskedFor(window, now));
       if (kept.length === 0) this.#bySite.delete(siteId);
       else this.#bySite.set(siteId, kept);
       left += kept.length;
@@ -115,6 +119,8 @@ export class Tallies {
     return left;
   }
 }
+
+const isAskedFor = ({ askedAt }: Window, now: number): boolean => now - askedAt <= IDLE_MS;
 
 async function counted(windows: readonly Window[], call: RelayCall, on: Relays): Promise<RelayReply> {
   const counting = { windows, sentBy: call.workerVersion };

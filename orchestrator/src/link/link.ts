@@ -113,9 +113,9 @@ export class Link {
   }
 
   /** What this lane has counted of a site's requests; undefined when the edge does not say so at once. */
-  tally(ref: TallyRef, signal: AbortSignal): Promise<Tally | undefined> {
-    const session = this.state.value.kind === 'open' ? this.#session : undefined;
-    return session?.tally(ref, signal).catch(() => undefined) ?? Promise.resolve(undefined);
+  async tally(ref: TallyRef, signal: AbortSignal): Promise<Tally | undefined> {
+    if (this.state.value.kind !== 'open') return undefined;
+    return this.#session?.tally(ref, signal).catch(() => undefined);
   }
 
   /** Asks the edge for what may be asked again at no cost: on the next session, when the socket ended under it. */

@@ -10,7 +10,7 @@ export const getTally = z.object({
   id: callId,
   siteId,
   /** Whoever asks under the same name is told more of the same count. */
-  window: z.string().min(1).max(100),
+  window: z.string().min(1).max(200),
   /** Both as their requests name them: `SENT_BY_HEADER`. */
   version: workerVersionId,
   before: workerVersionId.optional(),
