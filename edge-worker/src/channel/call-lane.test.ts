@@ -149,7 +149,7 @@ function alone(incumbent: Incumbency) {
     lane: 1,
     now: () => world.now,
     random: (length) => new Uint8Array(length),
-    sessions: () => open.map(({ session }) => ({ session, heartbeatAt: world.now })),
+    sessions: () => open.map(({ session }) => ({ session, heartbeatAt: () => world.now })),
     incumbency: async () => {
       world.asked++;
       if (!world.isReached) throw new Failure('deadline_exceeded', 'in the test');

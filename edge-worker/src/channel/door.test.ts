@@ -15,7 +15,9 @@ import type { RelayCall, RelayReply } from './rpc.ts';
 
 let count = 0;
 const text = ({ body }: RelayReply) =>
-  new TextDecoder().decode(body instanceof ReadableStream ? undefined : (body ?? undefined));
+  typeof body === 'string'
+    ? body
+    : new TextDecoder().decode(body instanceof ReadableStream ? undefined : (body ?? undefined));
 const header = ({ headers }: RelayReply, name: string) => headers.find(([given]) => given === name)?.[1];
 const ticketOf = (reply: RelayReply): { receiptId: string; state: string } => JSON.parse(text(reply));
 

@@ -65,8 +65,11 @@ export type SiteCall = RelayCall & { readonly siteId: string };
 export interface RelayReply {
   readonly status: number;
   readonly headers: HeaderList;
-  /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
-  readonly body: Body;
+  /**
+   * A text stands for its UTF-8: most answers cross as one, and are not made bytes on the way. A stream errors when the
+   * upstream breaks off; cancelling it stops the upstream's work.
+   */
+  readonly body: Body | string;
   /** Of a stored request: how it went is told of its receipt, whatever its customer was answered. */
   readonly isStored?: true;
 }
