@@ -4,6 +4,7 @@ import {
   event,
   orchestratorId,
   presence,
+  siteMove,
   status,
   timeMs,
 } from '@clawdbot/protocol';
@@ -22,6 +23,8 @@ export const hubUpdate = z.object({
   status: status.omit({ type: true }).optional(),
   /** Those that have changed; when watching begins, all that are open and those that ended last. */
   commands: z.array(commandSummary).optional(),
+  /** The same of the moves of its sites to other orchestrators. */
+  moves: z.array(siteMove).optional(),
   events: z
     .object({
       /** The last ones, oldest first, with nothing between them left out. */

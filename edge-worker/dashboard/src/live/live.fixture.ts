@@ -71,7 +71,7 @@ export class World {
   }
 }
 
-const nothing = { orchestrators: [], commands: [], events: [] };
+const nothing = { orchestrators: [], commands: [], moves: [], events: [] };
 
 export const snapshot = (position: number, changes: Partial<LiveSnapshot> = {}): LiveSnapshot => ({
   type: 'snapshot',

@@ -33,6 +33,8 @@ export interface DeparturesParts {
   readonly after: After;
   /** Who waits for an answer to them gets the receipt: it will not be given here any more. */
   readonly onAboard: (receiptIds: readonly string[]) => void;
+  /** Some move is further than it was. May be said inside a transaction. */
+  readonly onStep: () => void;
   /** Says it to the object of that orchestrator. Rejects with `Failure`. */
   readonly tell: (orchestratorId: string, message: ArrivalMessage) => Promise<Arrival>;
 }
@@ -68,7 +70,7 @@ export class Departures {
 
   /** Throws `Failure`: `not_found`, `conflict`, `site_moving`. @returns the move, begun now or before */
   begin(siteId: string, target: string, actor: string): SiteMove {
-    const { sql, book, configs, orchestratorId, now, random } = this.#parts;
+    const { sql, book, configs, orchestratorId, now, random, onStep } = this.#parts;
     configs.site(siteId);
     if (target === orchestratorId) throw new Failure('conflict', `the site is on ${orchestratorId} already`);
     const last = book.departureOf(siteId);
@@ -79,6 +81,7 @@ export class Departures {
     if (book.isHeld(siteId)) throw moving('the site is still arriving here');
     const moveId = `move_${orchestratorId}_${orderedId(now(), random)}`;
     sql.transaction(() => book.depart({ moveId, siteId, target, actor }));
+    onStep();
     return this.move(moveId);
   }
 
@@ -337,7 +340,7 @@ export class Departures {
 
   /** One message. @returns how many of the ids it had */
   async #send(move: Departure, ids: readonly string[]): Promise<number> {
-    const { sql, baggage, book, onAboard } = this.#parts;
+    const { sql, baggage, book, onAboard, onStep } = this.#parts;
     const packed = sql.transaction(() => baggage.pack(ids, move.moveId));
     if (packed.length === 0) return ids.length;
     await this.#tell(move, { is: 'receipts', receipts: packed });
@@ -345,6 +348,7 @@ export class Departures {
       baggage.aboard(packed);
       book.count(move.moveId, packed.length);
     });
+    onStep();
     onAboard(packed.map(({ receipt }) => String(receipt['id'])));
     return packed.length;
   }
@@ -358,9 +362,10 @@ export class Departures {
   }
 
   #to({ moveId }: Departure, state: Departure['state'], reason?: string): void {
-    const { book } = this.#parts;
+    const { book, onStep } = this.#parts;
     book.set(moveId, state, reason);
     book.changed();
+    onStep();
   }
 
   #wait(ms: number): Promise<void> {
