@@ -71,7 +71,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const telling = new Telling({
     ...facts,
     news: new CommandNews(sql, orchestratorId),
-    moves: new MoveNews({ sql, book: facts.moves, orchestratorId }),
+    moves: new MoveNews({ sql, book: facts.moves, orchestratorId, now }),
     presence: () => facts.presence.current,
     after,
     publish: async (update) => {

@@ -10,7 +10,7 @@ import {
   text,
 } from '@clawdbot/protocol';
 import { type Place, Ring } from './ring.ts';
-import type { HubUpdate } from './rpc.ts';
+import { ENDED_MOVES_MAX, type HubUpdate } from './rpc.ts';
 import { States } from './states.ts';
 import { Tasks } from './tasks.ts';
 
@@ -25,6 +25,7 @@ const TABLES = [
   ...Tasks.TABLES,
   ...Ring.TABLES,
 ];
+const ENDED_COMMANDS_MAX = 50;
 /** Notes between two trims: each may bring a hundred events. */
 const NOTES_PER_TRIM = 10;
 
@@ -56,8 +57,14 @@ export class Book {
       table: 'commands',
       of: ({ commands }) => commands,
       isOver: ({ state }) => isFinal(state),
+      endedMax: ENDED_COMMANDS_MAX,
     });
-    this.#moves = new Tasks<SiteMove>(sql, { table: 'moves', of: ({ moves }) => moves, isOver: isMoveOver });
+    this.#moves = new Tasks<SiteMove>(sql, {
+      table: 'moves',
+      of: ({ moves }) => moves,
+      isOver: isMoveOver,
+      endedMax: ENDED_MOVES_MAX,
+    });
     this.#ring = new Ring(sql);
   }
 

@@ -13,6 +13,9 @@ import { z } from 'zod';
 /** Events that one update carries at most; how many there were before them, their positions tell. */
 export const EVENTS_PER_UPDATE_MAX = 100;
 
+/** Ended moves of one orchestrator that are told: an evacuation of all its sites is to be seen as a whole. */
+export const ENDED_MOVES_MAX = 500;
+
 /** What a Channel object tells of its orchestrator. What is absent is as it was. */
 export const hubUpdate = z.object({
   orchestratorId,

@@ -1,8 +1,6 @@
 import { int, type Sql, text } from '@clawdbot/protocol';
 import type { HubUpdate } from './rpc.ts';
 
-/** Ended ones that are shown; lists have the others. */
-const ENDED_MAX = 50;
 /** More open ones than anybody reads: 1,000 are 300 KB of a snapshot. `queues` tells how many commands there are. */
 const OPEN_MAX = 1_000;
 
@@ -16,6 +14,8 @@ interface TasksOptions<T> {
   readonly table: 'commands' | 'moves';
   readonly of: (update: HubUpdate) => readonly T[] | undefined;
   readonly isOver: (task: T) => boolean;
+  /** Ended ones that are shown; lists have the others. */
+  readonly endedMax: number;
 }
 
 /** The latest of what begins and ends, of each that is open or has just ended, and the position at which it changed. */
@@ -43,7 +43,10 @@ export class Tasks<T extends Task> {
   /** Those that are open, and those that ended last. */
   listed(): T[] {
     const listed = `orchestrator_id IN (SELECT id FROM orchestrators WHERE listed)`;
-    const ended = this.#shown(`${listed} AND NOT open ORDER BY updated_at DESC, id DESC LIMIT ?`, ENDED_MAX);
+    const ended = this.#shown(
+      `${listed} AND NOT open ORDER BY updated_at DESC, id DESC LIMIT ?`,
+      this.#options.endedMax,
+    );
     return [...ended.reverse(), ...this.#shown(`${listed} AND open ORDER BY updated_at, id`)];
   }
 
@@ -66,7 +69,7 @@ export class Tasks<T extends Task> {
    */
   trim(): number {
     return Math.max(
-      this.#trim(`NOT open`, `updated_at DESC, id DESC`, ENDED_MAX),
+      this.#trim(`NOT open`, `updated_at DESC, id DESC`, this.#options.endedMax),
       this.#trim(`open`, `id DESC`, OPEN_MAX),
     );
   }

@@ -1,4 +1,5 @@
 import { int, isMoveOver, type SiteMove, type Sql, text } from '@clawdbot/protocol';
+import { ENDED_MOVES_MAX } from '../../hub/rpc.ts';
 import { HELD } from '../receipt-row.ts';
 import { type Departure, departureOf, type MoveBook, moveOf } from './book.ts';
 
@@ -6,11 +7,13 @@ export interface MoveNewsParts {
   readonly sql: Sql;
   readonly book: Pick<MoveBook, 'departure' | 'departures' | 'isBusy' | 'takeTouched'>;
   readonly orchestratorId: string;
+  readonly now: () => number;
 }
 
 /** As of commands: `hub/tasks.ts` keeps as many. */
 const OPEN_MAX = 1_000;
-const ENDED_MAX = 50;
+/** Dashboards show them no longer than that; lists have the others. */
+const ENDED_TOLD_MS = 60 * 60_000;
 /** A millisecond's work, eight times a second at most: beyond it nobody needs to know how many wait. */
 const COUNTED_MAX = 2_000;
 /** Those whose end D1 knows: `SHOWN` in book.ts says so of each. */
@@ -26,12 +29,13 @@ export class MoveNews {
     this.#parts = parts;
   }
 
-  /** Those that are under way, and those that ended last. */
+  /** Those that are under way, and those that ended last and lately. */
   all(): SiteMove[] {
-    this.#parts.book.takeTouched();
-    const ended = `state IN ${ENDED} ORDER BY COALESCE(moved_at, changed_at) DESC, move_id DESC LIMIT ?`;
+    const { book, now } = this.#parts;
+    book.takeTouched();
+    const ended = `state IN ${ENDED} AND changed_at > ? ORDER BY COALESCE(moved_at, changed_at) DESC, move_id DESC LIMIT ?`;
     return this.#shown([
-      ...this.#departures(ended, ENDED_MAX),
+      ...this.#departures(ended, now() - ENDED_TOLD_MS, ENDED_MOVES_MAX),
       ...this.#departures(`state NOT IN ${ENDED} ORDER BY move_id DESC LIMIT ?`, OPEN_MAX),
     ]);
   }
@@ -44,8 +48,8 @@ export class MoveNews {
     return this.#shown([...new Map([...touched, ...held].map((move) => [move.moveId, move])).values()]);
   }
 
-  #departures(where: string, limit: number): Departure[] {
-    return this.#parts.sql.run(`SELECT * FROM departures WHERE ${where}`, limit).map(departureOf);
+  #departures(where: string, ...params: number[]): Departure[] {
+    return this.#parts.sql.run(`SELECT * FROM departures WHERE ${where}`, ...params).map(departureOf);
   }
 
   #shown(departures: readonly Departure[]): SiteMove[] {
