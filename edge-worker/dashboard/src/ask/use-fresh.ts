@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { type Fetched, Fresh } from './fresh.ts';
 
 const ports = {
@@ -28,7 +28,11 @@ export function useFresh<T>(
     fresh.start();
     return () => fresh.stop();
   }, [fresh]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is asked because of the news, not by them.
-  useEffect(() => fresh.again(), [fresh, news]);
+  const heard = useRef(news);
+  useEffect(() => {
+    if (heard.current === news) return;
+    heard.current = news;
+    fresh.again();
+  }, [fresh, news]);
   return { fetched: useSyncExternalStore(fresh.subscribe, fresh.view), again: fresh.again };
 }
