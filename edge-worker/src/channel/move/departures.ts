@@ -63,6 +63,8 @@ const isRefusal = (error: unknown): error is Failure =>
  */
 export class Departures {
   readonly #parts: DeparturesParts;
+  /** When a move's preparation had its turn: behind an evacuation's others it may have waited for minutes. */
+  readonly #turns = new Map<string, number>();
 
   constructor(parts: DeparturesParts) {
     this.#parts = parts;
@@ -145,9 +147,8 @@ export class Departures {
     try {
       return await step();
     } catch (error) {
-      const late =
-        this.#parts.now() > (move.heldAt === undefined ? move.beganAt + PREPARE_MS : move.heldAt + HOLD_MS);
-      if (!isRefusal(error) && !late) throw error;
+      const until = move.heldAt === undefined ? this.#turnOf(move) + PREPARE_MS : move.heldAt + HOLD_MS;
+      if (!isRefusal(error) && this.#parts.now() <= until) throw error;
       this.#to(move, 'undoing', error instanceof Failure ? error.message : String(error));
       return true;
     }
@@ -159,6 +160,7 @@ export class Departures {
   async prepare(move: Departure): Promise<boolean> {
     const { configs, reports, ledger, baggage, orgId, orchestratorId } = this.#parts;
     const { siteId, actor } = move;
+    const until = this.#turnOf(move) + PREPARE_MS;
     const { paused, generation } = configs.site(siteId);
     await ledger.note(move).catch(() => undefined); // A list that is late; the end is told for certain.
     const own = { source: orchestratorId, orgId: orgId() ?? '', siteId, actor };
@@ -168,19 +170,26 @@ export class Departures {
       for (const rows of baggage.rows(table, siteId)) await this.#tell(move, { is: 'rows', table, rows });
     await this.#tell(move, { is: 'config' });
     await this.#ship(move, 'ended');
-    if (generation > 0) await this.#applied(move);
+    if (generation > 0) await this.#applied(move, until);
     this.#to(move, 'moving');
     return true;
   }
 
+  /** The same for each try of this instance, so that one that never gets through ends. */
+  #turnOf({ moveId }: Departure): number {
+    const turn = this.#turns.get(moveId) ?? this.#parts.now();
+    this.#turns.set(moveId, turn);
+    return turn;
+  }
+
   /** A config that the new VPS refuses would take the site down: better found now. */
-  async #applied(move: Departure): Promise<void> {
+  async #applied(move: Departure, until: number): Promise<void> {
     for (;;) {
       const { config, reason = '' } = await this.#tell(move, { is: 'config' });
       if (config === 'applied' || config === 'none') return;
       if (config === 'failed')
         throw new Failure('config_refused', `${move.target} does not take the site’s config: ${reason}`);
-      if (this.#parts.now() > move.beganAt + PREPARE_MS)
+      if (this.#parts.now() > until)
         throw new Failure('conflict', `${move.target} has not applied the site’s config within 60 s`);
       await this.#wait(LOOK_MS);
     }
@@ -363,6 +372,7 @@ export class Departures {
 
   #to({ moveId }: Departure, state: Departure['state'], reason?: string): void {
     const { book, onStep } = this.#parts;
+    this.#turns.delete(moveId);
     book.set(moveId, state, reason);
     book.changed();
     onStep();

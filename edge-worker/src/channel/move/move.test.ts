@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { SiteMove, SqlRow } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -148,6 +148,20 @@ describe('a site that is moved', () => {
     await becomes(() => to.removed, [siteId]);
     to.refusal = undefined;
     expect((await scene.over(await scene.move())).state).toBe('moved');
+  });
+
+  it('has a minute from its turn on, however long it has waited behind an evacuation’s others', async () => {
+    await to.connect();
+    const id = `move_${from.id}_0000000000000000`;
+    await runInDurableObject(stubOf(from.id), (_, { storage }) => {
+      storage.sql.exec(
+        `INSERT INTO departures (move_id, site_id, target, actor, state, began_at, changed_at)
+         VALUES (?1, ?2, ?3, 'op', 'preparing', ?4, ?4)`,
+        ...[id, siteId, to.id, Date.now() - 120_000],
+      );
+    });
+    await evictDurableObject(stubOf(from.id));
+    await becomes(async () => (await scene.look({ id })).state, 'moved');
   });
 
   it('takes along first the config that runs, when a newer one was refused', async () => {
