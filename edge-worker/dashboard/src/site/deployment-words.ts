@@ -18,7 +18,7 @@ const STEPS: Readonly<Record<string, string>> = {
 };
 
 /** How far a deployment that goes on is: "10 % of the traffic, baking". */
-export function stepWords({ step, percentage }: Pick<SteppedDeployment, 'step' | 'percentage'>): string {
+function stepWords({ step, percentage }: Pick<SteppedDeployment, 'step' | 'percentage'>): string {
   const share = percentage === undefined ? undefined : `${percentage} % of the traffic`;
   if (step === undefined) return share ?? 'has begun';
   switch (step.milestone) {
