@@ -13,7 +13,10 @@ it.each([
     { state: 'moving', heldAt: 2, waiting: 1 },
     'Requests to queued routes are stored and not sent; 1 request waits',
   ],
-  [{ state: 'moved', pausedMs: 420, receipts: 3 }, 'Done, stored requests waited 0.4 s; 3 requests crossed'],
+  [
+    { state: 'moved', pausedMs: 1_420, receipts: 3 },
+    'Done, stored requests waited 1.4 s; 3 requests crossed',
+  ],
   [{ state: 'undoing', reason: 'no room' }, 'It is taken back: no room'],
   [{ state: 'undone', reason: 'no room' }, 'Taken back, the site works on vps: no room'],
 ] as const)('a move with %o is told as “%s”', (changes, words) => {
@@ -50,7 +53,7 @@ it('its end stands among the events, once, in words', () => {
   const events = withMoves([event(9), event(4)], [moved, move(3, { state: 'moved' }), move(6)]);
   expect(events.map(({ receivedAt }) => receivedAt)).toEqual([9, 5, 4]);
   const [, end] = events;
-  expect(end && tell(end).words).toBe('Moved vps → vps-2; stored requests waited 0.3 s');
+  expect(end && tell(end).words).toBe('Moved vps → vps-2; stored requests waited 300 ms');
   expect(withMoves(events, [moved])).toBe(events);
 });
 

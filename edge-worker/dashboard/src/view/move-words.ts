@@ -27,7 +27,10 @@ export function stepOf(move: SiteMove): string {
 }
 
 /** The pause of a move is short, and its length matters. */
-export const pause = (ms: number): string => (ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : duration(ms));
+export function pause(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`;
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : duration(ms);
+}
 
 /** Since when a move is where it is: held, or over, or begun. */
 export const sinceOf = ({ state, heldAt, createdAt, updatedAt }: SiteMove): number =>
