@@ -23,6 +23,7 @@ import { checkOwnHere } from './owner.ts';
 import type { Patience } from './patience.ts';
 import { deployPlan, type Plan, rollbackPlan } from './plan.ts';
 import { Records } from './record.ts';
+import { SpentCalls } from './spent.ts';
 import { checkNames } from './validate.ts';
 
 export interface DeployerOptions extends Partial<Patience> {
@@ -75,7 +76,7 @@ export function createDeployer(options: DeployerOptions): Deployer {
   const records = new Records(sql, now, events);
   const wait = given.wait ?? waitFor;
   const whole = { calls: API_CALLS_PER_WINDOW, windowMs: API_WINDOW_S * 1_000 };
-  const budget = new CallBudget(whole, now, wait);
+  const budget = new CallBudget(whole, now, wait, new SpentCalls(sql, now));
   const fetcher = given.fetcher ?? fetch;
   const calling = { wait, random: given.random ?? Math.random, budget };
   const driftBudget = new CallBudget(fifthOf(whole), now, wait);
