@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCode } from './errors.ts';
-import { commandId, secretName, sha256Hex, siteId, timeMs } from './ids.ts';
+import { commandId, orchestratorId, secretName, sha256Hex, siteId, timeMs } from './ids.ts';
 import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
@@ -257,6 +257,8 @@ export const adoptWorker = z.object({
   type: z.literal('adopt_worker'),
   ...envelope,
   ...adoptFields,
+  /** Of a site that was moved here: the version that the orchestrator before has deployed. Another one that serves is drift. */
+  deployed: z.object({ versionId }).optional(),
   again: z.boolean().optional(),
 });
 export type AdoptWorker = z.infer<typeof adoptWorker>;
@@ -279,7 +281,12 @@ export const cancelCommand = z.object({
 });
 
 /** The site is no longer this orchestrator's: its config goes, and what is still to be done for it is cancelled. */
-export const removeSite = z.object({ type: z.literal('remove_site'), siteId });
+export const removeSite = z.object({
+  type: z.literal('remove_site'),
+  siteId,
+  /** The orchestrator that has it now, if it was not deleted: what was deployed for it is that one's, too. */
+  movedTo: orchestratorId.optional(),
+});
 
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });

@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { channelOf, stubOf, value } from '../channel.fixture.ts';
 import { Channel } from '../channel.ts';
 import type { Answer } from '../rpc.ts';
-import { Departures } from './departures.ts';
+import { Back } from './back.ts';
+import type { Departure } from './book.ts';
+import { Forward } from './forward.ts';
 import type { Arrival, ArrivalMessage } from './rpc.ts';
 import { becomes, Scene } from './scene.fixture.ts';
 
@@ -47,16 +49,26 @@ beforeAll(() => {
     await pass(source, `after saying ${nameOf(message)}`);
     return answer;
   });
-  for (const step of [...STEPS, ...UNDO_STEPS]) {
-    const run = Departures.prototype[step];
-    vi.spyOn(Departures.prototype, step).mockImplementation(async function (this: Departures, move) {
-      await pass(sourceOf(move.moveId), `before ${step}`);
-      const done = await run.call(this, move);
-      await pass(sourceOf(move.moveId), `after ${step}`);
-      return done;
+  for (const step of STEPS) {
+    const run = Forward.prototype[step];
+    vi.spyOn(Forward.prototype, step).mockImplementation(async function (this: Forward, move) {
+      return struckAround(step, move, () => run.call(this, move));
+    });
+  }
+  for (const step of UNDO_STEPS) {
+    const run = Back.prototype[step];
+    vi.spyOn(Back.prototype, step).mockImplementation(async function (this: Back, move) {
+      return struckAround(step, move, () => run.call(this, move));
     });
   }
 });
+
+async function struckAround(step: string, { moveId }: Departure, run: () => Promise<boolean>) {
+  await pass(sourceOf(moveId), `before ${step}`);
+  const done = await run();
+  await pass(sourceOf(moveId), `after ${step}`);
+  return done;
+}
 
 /** Ends an object as a crash does: what it had in memory is gone, and all that was on its way to and from it. */
 const kill = async (orchestratorId: string): Promise<void> => {
