@@ -287,6 +287,7 @@ export const removeSite = z.object({
   /** The orchestrator that has it now, if it was not deleted: what was deployed for it is that one's, too. */
   movedTo: orchestratorId.optional(),
 });
+export type RemoveSite = z.infer<typeof removeSite>;
 
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });

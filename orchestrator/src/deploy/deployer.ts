@@ -58,8 +58,8 @@ export interface Deployer {
   share(budget: BudgetShare): void;
   /** Looks whether what was deployed still serves. @returns whether events were recorded. Throws `LeaseLost` */
   checkDrift(signal: AbortSignal): Promise<boolean>;
-  /** The site was deleted: its Workers' names are free. In the caller's transaction. */
-  release(siteId: string): void;
+  /** The site was deleted: its Workers' names are free. Or moved: they are not. In the caller's transaction. */
+  release(siteId: string, isMoved: boolean): void;
 }
 
 /** Of any window's calls at most a fifth looks for drift: deployments come first. */
@@ -113,7 +113,7 @@ export function createDeployer(options: DeployerOptions): Deployer {
       const parts = { records, log, budget: driftBudget, api: () => api(cloudflare) };
       return checkDrift(parts, signal);
     },
-    release: (siteId) => records.release(siteId),
+    release: (siteId, isMoved) => records.release(siteId, isMoved),
   };
 }
 

@@ -8,13 +8,16 @@ const ENDED_ROWS = 1_000;
 const newest = (table: string, id: string, which: string): string =>
   `SELECT * FROM (SELECT * FROM ${table} WHERE ${which} ORDER BY substr(${id}, -22) DESC LIMIT ${ENDED_ROWS})
    ORDER BY ${id}`;
+/** Of a deployment that has not ended, its command decides where it is. */
+const THEIRS = `site_id = ?1 AND command_id NOT IN (
+  SELECT id FROM commands WHERE state IN ('queued', 'delivered', 'running'))`;
 const ENDED = `site_id = ?1 AND state NOT IN ('queued', 'delivered', 'running')`;
 
 const SELECT: Readonly<Record<CargoTable, string>> = {
   configs: `SELECT * FROM configs WHERE site_id = ?1 ORDER BY generation`,
   secrets: `SELECT * FROM secrets WHERE site_id = ?1 ORDER BY name`,
   worker_vars: `SELECT * FROM worker_vars WHERE site_id = ?1 ORDER BY command_id`,
-  deployments: newest('deployments', 'command_id', 'site_id = ?1'),
+  deployments: newest('deployments', 'command_id', THEIRS),
   commands: newest('commands', 'id', ENDED),
 };
 
@@ -55,7 +58,12 @@ export class Cargo {
     );
   }
 
-  /** What was put for a site that is not this object's after all, or has left: its config and secrets go with the site itself. */
+  /** The list has gone along; what stays is told of here. In the caller's transaction. */
+  leave(siteId: string): void {
+    this.#storage.exec(`DELETE FROM deployments WHERE ${THEIRS}`, siteId);
+  }
+
+  /** What was put for a site that is not this object's after all; its config and secrets go with the site itself. */
   drop(siteId: string): void {
     this.#storage.exec(`DELETE FROM deployments WHERE site_id = ?`, siteId);
     this.#storage.exec(`DELETE FROM commands WHERE ${ENDED} AND seq = 0`, siteId);

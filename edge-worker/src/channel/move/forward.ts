@@ -9,6 +9,7 @@ import type { Receipts } from '../receipts.ts';
 import type { Stale } from '../stale.ts';
 import type { Baggage } from './baggage.ts';
 import type { Departure, MoveBook } from './book.ts';
+import type { Cargo } from './cargo.ts';
 import type { Freight } from './freight.ts';
 import type { Hands } from './hands.ts';
 import type { HeldCommands } from './held-commands.ts';
@@ -22,6 +23,7 @@ export interface ForwardParts {
   readonly book: MoveBook;
   readonly passage: Passage;
   readonly freight: Freight;
+  readonly cargo: Pick<Cargo, 'leave'>;
   readonly baggage: Baggage;
   readonly hands: Hands;
   readonly configs: Configs;
@@ -172,13 +174,14 @@ export class Forward {
 
   /** In the turn in which nothing is left here. @returns false when something is */
   #handOver(move: Departure): boolean {
-    const { baggage, control, held, stale, passage, book, workers } = this.#parts;
+    const { baggage, cargo, control, held, stale, passage, book, workers } = this.#parts;
     const { siteId, moveId, target } = move;
     if (baggage.held(siteId, moveId).length > 0) return false;
     passage.to(move, 'moved', {
       bring: () => {
         book.count(moveId, 'workers', workers(siteId).length);
         held.leave(moveId);
+        cargo.leave(siteId);
         control.leave(siteId, target);
         stale.removeSite(siteId);
       },

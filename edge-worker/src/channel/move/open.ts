@@ -68,7 +68,21 @@ export function openMoves({ facts, storage, db, peer, waiting, ...options }: Ope
   });
   const forward = new Forward({
     ...facts,
-    ...{ book, passage, freight, baggage, hands, held, outbox, control, stale, workers, ledger, after },
+    ...{
+      book,
+      passage,
+      freight,
+      cargo,
+      baggage,
+      hands,
+      held,
+      outbox,
+      control,
+      stale,
+      workers,
+      ledger,
+      after,
+    },
   });
   const back = new Back({ passage, baggage, held, intake, ledger });
   const departures = new Departures({ ...facts, book, passage, forward, back, control });
