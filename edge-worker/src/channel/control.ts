@@ -169,10 +169,7 @@ export class Control {
     this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId, movedTo }));
   }
 
-  /**
-   * Has the orchestrator take over a Worker that another one has deployed, whatever serves by now. In the caller's
-   * transaction. Throws `Failure('log_full')`.
-   */
+  /** Has a Worker taken over that another orchestrator has deployed. In the caller's transaction. Throws `Failure('log_full')`. */
   takeOver(siteId: string, { name, versionId }: { name: string; versionId: string }, actor: string): void {
     const asked = {
       siteId,

@@ -1,4 +1,4 @@
-import { int, type SiteMove, type Sql, type SqlRow, text } from '@clawdbot/protocol';
+import { int, type Sql, type SqlRow, text } from '@clawdbot/protocol';
 import { z } from 'zod';
 import type { KeptWorker } from './rpc.ts';
 
@@ -268,35 +268,3 @@ const arrivalOf = (row: SqlRow): ArrivalRow => ({
   workers: z.array(keptWorker).parse(JSON.parse(text(row, 'workers'))),
   beganAt: int(row, 'began_at'),
 });
-
-/** What operators are told of each state. Until D1 names the new orchestrator, the move is not over. */
-const SHOWN: Readonly<Record<DepartureState, SiteMove['state']>> = {
-  preparing: 'preparing',
-  moving: 'moving',
-  committing: 'moving',
-  moved: 'moving',
-  following: 'moved',
-  done: 'moved',
-  undoing: 'undoing',
-  undone: 'undone',
-  closed: 'undone',
-};
-
-export function moveOf(departure: Departure, from: string): SiteMove {
-  const { moveId, siteId, target, actor, state, beganAt, heldAt, movedAt, changedAt, reason } = departure;
-  return {
-    id: moveId,
-    siteId,
-    from,
-    to: target,
-    state: SHOWN[state],
-    ...(reason === undefined ? {} : { reason }),
-    receipts: departure.receipts,
-    commands: departure.commands,
-    workers: departure.workers,
-    ...(heldAt === undefined || movedAt === undefined ? {} : { pausedMs: movedAt - heldAt }),
-    createdBy: actor,
-    createdAt: beganAt,
-    updatedAt: changedAt,
-  };
-}

@@ -2,9 +2,10 @@ import { Failure, orderedId, type RandomBytes, type SiteMove, type Sql } from '@
 import type { Configs } from '../configs.ts';
 import type { Control } from '../control.ts';
 import type { Back } from './back.ts';
-import { type Departure, type MoveBook, moveOf } from './book.ts';
+import type { Departure, MoveBook } from './book.ts';
 import { FOLLOW_MS, type Forward, PREPARE_MS } from './forward.ts';
 import { moving, type Passage, Recalled } from './passage.ts';
+import { moveOf } from './shown.ts';
 
 export interface DeparturesParts {
   readonly sql: Sql;

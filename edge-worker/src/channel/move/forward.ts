@@ -74,11 +74,10 @@ export class Forward {
     await freight.receipts(move, 'ended');
     await freight.answers(move);
     if (generation > 0) await this.#applied(move);
-    while (!this.#hold(move)) {
-      await passage.wait(LOOK_MS);
-      // Tells, too, whether the move still stands.
-      await passage.tell(move, { is: 'config' });
-    }
+    do {
+      await this.#idle(move);
+      await freight.history(move);
+    } while (!this.#hold(move));
     return true;
   }
 
@@ -94,21 +93,32 @@ export class Forward {
     }
   }
 
-  /**
-   * What the orchestrator has of the site's commands may come to its end first; from one that is away nobody can wait for
-   * that: they stay its own. In the turn in which none is left, what was never sent is held, and requests are.
-   * @returns whether that is so
-   */
-  #hold(move: Departure): boolean {
-    const { book, commands, outbox, held, presence, passage, orchestratorId } = this.#parts;
-    const { moveId, siteId } = move;
-    const [first] = presence.current.state === 'online' ? commands.underWay(siteId, outbox.offered) : [];
-    if (first !== undefined) {
+  /** What the orchestrator has of the site's commands may come to its end first. */
+  async #idle(move: Departure): Promise<void> {
+    const { passage, orchestratorId } = this.#parts;
+    for (let [first] = this.#underWay(move); first !== undefined; [first] = this.#underWay(move)) {
       const what = `${first.id} (${first.type} ${first.subject})`;
       this.#wants(move, `${what} has not ended on ${orchestratorId}: wait for it, or cancel it`);
-      return false;
+      await passage.wait(LOOK_MS);
+      // Tells, too, whether the move still stands.
+      await passage.tell(move, { is: 'config' });
     }
-    passage.to(move, 'moving', { bring: () => book.count(moveId, 'commands', held.hold(siteId, moveId)) });
+  }
+
+  /** Of one that is away nobody knows when they end: they stay its own. */
+  #underWay({ siteId }: Departure) {
+    const { commands, outbox, presence } = this.#parts;
+    return presence.current.state === 'online' ? commands.underWay(siteId, outbox.offered) : [];
+  }
+
+  /** In the turn in which none is under way, what was never sent is held, and requests are. @returns whether that is so */
+  #hold(move: Departure): boolean {
+    const { book, held, passage } = this.#parts;
+    const { moveId, siteId } = move;
+    if (this.#underWay(move).length > 0) return false;
+    passage.to(move, 'moving', {
+      bring: () => book.count(moveId, 'commands', held.hold(siteId, moveId)),
+    });
     return true;
   }
 
@@ -125,7 +135,6 @@ export class Forward {
     await this.#settled(move);
     await freight.receipts(move, 'all');
     await freight.commands(move);
-    await freight.workers(move);
     passage.to(move, 'committing');
     return true;
   }

@@ -52,22 +52,23 @@ export class Freight {
     for (const page of answers.pages(move.siteId)) await passage.tell(move, { is: 'answers', answers: page });
   }
 
-  /** What has ended, for its keys: a repeat must not be a second command there. And what never left, to be sent there. */
+  /** Commands that have ended, since a repeat under a key of theirs must not be a second one there; and what they have deployed. */
+  async history(move: Departure): Promise<void> {
+    const { passage, workers } = this.#parts;
+    await this.#rows(move, LATE_TABLES);
+    const known = workers(move.siteId);
+    if (known.length > 0) await passage.tell(move, { is: 'workers', workers: known });
+  }
+
+  /** What never left. */
   async commands(move: Departure): Promise<void> {
     const { commands, blobs, passage } = this.#parts;
-    await this.#rows(move, LATE_TABLES);
     for (const packed of commands.pack(move.moveId)) {
       const { commandId } = packed;
       await passage.tell(move, { is: 'command', packed });
       for (const part of blobs.partsOf(commandId))
         await passage.tell(move, { is: 'blob', commandId, ...part });
     }
-  }
-
-  async workers(move: Departure): Promise<void> {
-    const { workers, passage } = this.#parts;
-    const known = workers(move.siteId);
-    if (known.length > 0) await passage.tell(move, { is: 'workers', workers: known });
   }
 
   async receipts(move: Departure, only: 'ended' | 'all'): Promise<void> {

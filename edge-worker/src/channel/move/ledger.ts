@@ -1,5 +1,6 @@
 import { queried } from '../../data/query.ts';
-import { type Departure, moveOf } from './book.ts';
+import type { Departure } from './book.ts';
+import { moveOf } from './shown.ts';
 
 export interface LedgerParts {
   readonly db: D1Database;
