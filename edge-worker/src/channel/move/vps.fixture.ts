@@ -28,6 +28,8 @@ export class Vps {
   readonly ordered: Deployment[] = [];
   /** Delivers what comes, and says so. */
   isWorking = true;
+  /** Applies nothing, and says nothing. */
+  isMute = false;
   /** Why it refuses configs from this generation on. */
   refusal: string | undefined;
   refusedFrom = 1;
@@ -161,7 +163,7 @@ export class Vps {
     }
     if (body.type === 'deploy_worker' || body.type === 'rollback_worker' || body.type === 'adopt_worker')
       this.ordered.push(body);
-    if (body.type !== 'update_config') return;
+    if (body.type !== 'update_config' || this.isMute) return;
     const { commandId, generation, digest } = body;
     this.generations.push(generation);
     const failed = { state: 'failed', error: { code: 'config_refused', message: this.refusal } };
