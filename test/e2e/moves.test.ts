@@ -19,19 +19,21 @@ import { withSystem } from './harness/system.ts';
 
 const system = withSystem();
 const SECOND = 'second-vps';
-let second: Part;
-beforeAll(async () => {
-  second = await startSecond(system(), SECOND);
-});
-afterAll(() => second?.stop());
-
-const PER_SECOND = 100;
 const WORKER = {
   name: 'moved-along',
   mainModule: 'i.js',
   modules: { 'i.js': `export default { fetch: () => new Response('hello') };` },
   compatibilityDate: '2026-01-01',
 };
+let second: Part;
+beforeAll(async () => {
+  second = await startSecond(system(), SECOND);
+  const { json } = await system().act('deploy_worker', WORKER);
+  await system().finished(json.data.commandId);
+});
+afterAll(() => second?.stop());
+
+const PER_SECOND = 100;
 
 const received = async () =>
   (await (await fetch(`${system().file.upstreamUrl}/_log`)).json()) as (Received & { at: string })[];
@@ -91,8 +93,6 @@ async function moveUnderLoad(to: string): Promise<{ posted: Posted[]; move: Site
 }
 
 test('a site is moved under steady webhooks: none is missing, first attempts in order, the pause short', async () => {
-  const { json } = await system().act('deploy_worker', WORKER);
-  await system().finished(json.data.commandId);
   const { posted, move } = await moveUnderLoad(SECOND);
   expect(move).toMatchObject({ state: 'moved', from: 'demo-vps', to: SECOND, workers: 1 });
   const isThere = (log: Received[]) => compare(posted, log).missing.length === 0;
