@@ -53,8 +53,8 @@ export class SpentCalls {
 
   #reserve(forgetBefore: number): void {
     this.#sql.transaction(() => {
-      // Used up by now, or nobody knows.
-      this.#sql.run(`UPDATE api_calls SET until = ? WHERE until IS NULL`, this.#now());
+      // Used up by now, or nobody knows; or made before the clock was put back.
+      this.#sql.run(`UPDATE api_calls SET until = ?1 WHERE until IS NULL OR until > ?1`, this.#now());
       this.#sql.run(`DELETE FROM api_calls WHERE until <= ?`, forgetBefore);
       this.#sql.run(`INSERT INTO api_calls (calls) VALUES (?)`, AHEAD);
     });
