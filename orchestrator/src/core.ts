@@ -56,7 +56,7 @@ export interface CoreOptions {
   readonly dial: (lane: number) => Dial;
   readonly handlers: Handlers;
   /** A site is deleted: the names of its Workers are free. In a transaction. */
-  readonly releaseWorkers: (siteId: string) => void;
+  readonly releaseWorkers: (siteId: string, isMoved: boolean) => void;
   /** The edge has welcomed this process, and said how much of Cloudflare's API it may use. */
   readonly onApiBudget: (budget: Welcome['apiBudget']) => void;
   /** What the edge may ask without a log. */

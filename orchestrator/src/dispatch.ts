@@ -1,4 +1,4 @@
-import type { EntryToOrchestrator, InboxItem } from '@clawdbot/protocol';
+import type { EntryToOrchestrator, InboxItem, RemoveSite } from '@clawdbot/protocol';
 import type { Runner } from './commands/index.ts';
 import type { Deliveries } from './delivery/index.ts';
 import type { DeadLetters } from './inbox/index.ts';
@@ -12,8 +12,8 @@ export interface Rooms {
   readonly shared: Pick<SharedTables, 'apply'>;
   readonly letters: Pick<DeadLetters, 'act'>;
   readonly deliveries: Pick<Deliveries, 'accept' | 'removeSite'>;
-  /** A site is deleted here. */
-  readonly releaseWorkers: (siteId: string) => void;
+  /** A site is deleted here, or was moved. */
+  readonly releaseWorkers: (siteId: string, isMoved: boolean) => void;
   /** The status has changed. Called inside the transaction: it acts a turn later. */
   readonly publishStatus: () => void;
 }
@@ -35,10 +35,10 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       return;
     case 'remove_site':
       // A config that waits or runs must not bring back what is deleted here.
-      rooms.commands.cancelSite(entry.siteId, 'the site was deleted');
+      rooms.commands.cancelSite(entry.siteId, whyGone(entry));
       rooms.settings.remove(entry.siteId);
       rooms.deliveries.removeSite(entry.siteId);
-      rooms.releaseWorkers(entry.siteId);
+      rooms.releaseWorkers(entry.siteId, entry.movedTo !== undefined);
       rooms.publishStatus();
       return;
     case 'row_changed':
@@ -56,3 +56,6 @@ export function dispatch(entry: EntryToOrchestrator, { logId, seq }: InboxItem, 
       entry satisfies never;
   }
 }
+
+const whyGone = ({ movedTo }: RemoveSite): string =>
+  movedTo === undefined ? 'the site was deleted' : `the site was moved to ${movedTo}`;

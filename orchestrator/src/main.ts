@@ -154,7 +154,7 @@ class Rooms {
         adopt_worker: (body, context) => deployer.adopt(body, context),
         update_config: (body) => settings.apply(body),
       }),
-      releaseWorkers: (siteId) => deployer.release(siteId),
+      releaseWorkers: (siteId, isMoved) => deployer.release(siteId, isMoved),
       onApiBudget: ({ calls, windowS }) => deployer.share({ calls, windowMs: windowS * 1_000 }),
       services: {
         request: (call) => this.#handleCall(call),

@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { errorCode } from './errors.ts';
-import { bindingName, commandId, secretName, sha256Hex, siteId, timeMs, workerVersionId } from './ids.ts';
+import {
+  bindingName,
+  commandId,
+  orchestratorId,
+  secretName,
+  sha256Hex,
+  siteId,
+  timeMs,
+  workerVersionId,
+} from './ids.ts';
 import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
@@ -260,6 +269,8 @@ export const adoptWorker = z.object({
   type: z.literal('adopt_worker'),
   ...envelope,
   ...adoptFields,
+  /** Of a site that was moved here: the version that the orchestrator before has deployed. Another one that serves is drift. */
+  deployed: z.object({ versionId: workerVersionId }).optional(),
   again: z.boolean().optional(),
 });
 export type AdoptWorker = z.infer<typeof adoptWorker>;
@@ -282,7 +293,13 @@ export const cancelCommand = z.object({
 });
 
 /** The site is no longer this orchestrator's: its config goes, and what is still to be done for it is cancelled. */
-export const removeSite = z.object({ type: z.literal('remove_site'), siteId });
+export const removeSite = z.object({
+  type: z.literal('remove_site'),
+  siteId,
+  /** The orchestrator that has it now, if it was not deleted: what was deployed for it is that one's, too. */
+  movedTo: orchestratorId.optional(),
+});
+export type RemoveSite = z.infer<typeof removeSite>;
 
 /** Takes the place of an entry that was withdrawn before it was ever sent, so that positions have no gap. */
 export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });

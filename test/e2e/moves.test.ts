@@ -19,9 +19,17 @@ import { withSystem } from './harness/system.ts';
 
 const system = withSystem();
 const SECOND = 'second-vps';
+const WORKER = {
+  name: 'moved-along',
+  mainModule: 'i.js',
+  modules: { 'i.js': `export default { fetch: () => new Response('hello') };` },
+  compatibilityDate: '2026-01-01',
+};
 let second: Part;
 beforeAll(async () => {
   second = await startSecond(system(), SECOND);
+  const { json } = await system().act('deploy_worker', WORKER);
+  await system().finished(json.data.commandId);
 });
 afterAll(() => second?.stop());
 
@@ -34,6 +42,14 @@ const over = (id: string): Promise<SiteMove> =>
     'the move is over',
     async () => siteMove.parse((await system().api(`/api/v1/moves/${id}`)).json),
     isMoveOver,
+  );
+
+/** The Worker of the site as an orchestrator has it under management. */
+const takenOver = (orchestratorId: string) =>
+  eventually(
+    `the Worker is ${orchestratorId}'s`,
+    async () => (await system().api(`/api/v1/orchestrators/${orchestratorId}`)).json.status?.workers?.[0],
+    (worker) => worker?.siteId === system().file.siteId && worker.state === 'deployed',
   );
 
 /** A customer who posts once, and whose request must be taken. */
@@ -78,7 +94,7 @@ async function moveUnderLoad(to: string): Promise<{ posted: Posted[]; move: Site
 
 test('a site is moved under steady webhooks: none is missing, first attempts in order, the pause short', async () => {
   const { posted, move } = await moveUnderLoad(SECOND);
-  expect(move).toMatchObject({ state: 'moved', from: 'demo-vps', to: SECOND });
+  expect(move).toMatchObject({ state: 'moved', from: 'demo-vps', to: SECOND, workers: 1 });
   const isThere = (log: Received[]) => compare(posted, log).missing.length === 0;
   const log = await eventually('all have arrived', received, isThere);
   const { displacement, repeats, ...verdict } = compare(posted, log);
@@ -93,6 +109,7 @@ test('a site is moved under steady webhooks: none is missing, first attempts in 
   expect(takenBy).toEqual(new Set(['demo-vps', SECOND]));
   const { orchestratorId } = site.parse((await system().api(`/api/v1/sites/${move.siteId}`)).json);
   expect(orchestratorId).toBe(SECOND);
+  expect(await takenOver(SECOND)).toMatchObject({ name: WORKER.name, proof: 'reachable' });
   // What is not stored is answered by the new orchestrator, too.
   expect((await system().relay('/echo')).status).toBe(200);
 });
@@ -105,10 +122,11 @@ test('the sites of an orchestrator that is gone for good are brought to another,
   const { json } = await system().api(path, { body: { orchestratorId: 'demo-vps' } });
   const { moves, refused, next }: Evacuation = evacuation.parse(json);
   expect([moves.length, refused, next]).toEqual([1, [], null]);
-  expect(await over(moves[0]?.id ?? '')).toMatchObject({ state: 'moved', to: 'demo-vps' });
+  expect(await over(moves[0]?.id ?? '')).toMatchObject({ state: 'moved', to: 'demo-vps', workers: 1 });
   const ours = async () => (await received()).filter((it) => /\/100\d\d$/.test(it.path));
   const isThere = (log: Received[]) => compare(posted, log).missing.length === 0;
   const log = await eventually('all have arrived', ours, isThere);
   expect(compare(posted, log)).toMatchObject({ strangers: [], changed: [], repeats: 0 });
+  expect(await takenOver('demo-vps')).toMatchObject({ name: WORKER.name });
   await system().works();
 });

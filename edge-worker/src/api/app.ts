@@ -82,6 +82,7 @@ export function apiApp(): ApiApp {
   api.openapi(routes.moveSiteRoute, moves.moveSite);
   api.openapi(routes.listMovesRoute, moves.listMoves);
   api.openapi(routes.getMoveRoute, moves.getMove);
+  api.openapi(routes.cancelMoveRoute, moves.cancelMove);
 
   api.openapi(routes.putSecretRoute, putSecret);
   api.openapi(routes.listSecretsRoute, listSecrets);

@@ -20,12 +20,12 @@ const refused = async (response: Response): Promise<[number, string]> => {
   const { code } = await response.json<Problem>();
   return [response.status, code];
 };
-const over = (id: string) =>
+const over = (id: string, state: SiteMove['state'] = 'moved') =>
   expect
     .poll(async () => (await (await tenant.call('GET', `/moves/${id}`)).json<SiteMove>()).state, {
       timeout: 5_000,
     })
-    .toBe('moved');
+    .toBe(state);
 
 describe('a move', () => {
   it('is begun, followed by its id, listed, and shown by the site', async () => {
@@ -58,6 +58,29 @@ describe('a move', () => {
       404,
       'not_found',
     ]);
+  });
+});
+
+describe('a cancelled move', () => {
+  it('is undone, and is an admin’s of the same organisation', async () => {
+    const id = await made();
+    const vps = new Vps(two, tenant.orgId);
+    await vps.connect();
+    const config = { base: 0, config: { routes: [] } };
+    const edit = { action: 'update_config', siteId: id, payload: config };
+    expect((await tenant.call('POST', '/orchestrator', { body: edit })).status).toBe(202);
+    vps.isMute = true;
+    const { id: moveId } = await (await move(id, two)).json<SiteMove>();
+    const cancel = (of = tenant, role: 'admin' | 'member' = 'admin') =>
+      of.call('POST', `/moves/${moveId}/cancel`, { role });
+    expect(await refused(await cancel(tenant, 'member'))).toEqual([403, 'forbidden']);
+    expect(await refused(await cancel(await Tenant.create(fresh('vps'))))).toEqual([404, 'not_found']);
+    const response = await cancel();
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({ reason: `cancelled by admin@${tenant.orgId}` });
+    await over(moveId, 'undone');
+    const site = await (await tenant.call('GET', `/sites/${id}`)).json<Site>();
+    expect([site.orchestratorId, site.movingTo]).toEqual([one, undefined]);
   });
 });
 

@@ -1,5 +1,11 @@
 import { type Evacuation, Failure, orchestratorOfMove, type SiteMove } from '@clawdbot/protocol';
-import type { evacuateRoute, getMoveRoute, listMovesRoute, moveSiteRoute } from '@clawdbot/protocol/routes';
+import type {
+  cancelMoveRoute,
+  evacuateRoute,
+  getMoveRoute,
+  listMovesRoute,
+  moveSiteRoute,
+} from '@clawdbot/protocol/routes';
 import { ask, reach } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
 import * as moves from '../data/moves.ts';
@@ -46,9 +52,17 @@ export const listMoves: ApiHandler<typeof listMovesRoute> = async (c) =>
 
 export const getMove: ApiHandler<typeof getMoveRoute> = async (c) => {
   const { id } = c.req.valid('param');
-  const unknown = new Failure('not_found', `no move "${id}" in this organisation`);
-  return c.json(await ask((await holderOf(c, orchestratorOfMove(id), unknown)).siteMove(id)), 200);
+  return c.json(await ask((await sourceOf(c, id)).siteMove(id)), 200);
 };
+
+export const cancelMove: ApiHandler<typeof cancelMoveRoute> = async (c) => {
+  requireAdmin(c.var.user);
+  const { id } = c.req.valid('param');
+  return c.json(await ask((await sourceOf(c, id)).cancelMove(id, c.var.user.sub)), 202);
+};
+
+const sourceOf = (c: ApiContext, id: string) =>
+  holderOf(c, orchestratorOfMove(id), new Failure('not_found', `no move "${id}" in this organisation`));
 
 const begin = (c: ApiContext, source: string, siteId: string, target: string): Promise<SiteMove> =>
   ask(c.env.services.channel(source, CONTROL_LANE).moveSite(siteId, target, c.var.user.sub));

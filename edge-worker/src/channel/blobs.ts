@@ -1,4 +1,5 @@
 import { BLOB_PART_BYTES, Failure } from '@clawdbot/protocol';
+import type { BlobPart } from './move/rpc.ts';
 
 /**
  * Content too large for an entry, stored once under its SHA-256 in rows of at most 1 MiB (a row holds 2 MB).
@@ -23,6 +24,23 @@ export class Blobs {
         bytes.slice(at, at + BLOB_PART_BYTES),
       );
     }
+  }
+
+  /** All that a command uses, in parts. */
+  partsOf(commandId: string): Iterable<BlobPart> {
+    return this.#sql
+      .exec<BlobPart & Record<string, SqlStorageValue>>(
+        `SELECT sha256, part, bytes FROM blobs WHERE sha256 IN (SELECT sha256 FROM blob_uses WHERE command_id = ?)
+       ORDER BY sha256, part`,
+        commandId,
+      )
+      .toArray();
+  }
+
+  /** One of them, at another object. In the caller's transaction. */
+  putPart(commandId: string, { sha256, part, bytes }: BlobPart): void {
+    this.#sql.exec(`INSERT OR IGNORE INTO blob_uses VALUES (?, ?)`, sha256, commandId);
+    this.#sql.exec(`INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)`, sha256, part, bytes);
   }
 
   /** One part. Throws `Failure('blob_missing')`. */

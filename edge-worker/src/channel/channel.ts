@@ -125,7 +125,8 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   adopt(submission: AdoptSubmission): Promise<Answer<Taken>> {
-    return answer(() => this.changed(this.parts.control.adopt(submission)));
+    const here = () => this.changed(this.parts.control.adopt(submission));
+    return this.where.edit(submission.siteId, here, (there) => there.adopt(submission));
   }
 
   updateConfig(submission: ConfigSubmission): Promise<Answer<Taken>> {
@@ -141,11 +142,16 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   command(commandId: string): Promise<Answer<Command>> {
-    return answer(() => this.parts.commands.get(commandId));
+    const here = () => this.parts.commands.get(commandId);
+    return this.where.atCommand(commandId, here, (there) => there.command(commandId));
   }
 
   cancelCommand(commandId: string, actor: string): Promise<Answer<Command>> {
-    return answer(() => this.changed(this.parts.control.cancel(commandId, actor)));
+    const here = () => {
+      this.where.refuseHeld(this.parts.commands.get(commandId).siteId);
+      return this.changed(this.parts.control.cancel(commandId, actor));
+    };
+    return this.where.atCommand(commandId, here, (there) => there.cancelCommand(commandId, actor));
   }
 
   putSite(
@@ -190,6 +196,15 @@ export class Channel extends ChannelObject implements ChannelRpc {
       return move;
     };
     return this.where.atSite(siteId, here, (there) => there.moveSite(siteId, target, actor));
+  }
+
+  cancelMove(moveId: string, actor: string): Promise<Answer<SiteMove>> {
+    return answer(async () => {
+      const move = await this.parts.departures.cancel(moveId, actor);
+      this.parts.moves.wake();
+      await this.parts.moves.watch();
+      return move;
+    });
   }
 
   siteMove(moveId: string): Promise<Answer<SiteMove>> {

@@ -32,3 +32,7 @@ const tooLarge = (cause?: unknown): Failure =>
       cause,
     },
   );
+
+/** What stands in the place of a command that is not to be run. */
+export const withdrawn = (commandId: string): string =>
+  edgeCodec.encodeEntry({ type: 'withdrawn', commandId });

@@ -25,8 +25,9 @@ export class CommandNews {
 
   /** Those that are open, and those that ended last. */
   all(): CommandSummary[] {
+    // Those without a place in the log were another object's, and came along with their site.
     const ended = this.#summaries(
-      `state NOT IN ${OPEN} ORDER BY updated_at DESC, id DESC LIMIT ?`,
+      `state NOT IN ${OPEN} AND seq > 0 ORDER BY updated_at DESC, id DESC LIMIT ?`,
       ENDED_MAX,
     );
     return [...ended, ...this.#summaries(`state IN ${OPEN} ORDER BY id DESC LIMIT ?`, OPEN_MAX)];

@@ -1,4 +1,4 @@
-import type { Commands } from './commands.ts';
+import type { CommandFacts } from './command-facts.ts';
 import type { Group, Projection } from './projector.ts';
 
 const GROUP_ROWS = 500;
@@ -14,20 +14,20 @@ export class CommandProjection implements Projection {
       value ->> 'reason', value ->> 'createdBy', value ->> 'error', value ->> 'createdAt', value ->> 'updatedAt',
       value ->> 'expiresAt', value ->> 'version'
     FROM json_each(?3) WHERE true
-    ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, state = excluded.state, reason = excluded.reason,
+    ON CONFLICT (id) DO UPDATE SET orchestrator_id = excluded.orchestrator_id, subject = excluded.subject, state = excluded.state, reason = excluded.reason,
       error = excluded.error, updated_at = excluded.updated_at, version = excluded.version
     WHERE excluded.version > orc_commands.version`;
-  readonly #commands: Pick<Commands, 'unprojected' | 'projected'>;
+  readonly #facts: Pick<CommandFacts, 'unprojected' | 'projected'>;
 
-  constructor(commands: Pick<Commands, 'unprojected' | 'projected'>) {
-    this.#commands = commands;
+  constructor(facts: Pick<CommandFacts, 'unprojected' | 'projected'>) {
+    this.#facts = facts;
   }
 
   next(): Group | undefined {
-    const facts = this.#commands.unprojected(GROUP_ROWS);
+    const facts = this.#facts.unprojected(GROUP_ROWS);
     const rows = fitting(facts.map((fact) => JSON.stringify(fact)));
     if (rows.length === 0) return undefined;
-    return { rows: `[${rows}]`, done: () => this.#commands.projected(facts.slice(0, rows.length)) };
+    return { rows: `[${rows}]`, done: () => this.#facts.projected(facts.slice(0, rows.length)) };
   }
 }
 

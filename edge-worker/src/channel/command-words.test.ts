@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 import { listCommands } from '../data/commands.ts';
 import { channelOf, entry, Peer, value } from './channel.fixture.ts';
+import { CommandFacts } from './command-facts.ts';
 import { CommandNews } from './command-news.ts';
 import { Commands } from './commands.ts';
 import { withObject } from './object.fixture.ts';
@@ -86,7 +87,7 @@ it('of commands that are older than this, the generation and the reason are foun
       sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
     const newer = [
       ...['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'],
-      ...['departures', 'arrivals', 'moved_receipts'],
+      ...['departures', 'arrivals', 'moved_receipts', 'held_commands', 'moved_commands'],
     ];
     for (const table of newer) sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
@@ -107,7 +108,7 @@ it('of commands that are older than this, the generation and the reason are foun
     older('cmd_3', 'deploy_worker', 'succeeded', null);
     migrate(sql);
     const commands = new Commands(sql, orchestratorId, () => clock.now);
-    expect(commands.unprojected(10)).toMatchObject([
+    expect(new CommandFacts(sql).unprojected(10)).toMatchObject([
       { id: 'cmd_1', subject: 'generation 7', reason: 'superseded' },
       { id: 'cmd_2', subject: 'generation 8', reason: null },
     ]);

@@ -44,22 +44,6 @@ interface Outcome {
   readonly error?: CommandResult['error'];
 }
 
-/** A command as lists show it, with the version that guards its projection. */
-export interface CommandFact {
-  readonly id: string;
-  readonly siteId: string;
-  readonly type: CommandType;
-  readonly subject: string;
-  readonly state: CommandState;
-  readonly reason: string | null;
-  readonly createdBy: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly expiresAt: number | null;
-  readonly error: string | null;
-  readonly version: number;
-}
-
 /** As many as a dashboard is shown; who watches is told all of them every 30 s anyway. */
 const TOUCHED_MAX = 1_000;
 
@@ -230,6 +214,41 @@ export class Commands {
       .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
   }
 
+  /** Those of a site that its orchestrator has, or may have, and that have not ended; the oldest first. */
+  underWay(siteId: string, offered: number): Pick<Command, 'id' | 'type' | 'subject'>[] {
+    return this.#sql
+      .run(
+        `SELECT id, type, subject FROM commands
+         WHERE site_id = ? AND (state IN ('delivered', 'running') OR (state = 'queued' AND seq BETWEEN 1 AND ?))
+         ORDER BY seq`,
+        siteId,
+        offered,
+      )
+      .map((row) => ({
+        id: text(row, 'id'),
+        type: commandType.parse(row['type']),
+        subject: text(row, 'subject'),
+      }));
+  }
+
+  /** One whose row another object has had: D1 is told, and dashboards. In the caller's transaction. */
+  arrive(id: string, reason: string): void {
+    const at = this.#now();
+    this.#touch(id);
+    this.#sql.run(
+      `UPDATE commands SET updated_at = MAX(updated_at, ?), version = version + 1 WHERE id = ?`,
+      at,
+      id,
+    );
+    this.#history.state(id, 'queued', at, reason);
+  }
+
+  /** It is another object's from here on, which tells of it. In the caller's transaction. */
+  forget(id: string): void {
+    this.#sql.run(`DELETE FROM commands WHERE id = ?`, id);
+    this.#sql.run(`DELETE FROM command_history WHERE command_id = ?`, id);
+  }
+
   /** How many of a site have not ended. */
   open(siteId: string): number {
     const [row] = this.#sql.run(
@@ -290,32 +309,6 @@ export class Commands {
       createdBy: text(row, 'created_by'),
       ...this.#history.of(id),
     };
-  }
-
-  /** Facts that D1 does not show yet, oldest first. */
-  unprojected(limit: number): CommandFact[] {
-    return this.#sql
-      .run(`SELECT * FROM commands WHERE version > projected ORDER BY id LIMIT ?`, limit)
-      .map((row) => ({
-        id: text(row, 'id'),
-        siteId: text(row, 'site_id'),
-        type: commandType.parse(row['type']),
-        subject: text(row, 'subject'),
-        state: commandState.parse(row['state']),
-        reason: row['reason'] === null ? null : text(row, 'reason'),
-        createdBy: text(row, 'created_by'),
-        createdAt: int(row, 'created_at'),
-        updatedAt: int(row, 'updated_at'),
-        expiresAt: row['expires_at'] === null ? null : int(row, 'expires_at'),
-        error: row['error'] === null ? null : text(row, 'error'),
-        version: int(row, 'version'),
-      }));
-  }
-
-  projected(facts: readonly CommandFact[]): void {
-    for (const { id, version } of facts) {
-      this.#sql.run(`UPDATE commands SET projected = MAX(projected, ?) WHERE id = ?`, version, id);
-    }
   }
 
   #row(id: string): SqlRow | undefined {

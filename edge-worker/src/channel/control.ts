@@ -12,7 +12,7 @@ import {
   type Sql,
 } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
-import { encoded } from './command-entry.ts';
+import { encoded, withdrawn } from './command-entry.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { ConfigHistory } from './config-history.ts';
 import type { ConfigReports } from './config-reports.ts';
@@ -148,16 +148,39 @@ export class Control {
     });
   }
 
-  /** The site is another object's from here on: what was queued for it and never sent is withdrawn. In the caller's transaction. */
-  leave(siteId: string, reason: string): void {
-    const { commands, configs, outbox } = this.#parts;
-    for (const queued of commands.queued(siteId, outbox.offered)) this.#withdraw(queued, 'cancelled', reason);
+  /**
+   * The site is another object's from here on. What its orchestrator has of its commands stays here, and is told of when
+   * that comes back. In the caller's transaction.
+   */
+  leave(siteId: string, target: string): void {
+    const { commands, configs, outbox, now } = this.#parts;
+    for (const { id } of commands.underWay(siteId, outbox.offered))
+      commands.milestone(
+        id,
+        'left behind',
+        now(),
+        `the site was moved to ${target}, and this had been sent before`,
+      );
     configs.remove(siteId);
   }
 
   /** The orchestrator may forget a site that has left before. In the caller's transaction. */
-  forgetSite(siteId: string): void {
-    this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
+  forgetSite(siteId: string, movedTo: string): void {
+    this.#parts.outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId, movedTo }));
+  }
+
+  /** Has a Worker taken over that another orchestrator has deployed. In the caller's transaction. Throws `Failure('log_full')`. */
+  takeOver(siteId: string, { name, versionId }: { name: string; versionId: string }, actor: string): void {
+    const asked = {
+      siteId,
+      actor,
+      requestDigest: digestOf({ siteId, name, versionId }),
+      expiresInMs: undefined,
+    };
+    this.#queue({ ...asked, type: 'adopt_worker', subject: name }, (envelope) => ({
+      ...{ type: 'adopt_worker', ...envelope, name },
+      deployed: { versionId },
+    }));
   }
 
   /**
@@ -274,7 +297,3 @@ export class Control {
     return true;
   }
 }
-
-/** What stands in the place of a command that is not to be run. */
-export const withdrawn = (commandId: string): string =>
-  edgeCodec.encodeEntry({ type: 'withdrawn', commandId });

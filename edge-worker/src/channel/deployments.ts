@@ -66,14 +66,19 @@ export class Deployments {
     );
   }
 
-  /** Newest first. */
+  /** It is another object's. In the caller's transaction. */
+  forget(commandId: string): void {
+    this.#sql.run(`DELETE FROM deployments WHERE command_id = ?`, commandId);
+  }
+
+  /** Newest first: by the time in their ids, which name the orchestrators that a site was on. */
   list({ limit, after, site, name }: DeploymentQuery): DeploymentPage {
     const rows = this.#sql.run(
       `SELECT d.command_id AS id, d.site_id AS site, d.type AS kind, d.name, d.told, d.told_at,
          c.state, c.reason, c.error, c.created_at, c.created_by, c.updated_at
        FROM deployments d LEFT JOIN commands c ON c.id = d.command_id
-       WHERE (?1 IS NULL OR d.command_id < ?1) AND (?2 IS NULL OR d.site_id = ?2) AND (?3 IS NULL OR d.name = ?3)
-       ORDER BY d.command_id DESC LIMIT ?4`,
+       WHERE (?1 IS NULL OR substr(d.command_id, -22) < substr(?1, -22)) AND (?2 IS NULL OR d.site_id = ?2) AND (?3 IS NULL OR d.name = ?3)
+       ORDER BY substr(d.command_id, -22) DESC LIMIT ?4`,
       after ?? null,
       site ?? null,
       name ?? null,

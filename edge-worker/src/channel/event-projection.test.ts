@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { listEvents } from '../data/events.ts';
+import type { CommandFact } from './command-facts.ts';
 import { CommandProjection } from './command-projection.ts';
-import type { CommandFact } from './commands.ts';
 import { breakable, eventAt, type OwnParts, withObject } from './object.fixture.ts';
 import { Projector } from './projector.ts';
 

@@ -6,6 +6,7 @@ import { Signatures } from '../signature/signatures.ts';
 import { Alarm } from './alarm.ts';
 import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
+import { CommandFacts } from './command-facts.ts';
 import { CommandNews } from './command-news.ts';
 import { CommandProjection } from './command-projection.ts';
 import { ConfigStates } from './config-state.ts';
@@ -90,7 +91,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     },
   });
   const projector = new Projector({
-    projections: [new CommandProjection(facts.commands), projection],
+    projections: [new CommandProjection(new CommandFacts(sql)), projection],
     ...{ orchestratorId, orgId, db },
     onWritten: () => {
       lane.tellProjected();

@@ -1,10 +1,11 @@
 import { type Hello, type Sql, text } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
+import { withdrawn } from './command-entry.ts';
 import type { CommandRecall, Unfinished } from './command-recall.ts';
 import type { Commands } from './commands.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs, KnownSite } from './configs.ts';
-import { type Control, withdrawn } from './control.ts';
+import type { Control } from './control.ts';
 import type { Logs } from './logs.ts';
 import type { RemoteLetters } from './remote-letters.ts';
 import type { Meta } from './store.ts';

@@ -269,6 +269,8 @@ export interface ChannelRpc {
   moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>>;
   /** A move that was begun here, and goes on when this is asked. */
   siteMove(moveId: string): Promise<Answer<SiteMove>>;
+  /** Takes the site back, while the object to which it goes does not own it; safe to repeat. Fails with `conflict` when that does. */
+  cancelMove(moveId: string, actor: string): Promise<Answer<SiteMove>>;
   /** Of the object to which a site is moved, told by the one that has it. */
   arrival(message: ArrivalMessage): Promise<Answer<Arrival>>;
 

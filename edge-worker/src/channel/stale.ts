@@ -135,11 +135,12 @@ export class Stale {
         bytes,
         now(),
       );
-      this.#makeRoom();
+      this.makeRoom();
     });
   }
 
-  #makeRoom(): void {
+  /** Those that were renewed longest ago go, until the bounds are kept. */
+  makeRoom(): void {
     const { sql, rowsMax, bytesMax } = this.#parts;
     for (;;) {
       const [all] = sql.run(`SELECT COUNT(*) AS n, COALESCE(SUM(bytes), 0) AS bytes FROM stale_answers`);

@@ -1,5 +1,5 @@
 import { migrateLogTables, type Sql, type SqlRow, type SqlValue } from '@clawdbot/protocol';
-import { MOVE_TABLES } from './move/schema.ts';
+import { MOVE_TABLES, TRAVELLING_COMMANDS } from './move/schema.ts';
 
 /** protocol's storage port over a Durable Object's SQLite. */
 export function objectSql(storage: DurableObjectStorage): Sql {
@@ -51,6 +51,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   },
   (sql) => {
     for (const statement of DEPLOYMENT_TABLES) sql.run(statement);
+  },
+  (sql) => {
+    for (const statement of TRAVELLING_COMMANDS) sql.run(statement);
   },
 ];
 

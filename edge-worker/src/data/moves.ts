@@ -11,6 +11,8 @@ interface Row {
   readonly state: string;
   readonly reason: string | null;
   readonly receipts: number;
+  readonly commands: number;
+  readonly workers: number;
   readonly paused_ms: number | null;
   readonly created_by: string;
   readonly created_at: number;
@@ -45,6 +47,8 @@ const moveOf = (row: Row): SiteMove =>
     state: row.state,
     ...(row.reason === null ? {} : { reason: row.reason }),
     receipts: row.receipts,
+    commands: row.commands,
+    workers: row.workers,
     ...(row.paused_ms === null ? {} : { pausedMs: row.paused_ms }),
     createdBy: row.created_by,
     createdAt: row.created_at,

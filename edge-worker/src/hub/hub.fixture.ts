@@ -44,7 +44,7 @@ export const commandOf = (
 
 export const moveOf = (from: string, n: number, more: Partial<SiteMove> = {}): SiteMove => ({
   ...{ id: id(`move_${from}_`, n), siteId: `shop-${n}`, from, to: 'z', state: 'preparing' },
-  ...{ receipts: 0, createdBy: 'owner', createdAt: n, updatedAt: n },
+  ...{ receipts: 0, commands: 0, workers: 0, createdBy: 'owner', createdAt: n, updatedAt: n },
   ...more,
 });
 

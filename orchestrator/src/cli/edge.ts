@@ -184,6 +184,10 @@ export class Edge {
 
   moveSite = (siteId: string, to: string): Promise<SiteMove> =>
     this.#call('POST', `/sites/${encodeURIComponent(siteId)}/move`, siteMove, { orchestratorId: to });
+  /** The last one of a site. */
+  movesOf = (site: string) => this.#get(`/moves?${queryOf({ limit: 1, site })}`, listOf(siteMove));
+  cancelMove = (id: string): Promise<SiteMove> =>
+    this.#call('POST', `/moves/${encodeURIComponent(id)}/cancel`, siteMove, {});
   siteMove = (id: string): Promise<SiteMove> => this.#get(`/moves/${encodeURIComponent(id)}`, siteMove);
   evacuate = (id: string, to: string, after: string | undefined): Promise<Evacuation> =>
     this.#call(

@@ -10,6 +10,8 @@ const move = (more: Partial<SiteMove> = {}): SiteMove => ({
   to: 'vps-2',
   state: 'preparing',
   receipts: 0,
+  commands: 0,
+  workers: 0,
   createdBy: 'op',
   createdAt: 1,
   updatedAt: 1,
@@ -38,6 +40,41 @@ describe('sites move', () => {
       [`GET /api/v1/moves/${ID}`]: [() => undone],
     });
     expect(String(error)).toContain('shop stays on vps-1: vps-2 does not take the site’s config');
+  });
+
+  it('says what the move waits for, once, and what has come along beside receipts', async () => {
+    const reason = 'cmd_vps-1_x (deploy_worker tag) has not ended on vps-1: wait for it, or cancel it';
+    const waits = () => move({ reason });
+    const { out, err } = await clawctl(['sites', 'move', 'shop', 'vps-2'], {
+      ...begin,
+      [`GET /api/v1/moves/${ID}`]: [waits, waits, () => ({ ...moved, commands: 2, workers: 1 })],
+    });
+    expect(err.split('\n').slice(1)).toEqual([`shop waits: ${reason}`]);
+    expect(out).toContain('with 12 receipts and 2 commands that were not sent yet;');
+    expect(out).toContain('; vps-2 takes over 1 Workers: clawctl deployments --site shop');
+  });
+
+  const latest = { ['GET /api/v1/moves']: [() => ({ items: [move()], next: null })] };
+  const cancel = ['sites', 'move', 'shop', '--cancel'];
+
+  it('is taken back with --cancel, which waits for that', async () => {
+    const { out } = await clawctl(cancel, {
+      ...latest,
+      [`POST /api/v1/moves/${ID}/cancel`]: [() => move({ state: 'undoing' })],
+      [`GET /api/v1/moves/${ID}`]: [() => move({ state: 'undone', reason: 'cancelled by op' })],
+    });
+    expect(out).toBe('shop stays on vps-1: cancelled by op');
+  });
+
+  it('is not taken back when the other one has it', async () => {
+    const there = problem(409, 'conflict', 'vps-2 has the site already: move it back');
+    const { error } = await clawctl(cancel, { ...latest, [`POST /api/v1/moves/${ID}/cancel`]: [there] });
+    expect(String(error)).toContain('vps-2 has the site already');
+  });
+
+  it('must know where to', async () => {
+    const { error } = await clawctl(['sites', 'move', 'shop'], {});
+    expect(String(error)).toContain('clawctl sites move shop <orchestrator>');
   });
 
   it('is left to itself with --detach', async () => {

@@ -6,10 +6,18 @@ const POLL_MS = 250;
 
 export interface MoveOptions {
   readonly detach?: true;
+  readonly cancel?: true;
 }
 
-/** Moves a site, and waits until it is there, or says why it stays. */
-export async function moveSite(desk: Desk, id: string, to: string, { detach }: MoveOptions): Promise<void> {
+/** Moves a site, and waits until it is there, or says why it stays. Or takes it back. */
+export async function moveSite(
+  desk: Desk,
+  id: string,
+  to: string | undefined,
+  { detach, cancel }: MoveOptions,
+): Promise<void> {
+  if (cancel) return cancelMove(desk, id);
+  if (to === undefined) throw new CliError(`where to? clawctl sites move ${id} <orchestrator>`);
   const begun = await desk.edge.moveSite(id, to);
   if (detach) return show(desk, begun, () => line(begun));
   desk.io.err(line(begun));
@@ -17,6 +25,15 @@ export async function moveSite(desk: Desk, id: string, to: string, { detach }: M
   if (ended.state === 'undone')
     throw new CliError(`${id} stays on ${ended.from}: ${ended.reason ?? 'undone'}`);
   show(desk, ended, () => line(ended));
+}
+
+/** Takes a site back from where it is being moved to. Throws when it is there already. */
+async function cancelMove(desk: Desk, id: string): Promise<void> {
+  const [last] = (await desk.edge.movesOf(id)).items;
+  if (last === undefined) throw new CliError(`${id} was never moved`);
+  const ended = await outcomeOf(desk, await desk.edge.cancelMove(last.id));
+  if (ended.state === 'moved') throw new CliError(`too late: ${line(ended)}`);
+  show(desk, ended, () => `${id} stays on ${ended.from}: ${ended.reason ?? 'undone'}`);
 }
 
 /** Moves all sites of an orchestrator, which may be gone, and sums up. */
@@ -54,16 +71,23 @@ export async function evacuate(desk: Desk, id: string, to: string): Promise<void
 
 async function outcomeOf(desk: Desk, begun: SiteMove): Promise<SiteMove> {
   let move = begun;
+  let said: string | undefined;
   while (!isMoveOver(move)) {
+    if (move.state === 'preparing' && move.reason !== undefined && move.reason !== said)
+      desk.io.err(`${move.siteId} waits: ${move.reason}`);
+    said = move.reason;
     await desk.io.wait(POLL_MS);
     move = await desk.edge.siteMove(begun.id);
   }
   return move;
 }
 
-function line({ siteId, from, to, state, receipts, pausedMs }: SiteMove): string {
+function line({ siteId, from, to, state, receipts, commands, workers, pausedMs }: SiteMove): string {
   const what = `${siteId}: ${state}, ${from} → ${to}`;
   if (state !== 'moved') return what;
+  const also = commands === 0 ? '' : ` and ${commands} commands that were not sent yet`;
+  const taken =
+    workers === 0 ? '' : `; ${to} takes over ${workers} Workers: clawctl deployments --site ${siteId}`;
   const pause = pausedMs === undefined ? '' : `; its stored requests waited for ${pausedMs} ms`;
-  return `${what}, with ${receipts} receipts${pause}`;
+  return `${what}, with ${receipts} receipts${also}${pause}${taken}`;
 }

@@ -53,10 +53,13 @@ export function addSites(program: Command, desk: () => Desk): void {
   command
     .command('move')
     .argument('<site>')
-    .argument('<orchestrator>', 'one of the organisation, which is connected')
+    .argument('[orchestrator]', 'one of the organisation, which is connected')
     .option('--detach', 'do not wait until it is there')
+    .option('--cancel', 'take it back, while the other one does not have it yet')
     .description('move one to another orchestrator, live: nothing is lost, and its links go on working')
-    .action((id: string, to: string, options: moves.MoveOptions) => moves.moveSite(desk(), id, to, options));
+    .action((id: string, to: string | undefined, options: moves.MoveOptions) =>
+      moves.moveSite(desk(), id, to, options),
+    );
   command
     .command('delete')
     .argument('<site>')

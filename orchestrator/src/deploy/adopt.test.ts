@@ -91,6 +91,22 @@ it('one that the site’s earlier orchestrator has deployed goes with the site',
   expect(await bench.adopt()).toMatchObject({ versionId: LAST, proof: 'observed' });
 });
 
+it('one of a site that was moved here keeps the version that it was deployed with: what was changed outside is drift', async () => {
+  deployedFor('site-1');
+  const taken = await bench.adopt({ deployed: { versionId: 'version-1' } });
+  expect(taken).toMatchObject({ versionId: 'version-1', proof: 'accepted' });
+  const [worker] = bench.deployer().workers('site-1');
+  expect(worker).toMatchObject({
+    versionId: 'version-1',
+    drift: expect.stringContaining(`100 % to version ${LAST}`),
+  });
+  expect(bench.events.map(({ data }) => data['status'])).toEqual(['adopted', 'drifted']);
+  expect(writes()).toEqual([]);
+  await bench.adopt({ commandId: commandOf(9), deployed: { versionId: LAST } });
+  expect(bench.deployer().workers('site-1')).toMatchObject([{ versionId: LAST, proof: 'observed' }]);
+  expect(await bench.deployer().checkDrift(never)).toBe(false);
+});
+
 const halfway = () => {
   const versions = ['version-1', LAST].map((version_id) => ({ version_id, percentage: 50 }));
   bench.script().deployments.unshift({ id: 'halfway', versions });
@@ -101,6 +117,20 @@ it.each([
   ['one that is not there', { name: 'nobody' }, () => {}, 'not_found', /no Worker called nobody/],
   ['another site’s', {}, ofAnother, 'conflict', /another site/],
   ['one that another orchestrator has deployed', {}, () => deployedFor('site-2'), 'conflict', /another site/],
+  [
+    'one of a moved site whose orchestrator before had another account',
+    { deployed: { versionId: 'version-9' } },
+    () => {},
+    'not_found',
+    /not in this orchestrator's Cloudflare account/,
+  ],
+  [
+    'the same, with no such name',
+    { name: 'nobody', deployed: { versionId: LAST } },
+    () => {},
+    'not_found',
+    /account of the orch/,
+  ],
   ['one in the middle of a rollout', {}, halfway, 'conflict', /in the middle of a rollout/],
 ])('is refused, and leaves nothing: %s', async (_what, more, before, code, message) => {
   await before();

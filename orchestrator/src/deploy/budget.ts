@@ -1,4 +1,5 @@
 import type { Patience } from './patience.ts';
+import type { SpentCalls } from './spent.ts';
 
 /** So many calls in any window of so many ms. */
 export interface BudgetShare {
@@ -17,15 +18,20 @@ const HOLD_MS_MAX = 3_600_000;
 export class CallBudget {
   readonly #now: () => number;
   readonly #wait: Patience['wait'];
+  readonly #spent: SpentCalls | undefined;
   #share: BudgetShare;
   /** When the calls of the current window were made, oldest first. */
-  #made: number[] = [];
-  #heldUntil = 0;
+  #made: number[];
+  #heldUntil: number;
 
-  constructor(share: BudgetShare, now: () => number, wait: Patience['wait']) {
+  /** @param spent what outlives this process; a budget within another one has none */
+  constructor(share: BudgetShare, now: () => number, wait: Patience['wait'], spent?: SpentCalls) {
     this.#share = share;
     this.#now = now;
     this.#wait = wait;
+    this.#spent = spent;
+    this.#made = spent?.recall() ?? [];
+    this.#heldUntil = spent?.heldUntil ?? 0;
   }
 
   /** The edge has said what this orchestrator's part is. */
@@ -37,7 +43,7 @@ export class CallBudget {
     return this.#share;
   }
 
-  /** Resolves when a call may be made, and counts it; rejects when the signal aborts. */
+  /** Resolves when a call may be made, and counts it; rejects when the signal aborts, or it cannot be written down. */
   async take(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
@@ -45,12 +51,17 @@ export class CallBudget {
       if (waitMs <= 0) break;
       await this.#wait(waitMs, signal);
     }
-    this.#made.push(this.#now());
+    const now = this.#now();
+    this.#spent?.spend(now - this.#share.windowMs);
+    this.#made.push(now);
   }
 
   /** Nobody calls for so long. */
   hold(ms: number): void {
-    this.#heldUntil = Math.max(this.#heldUntil, this.#now() + ms);
+    const until = this.#now() + Math.min(ms, HOLD_MS_MAX);
+    if (until <= this.#heldUntil) return;
+    this.#heldUntil = until;
+    this.#spent?.hold(until);
   }
 
   #waitMs(): number {

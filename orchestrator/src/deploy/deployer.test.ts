@@ -319,9 +319,16 @@ describe('a Worker’s name', () => {
     const other = { siteId: 'site-2' };
     await expect(bench.deploy(other)).rejects.toMatchObject({ code: 'conflict' });
     expect(bench.script().versions).toHaveLength(1);
-    bench.deployer().release('site-1');
+    bench.deployer().release('site-1', false);
     await bench.deploy({ ...other, commandId: commandOf(3) });
     expect(bench.script().versions).toHaveLength(2);
+  });
+
+  it('stays a site’s that was moved to another orchestrator, which looks after it', async () => {
+    await bench.deploy({ commandId: FIRST });
+    bench.deployer().release('site-1', true);
+    expect(bench.deployer().workers()).toEqual([]);
+    await expect(bench.deploy({ siteId: 'site-2' })).rejects.toThrow(/another site/);
   });
 
   it('is another site’s also where another orchestrator has deployed it, and its own site’s anywhere', async () => {

@@ -23,6 +23,7 @@ import { checkOwnHere } from './owner.ts';
 import type { Patience } from './patience.ts';
 import { deployPlan, type Plan, rollbackPlan } from './plan.ts';
 import { Records } from './record.ts';
+import { SpentCalls } from './spent.ts';
 import { checkNames } from './validate.ts';
 
 export interface DeployerOptions extends Partial<Patience> {
@@ -57,8 +58,8 @@ export interface Deployer {
   share(budget: BudgetShare): void;
   /** Looks whether what was deployed still serves. @returns whether events were recorded. Throws `LeaseLost` */
   checkDrift(signal: AbortSignal): Promise<boolean>;
-  /** The site was deleted: its Workers' names are free. In the caller's transaction. */
-  release(siteId: string): void;
+  /** The site was deleted: its Workers' names are free. Or moved: they are not. In the caller's transaction. */
+  release(siteId: string, isMoved: boolean): void;
 }
 
 /** Of any window's calls at most a fifth looks for drift: deployments come first. */
@@ -75,7 +76,7 @@ export function createDeployer(options: DeployerOptions): Deployer {
   const records = new Records(sql, now, events);
   const wait = given.wait ?? waitFor;
   const whole = { calls: API_CALLS_PER_WINDOW, windowMs: API_WINDOW_S * 1_000 };
-  const budget = new CallBudget(whole, now, wait);
+  const budget = new CallBudget(whole, now, wait, new SpentCalls(sql, now));
   const fetcher = given.fetcher ?? fetch;
   const calling = { wait, random: given.random ?? Math.random, budget };
   const driftBudget = new CallBudget(fifthOf(whole), now, wait);
@@ -112,7 +113,7 @@ export function createDeployer(options: DeployerOptions): Deployer {
       const parts = { records, log, budget: driftBudget, api: () => api(cloudflare) };
       return checkDrift(parts, signal);
     },
-    release: (siteId) => records.release(siteId),
+    release: (siteId, isMoved) => records.release(siteId, isMoved),
   };
 }
 

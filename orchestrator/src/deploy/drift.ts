@@ -47,7 +47,7 @@ export function tellReplaced({ plan, records, context }: Scope, served: readonly
 }
 
 /** In words; undefined when all is as it was deployed. */
-function differenceOf(
+export function differenceOf(
   { versionId }: Pick<Checked, 'versionId'>,
   served: readonly Served[] | undefined,
 ): string | undefined {

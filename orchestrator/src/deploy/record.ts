@@ -215,9 +215,10 @@ export class Records {
     });
   }
 
-  /** A deleted site's Workers stay, and are nobody's. In the caller's transaction. */
-  release(siteId: string): void {
-    this.#sql.run(`UPDATE workers SET site_id = NULL WHERE site_id = ?`, siteId);
+  /** A deleted site's Workers stay, and are nobody's; a moved one's are another orchestrator's. In the caller's transaction. */
+  release(siteId: string, isMoved: boolean): void {
+    const what = isMoved ? 'DELETE FROM workers' : 'UPDATE workers SET site_id = NULL';
+    this.#sql.run(`${what} WHERE site_id = ?`, siteId);
   }
 
   workers(siteId?: string): WorkerStatus[] {

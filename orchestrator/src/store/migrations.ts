@@ -30,7 +30,11 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const statement of DEPLOYMENT_STEPS) sql.run(statement);
   },
   (sql) => sql.run(WORKER_CHECKS),
+  (sql) => sql.run(API_CALLS),
 ];
+
+/** Calls of Cloudflare's API, as they were reserved; `until` is when the last of them was made, null while some are left. */
+const API_CALLS = `CREATE TABLE api_calls (n INTEGER PRIMARY KEY, until INTEGER, calls INTEGER NOT NULL)`;
 
 /** The latest looks at each deployed Worker. */
 const WORKER_CHECKS = `CREATE TABLE worker_checks (

@@ -7,7 +7,7 @@ export type MoveTo = z.infer<typeof moveTo>;
 
 /**
  * `preparing`: the new orchestrator gets the config and what was settled, the site works as before. `moving`: requests
- * are stored and not sent. `moved`: the new orchestrator has the site, for good. `undoing`, `undone`: it has not, and the
+ * and commands are stored and not sent. `moved`: the new orchestrator has the site, for good. `undoing`, `undone`: it has not, and the
  * site works as before.
  */
 export const moveState = z.enum(['preparing', 'moving', 'moved', 'undoing', 'undone']);
@@ -19,10 +19,14 @@ export const siteMove = z.object({
   from: orchestratorId,
   to: orchestratorId,
   state: moveState,
-  /** Why it was undone. */
+  /** Why it was undone; while it is prepared, what it waits for. */
   reason: z.string().optional(),
   /** Stored requests that have crossed, delivered or not. */
   receipts: z.int(),
+  /** Commands that were never sent, and have gone along. */
+  commands: z.int(),
+  /** Deployed Workers that the new orchestrator takes over, each by an `adopt_worker`. */
+  workers: z.int(),
   /** Since when requests are stored and not sent; absent until then. */
   heldAt: timeMs.optional(),
   /** Requests that wait for the end of it, counted to a few thousand; absent where nobody counts, as in lists. */

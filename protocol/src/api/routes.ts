@@ -429,6 +429,16 @@ export const getMoveRoute = createRoute({
   responses: { 200: answer(siteMove, 'The move as it is now'), default: refused },
 });
 
+export const cancelMoveRoute = createRoute({
+  method: 'post',
+  path: '/moves/{id}/cancel',
+  description:
+    'Takes the site back, as long as the new orchestrator’s object does not own it: nothing is lost, and what was held is sent on in order. Repeated, it changes nothing.',
+  security,
+  request: { params: z.object({ id: moveId }) },
+  responses: { 202: answer(siteMove, 'The site is being taken back: follow the move'), default: refused },
+});
+
 export const listConfigHistoryRoute = createRoute({
   method: 'get',
   path: '/sites/{id}/config/history',

@@ -118,7 +118,15 @@ export const command = (n: number, state: CommandSummary['state']): CommandSumma
 /** The n-th move, begun and changed at n. */
 export const move = (n: number, changes: Partial<SiteMove> = {}): SiteMove => ({
   ...{ id: `move_vps_${String(n).padStart(16, '0')}`, siteId: 'shop', from: 'vps', to: 'vps-2' },
-  ...{ state: 'preparing', receipts: 0, createdBy: 'admin', createdAt: n, updatedAt: n },
+  ...{
+    state: 'preparing',
+    receipts: 0,
+    commands: 0,
+    workers: 0,
+    createdBy: 'admin',
+    createdAt: n,
+    updatedAt: n,
+  },
   ...changes,
 });
 

@@ -1,35 +1,20 @@
-import {
-  int,
-  type ReceiptReport,
-  receiptState,
-  type Sql,
-  type SqlRow,
-  type SqlValue,
-  text,
-} from '@clawdbot/protocol';
+import { int, type ReceiptReport, receiptState, type Sql, type SqlRow, text } from '@clawdbot/protocol';
 import { HELD, isOpen } from '../receipt-row.ts';
 import type { Receipts } from '../receipts.ts';
 import type { Meta } from '../store.ts';
-import type { CargoRow, CargoTable, PackedReceipt } from './rpc.ts';
+import type { Cargo } from './cargo.ts';
+import type { PackedReceipt } from './rpc.ts';
 
 /** In one RPC message, which takes 32 MiB: many small receipts, or one of the largest parcels. */
 const PAGE_RECEIPTS = 200;
 const PAGE_BYTES = 4 * 1024 * 1024;
 /** Rows looked at in one turn, of whichever site: some milliseconds. */
 const LOOKED_ROWS = 2_000;
-/** Configs of 48 KiB, and secrets of 64, at the largest. */
-const PAGE_ROWS = 50;
-
-const ORDER: Readonly<Record<CargoTable, string>> = {
-  configs: 'generation',
-  secrets: 'name',
-  worker_vars: 'command_id',
-};
-
 export interface BaggageParts {
   readonly sql: Sql;
   /** The same database: the port has no blobs. */
   readonly storage: SqlStorage;
+  readonly cargo: Pick<Cargo, 'insert'>;
   readonly meta: Meta;
   readonly receipts: Pick<Receipts, 'end' | 'find' | 'forget' | 'makeRoom'>;
   readonly now: () => number;
@@ -41,32 +26,12 @@ interface Look {
   readonly next: string | null;
 }
 
-/** What a site takes along: its configs and secrets, its receipts and what customers sent, row by row as they are. */
+/** What customers sent to a site, and its receipts: they go along with it, row by row as they are. */
 export class Baggage {
   readonly #parts: BaggageParts;
 
   constructor(parts: BaggageParts) {
     this.#parts = parts;
-  }
-
-  *rows(table: CargoTable, siteId: string): Generator<CargoRow[]> {
-    for (let at = 0; ; at += PAGE_ROWS) {
-      const page = this.#parts.storage
-        .exec<Record<string, SqlStorageValue>>(
-          `SELECT * FROM ${table} WHERE site_id = ? ORDER BY ${ORDER[table]} LIMIT ? OFFSET ?`,
-          siteId,
-          PAGE_ROWS,
-          at,
-        )
-        .toArray();
-      if (page.length > 0) yield page;
-      if (page.length < PAGE_ROWS) return;
-    }
-  }
-
-  /** Writes rows as they came. In the caller's transaction. */
-  putRows(table: CargoTable, rows: readonly CargoRow[]): void {
-    for (const row of rows) this.#insert(table, row);
   }
 
   /** The site's receipts that are not aboard of this move, by id behind `after`: one step. */
@@ -155,8 +120,8 @@ export class Baggage {
           history: noted(text(receipt, 'history'), note),
         }
       : receipt;
-    this.#insert('receipts', begun);
-    for (const part of parts) this.#insert('parcels', part);
+    this.#parts.cargo.insert('receipts', begun);
+    for (const part of parts) this.#parts.cargo.insert('parcels', part);
     sql.run(`DELETE FROM moved_receipts WHERE receipt_id = ?`, id);
     meta.add('receipts', 1);
     meta.add('parcels_bytes', bytes);
@@ -233,14 +198,6 @@ export class Baggage {
   /** The move was undone: nothing is aboard of it. */
   unload(moveId: string): void {
     this.#parts.sql.run(`DELETE FROM moved_receipts WHERE move_id = ?`, moveId);
-  }
-
-  #insert(table: CargoTable | 'receipts' | 'parcels', row: CargoRow | Record<string, SqlValue>): void {
-    const columns = Object.keys(row);
-    this.#parts.storage.exec(
-      `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
-      ...Object.values(row),
-    );
   }
 }
 

@@ -1,5 +1,6 @@
-import { int, type SiteMove, type Sql, type SqlRow, text } from '@clawdbot/protocol';
+import { int, type Sql, type SqlRow, text } from '@clawdbot/protocol';
 import { z } from 'zod';
+import type { KeptWorker } from './rpc.ts';
 
 /**
  * `preparing → moving → committing → moved → following → done`. Up to `moving` a move may be undone: `undoing → undone →
@@ -32,7 +33,14 @@ export interface Departure {
   readonly changedAt: number;
   readonly reason: string | undefined;
   readonly receipts: number;
+  /** That were never sent, and have gone along. */
+  readonly commands: number;
+  /** That the new orchestrator takes over. */
+  readonly workers: number;
 }
+
+/** `preparing → owns → here`, or `undoing → undone`; `owns` again when a request comes that was late. */
+const arrivalState = z.enum(['preparing', 'owns', 'here', 'undoing', 'undone']);
 
 export interface ArrivalRow {
   readonly moveId: string;
@@ -42,8 +50,10 @@ export interface ArrivalRow {
   readonly generation: number;
   /** Of its generations, the one that ran where it came from; 0: none. */
   readonly runs: number;
-  readonly state: 'preparing' | 'owns' | 'here' | 'undone';
+  readonly state: z.infer<typeof arrivalState>;
   readonly commandId: string | undefined;
+  /** That its orchestrator is to take over. */
+  readonly workers: readonly KeptWorker[];
   readonly beganAt: number;
 }
 
@@ -123,19 +133,35 @@ export class MoveBook {
     this.changed();
   }
 
-  /** In the caller's transaction, with what goes with it; then `changed` is the caller's to say. */
-  set(moveId: string, state: DepartureState, reason?: string): void {
-    this.#sql.run(
-      `UPDATE departures SET state = ?1, changed_at = ?2, reason = COALESCE(?3, reason),
+  /**
+   * From the state that it had, in the caller's transaction, with what goes with it; then `changed` is the caller's to say.
+   * Only what is undone keeps its reason. @returns whether it still had that state
+   */
+  set(move: Pick<Departure, 'moveId' | 'state'>, state: DepartureState, reason?: string): boolean {
+    const changed = this.#sql.run(
+      `UPDATE departures SET state = ?1, changed_at = ?2,
+         reason = COALESCE(?3, CASE WHEN ?1 IN ('undone', 'closed') THEN reason END),
          held_at = CASE WHEN ?1 = 'moving' THEN ?2 ELSE held_at END,
-         moved_at = CASE WHEN ?1 = 'moved' THEN ?2 ELSE moved_at END WHERE move_id = ?4`,
-      ...[state, this.#now(), reason ?? null, moveId],
+         moved_at = CASE WHEN ?1 = 'moved' THEN ?2 ELSE moved_at END WHERE move_id = ?4 AND state = ?5
+       RETURNING move_id`,
+      ...[state, this.#now(), reason ?? null, move.moveId, move.state],
     );
-    this.#touched.add(moveId);
+    this.#touched.add(move.moveId);
+    return changed.length > 0;
   }
 
-  count(moveId: string, receipts: number): void {
-    this.#sql.run(`UPDATE departures SET receipts = receipts + ? WHERE move_id = ?`, receipts, moveId);
+  /** What a move waits for, or why it is to be undone. @returns whether that is news */
+  say({ moveId, state }: Departure, reason: string): boolean {
+    const said = this.#sql.run(
+      `UPDATE departures SET reason = ?1 WHERE move_id = ?2 AND state = ?3 AND reason IS NOT ?1 RETURNING move_id`,
+      ...[reason, moveId, state],
+    );
+    if (said.length > 0) this.#touched.add(moveId);
+    return said.length > 0;
+  }
+
+  count(moveId: string, what: 'receipts' | 'commands' | 'workers', more: number): void {
+    this.#sql.run(`UPDATE departures SET ${what} = ${what} + ? WHERE move_id = ?`, more, moveId);
     this.#touched.add(moveId);
   }
 
@@ -164,7 +190,7 @@ export class MoveBook {
       .map(departureOf);
   }
 
-  arrive(row: Omit<ArrivalRow, 'state' | 'commandId' | 'beganAt'>): void {
+  arrive(row: Omit<ArrivalRow, 'state' | 'commandId' | 'workers' | 'beganAt'>): void {
     this.#sql.run(
       `INSERT INTO arrivals (move_id, site_id, source, actor, generation, runs, state, began_at)
        VALUES (?, ?, ?, ?, ?, ?, 'preparing', ?)`,
@@ -180,12 +206,18 @@ export class MoveBook {
     this.#sql.run(`UPDATE arrivals SET command_id = ? WHERE move_id = ?`, commandId, moveId);
   }
 
+  setWorkers(moveId: string, workers: readonly KeptWorker[]): void {
+    this.#sql.run(`UPDATE arrivals SET workers = ? WHERE move_id = ?`, JSON.stringify(workers), moveId);
+  }
+
   arrival(moveId: string): ArrivalRow | undefined {
     return this.#sql.run(`SELECT * FROM arrivals WHERE move_id = ?`, moveId).map(arrivalOf)[0];
   }
 
   arrivals(): ArrivalRow[] {
-    return this.#sql.run(`SELECT * FROM arrivals WHERE state IN ('preparing', 'owns')`).map(arrivalOf);
+    return this.#sql
+      .run(`SELECT * FROM arrivals WHERE state IN ('preparing', 'owns', 'undoing')`)
+      .map(arrivalOf);
   }
 
   /** Rows were changed, and are committed or will be. */
@@ -210,7 +242,7 @@ export class MoveBook {
     const arrivals = this.arrivals();
     for (const { siteId, state, source } of arrivals) {
       held.add(siteId);
-      if (state === 'preparing') elsewhere.set(siteId, source);
+      if (state !== 'owns') elsewhere.set(siteId, source);
     }
     return { elsewhere, held, leaving, isBusy: departures.length + arrivals.length > 0 };
   }
@@ -231,9 +263,11 @@ export const departureOf = (row: SqlRow): Departure => ({
   changedAt: int(row, 'changed_at'),
   reason: row['reason'] === null ? undefined : text(row, 'reason'),
   receipts: int(row, 'receipts'),
+  commands: int(row, 'commands'),
+  workers: int(row, 'workers'),
 });
 
-const arrivalState = z.enum(['preparing', 'owns', 'here', 'undone']);
+const keptWorker = z.object({ name: z.string(), versionId: z.string() });
 
 const arrivalOf = (row: SqlRow): ArrivalRow => ({
   moveId: text(row, 'move_id'),
@@ -244,37 +278,6 @@ const arrivalOf = (row: SqlRow): ArrivalRow => ({
   runs: int(row, 'runs'),
   state: arrivalState.parse(row['state']),
   commandId: row['command_id'] === null ? undefined : text(row, 'command_id'),
+  workers: z.array(keptWorker).parse(JSON.parse(text(row, 'workers'))),
   beganAt: int(row, 'began_at'),
 });
-
-/** What operators are told of each state. Until D1 names the new orchestrator, the move is not over. */
-const SHOWN: Readonly<Record<DepartureState, SiteMove['state']>> = {
-  preparing: 'preparing',
-  moving: 'moving',
-  committing: 'moving',
-  moved: 'moving',
-  following: 'moved',
-  done: 'moved',
-  undoing: 'undoing',
-  undone: 'undone',
-  closed: 'undone',
-};
-
-export function moveOf(departure: Departure, from: string): SiteMove {
-  const { moveId, siteId, target, actor, state, beganAt, heldAt, movedAt, changedAt, reason } = departure;
-  return {
-    id: moveId,
-    siteId,
-    from,
-    to: target,
-    state: SHOWN[state],
-    ...(reason === undefined ? {} : { reason }),
-    receipts: departure.receipts,
-    ...(heldAt === undefined ? {} : { heldAt }),
-    ...(heldAt === undefined || movedAt === undefined ? {} : { pausedMs: movedAt - heldAt }),
-    createdBy: actor,
-    createdAt: beganAt,
-    // What follows a move, half a minute later, is nothing that it went through.
-    updatedAt: movedAt ?? changedAt,
-  };
-}

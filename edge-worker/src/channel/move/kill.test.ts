@@ -1,106 +1,28 @@
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
-import { Failure } from '@clawdbot/protocol';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { channelOf, stubOf, value } from '../channel.fixture.ts';
-import { Channel } from '../channel.ts';
-import type { Answer } from '../rpc.ts';
-import { Departures } from './departures.ts';
-import type { Arrival, ArrivalMessage } from './rpc.ts';
-import { becomes, Scene } from './scene.fixture.ts';
+import {
+  type Begun,
+  begun,
+  ends,
+  full,
+  insist,
+  kill,
+  MESSAGES,
+  type Moment,
+  moments,
+  STEPS,
+  UNDO_MESSAGES,
+  UNDO_STEPS,
+  watchMoments,
+} from './moments.fixture.ts';
+import { becomes, type Scene } from './scene.fixture.ts';
 
-/** What is said to the new object, in this order; `undo` when the move fails. */
-const MESSAGES = ['offer', 'rows configs', 'rows secrets', 'config', 'receipts', 'own'] as const;
-const UNDO_MESSAGES = ['undo'] as const;
-/** The steps of the object that has the site, each of which ends in a state that it wrote. */
-const STEPS = ['prepare', 'load', 'commit', 'follow', 'leave'] as const;
-const UNDO_STEPS = ['undo', 'close'] as const;
-
-/** Something to be done once, at one moment of one scene's move. */
-interface Moment {
-  readonly at: string;
-  readonly strike: () => Promise<void>;
-}
-/** By the orchestrator that has the site at first. */
-const moments = new Map<string, Moment>();
-/** New objects that have no room, by the orchestrator that has the site. */
-const full = new Set<string>();
-
-async function pass(source: string, at: string): Promise<void> {
-  const moment = moments.get(source);
-  if (moment?.at !== at) return;
-  moments.delete(source);
-  await moment.strike();
-}
-
-const sourceOf = (moveId: string): string => moveId.split('_')[1] ?? '';
-const nameOf = (message: ArrivalMessage): string =>
-  message.is === 'rows' ? `rows ${message.table}` : message.is;
-
-beforeAll(() => {
-  const arrival = Channel.prototype.arrival;
-  vi.spyOn(Channel.prototype, 'arrival').mockImplementation(async function (this: Channel, message) {
-    const source = sourceOf(message.moveId);
-    await pass(source, `before saying ${nameOf(message)}`);
-    const refused: Answer<Arrival> = { ok: false, error: new Failure('log_full', 'no room').toWire() };
-    const answer =
-      message.is === 'receipts' && full.has(source) ? refused : await arrival.call(this, message);
-    await pass(source, `after saying ${nameOf(message)}`);
-    return answer;
-  });
-  for (const step of [...STEPS, ...UNDO_STEPS]) {
-    const run = Departures.prototype[step];
-    vi.spyOn(Departures.prototype, step).mockImplementation(async function (this: Departures, move) {
-      await pass(sourceOf(move.moveId), `before ${step}`);
-      const done = await run.call(this, move);
-      await pass(sourceOf(move.moveId), `after ${step}`);
-      return done;
-    });
-  }
-});
-
-/** Ends an object as a crash does: what it had in memory is gone, and all that was on its way to and from it. */
-const kill = async (orchestratorId: string): Promise<void> => {
-  await runInDurableObject(stubOf(orchestratorId), (_, context) => context.abort('killed')).catch(() => {});
-};
+beforeAll(watchMoments);
 
 const killing =
   (at: string, victim: 'from' | 'to') =>
   (scene: Scene): Moment => ({ at, strike: () => kill(scene[victim].id) });
-
-/** A site with one request that was delivered and two that the orchestrator holds, whose move is struck at a moment. */
-async function begun(momentOf: (scene: Scene) => Moment) {
-  const scene = await Scene.make();
-  const { from, to } = scene;
-  for (const vps of [from, to]) await vps.connect();
-  const old = await scene.post(from, 'delivered before');
-  await becomes(() => from.delivered, [old]);
-  await becomes(async () => (await scene.receipt(from, old)).state, 'delivered');
-  from.isWorking = false;
-  const held = [await scene.post(from, 'one'), await scene.post(from, 'two')];
-  await becomes(() => from.got.length, 3);
-  moments.set(from.id, momentOf(scene));
-  const move = await scene.move();
-  return { scene, from, to, old, held, move };
-}
-
-/** A customer sends until it is taken. */
-async function insist(scene: Scene, body: string): Promise<string> {
-  for (;;) {
-    const id = await scene.post(scene.from, body).catch(() => undefined);
-    if (id !== undefined) return id;
-  }
-}
-
-type Begun = Awaited<ReturnType<typeof begun>>;
-
-/** Both orchestrators dial again when their sockets are gone; whoever asks wakes the objects. */
-async function ends({ scene, from, to, move }: Begun, state: string): Promise<void> {
-  const stateNow = async () => {
-    for (const vps of [from, to]) await vps.stay().catch(() => {});
-    return (await scene.look(move).catch(() => undefined))?.state;
-  };
-  await becomes(stateNow, state, 15_000);
-}
 
 async function isWholeThere(all: Begun): Promise<void> {
   const { scene, from, to, old, held } = all;
@@ -130,12 +52,12 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
   it.concurrent.for([...struck(MESSAGES), ...own(STEPS.filter((step) => step !== 'leave'))])(
     '%s: %s',
     async ([at, victim]) => {
-      await isWholeThere(await begun(killing(at, victim)));
+      await isWholeThere(await begun('kill', killing(at, victim)));
     },
   );
 
   it.concurrent.for(own(['leave']))('%s: %s', async ([at]) => {
-    const all = await begun(killing('before load', 'from'));
+    const all = await begun('kill', killing('before load', 'from'));
     await isWholeThere(all);
     moments.set(all.from.id, killing(at, 'from')(all.scene));
     await all.scene.later(60_000).catch(() => {});
@@ -148,7 +70,7 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
   });
 
   it.concurrent('by its alarm alone, when nobody asks', async () => {
-    const all = await begun(killing('before saying receipts', 'from'));
+    const all = await begun('kill', killing('before saying receipts', 'from'));
     await becomes(() => moments.has(all.from.id), false);
     await runDurableObjectAlarm(stubOf(all.from.id));
     await becomes(() => all.to.delivered, all.held);
@@ -158,7 +80,7 @@ describe('a move goes on when an object is killed', { timeout: 30_000 }, () => {
 describe('a move is undone, whichever object is killed', { timeout: 30_000 }, () => {
   it.concurrent.for([...struck(UNDO_MESSAGES), ...own(UNDO_STEPS)])('%s: %s', async ([at, victim]) => {
     // What has ended was taken; what is open finds no room, while requests are held already.
-    const all = await begun((scene) => ({
+    const all = await begun('kill', (scene) => ({
       at: 'before load',
       strike: async () => {
         full.add(scene.from.id);

@@ -1,5 +1,6 @@
 import { queried } from '../../data/query.ts';
-import { type Departure, moveOf } from './book.ts';
+import type { Departure } from './book.ts';
+import { moveOf } from './shown.ts';
 
 export interface LedgerParts {
   readonly db: D1Database;
@@ -9,9 +10,9 @@ export interface LedgerParts {
 
 const NOTE = `
   INSERT INTO orc_moves (id, org_id, site_id, source, target, state, reason, receipts, paused_ms, created_by, created_at,
-    updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    updated_at, commands, workers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, receipts = excluded.receipts,
-    paused_ms = excluded.paused_ms, updated_at = excluded.updated_at
+    paused_ms = excluded.paused_ms, commands = excluded.commands, workers = excluded.workers, updated_at = excluded.updated_at
   WHERE excluded.updated_at >= orc_moves.updated_at`;
 
 /** Only from here: a site that was moved on since is somewhere else. */
@@ -45,13 +46,14 @@ export class Ledger {
 
   #note(move: Departure): D1PreparedStatement {
     const { db, orchestratorId } = this.#parts;
+    const shown = moveOf(move, orchestratorId);
     const { id, siteId, from, to, state, reason, receipts, pausedMs, createdBy, createdAt, updatedAt } =
-      moveOf(move, orchestratorId);
+      shown;
     return db
       .prepare(NOTE)
       .bind(
         ...[id, this.#org, siteId, from, to, state, reason ?? null, receipts, pausedMs ?? null],
-        ...[createdBy, createdAt, updatedAt],
+        ...[createdBy, createdAt, updatedAt, shown.commands, shown.workers],
       );
   }
 

@@ -15,7 +15,7 @@ let from: Vps;
 let to: Vps;
 let siteId = '';
 beforeEach(async () => {
-  scene = await Scene.make();
+  scene = await Scene.make('move');
   ({ from, to, siteId } = scene);
 });
 

@@ -5,13 +5,17 @@ import type { Arrivals } from './arrivals.ts';
 import type { Baggage } from './baggage.ts';
 import type { ArrivalRow, MoveBook } from './book.ts';
 import type { Departures } from './departures.ts';
+import type { Forward } from './forward.ts';
 import type { Hands } from './hands.ts';
+import type { HeldCommands } from './held-commands.ts';
 
 export interface MovesParts {
   readonly book: MoveBook;
   readonly baggage: Baggage;
   readonly hands: Hands;
+  readonly held: Pick<HeldCommands, 'moveOf'>;
   readonly departures: Departures;
+  readonly forward: Pick<Forward, 'tellReports'>;
   readonly arrivals: Arrivals;
   readonly receipts: Pick<Receipts, 'find'>;
   readonly now: () => number;
@@ -42,11 +46,11 @@ export class Moves {
 
   /** Does all that can be done now. Rejects when some of it has to be tried again. */
   async work(): Promise<void> {
-    const { book, departures, arrivals, now, onStored } = this.#parts;
+    const { book, departures, forward, arrivals, now, onStored } = this.#parts;
     await this.watch();
     const due = book.departures().filter((move) => (departures.dueAt(move) ?? 0) <= now());
     const tasks = [
-      () => departures.tellReports(),
+      () => forward.tellReports(),
       ...due.map((move) => () => departures.run(move.moveId).finally(onStored)),
       ...book.arrivals().map((arrival) => () => this.#arrive(arrival, arrivals)),
     ];
@@ -67,7 +71,7 @@ export class Moves {
     if (!book.isBusy) return undefined;
     const times = [
       ...book.departures().flatMap((move) => departures.dueAt(move) ?? []),
-      ...book.arrivals().map(({ state, beganAt }) => beganAt + (state === 'preparing' ? SILENCE_MS : 0)),
+      ...book.arrivals().map(({ state, beganAt }) => beganAt + (state === 'owns' ? 0 : SILENCE_MS)),
     ];
     return Math.max(Math.min(...times), now() + WATCH_MS);
   }
@@ -100,9 +104,17 @@ export class Moves {
   }
 
   /** The orchestrator whose object has a receipt that was here. */
-  whereIs(receiptId: string): string | undefined {
-    const { book, baggage } = this.#parts;
-    const moveId = baggage.moveOf(receiptId);
+  whereIsReceipt(receiptId: string): string | undefined {
+    return this.#targetOf(this.#parts.baggage.moveOf(receiptId));
+  }
+
+  /** Of a command that was here, and had never been sent. */
+  whereIsCommand(commandId: string): string | undefined {
+    return this.#targetOf(this.#parts.held.moveOf(commandId));
+  }
+
+  #targetOf(moveId: string | undefined): string | undefined {
+    const { book } = this.#parts;
     const move = moveId === undefined ? undefined : book.departure(moveId);
     return move?.movedAt === undefined ? undefined : move.target;
   }
@@ -120,7 +132,7 @@ export class Moves {
 
   async #arrive({ moveId, state, source, beganAt }: ArrivalRow, arrivals: Arrivals): Promise<void> {
     const { after, now, onStored } = this.#parts;
-    if (state === 'preparing') {
+    if (state !== 'owns') {
       if (now() >= beganAt + SILENCE_MS) await this.#ask(moveId, source);
       return;
     }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { fresh } from '../../edge.fixture.ts';
 import { stubOf } from '../channel.fixture.ts';
 import { objectSql } from '../store.ts';
-import { MoveBook } from './book.ts';
+import { type DepartureState, MoveBook } from './book.ts';
 import { MoveNews } from './news.ts';
 
 /** Over an object's own database, with the clock in the test's hand. */
@@ -19,6 +19,10 @@ const newsOf = (sql: Sql, book: MoveBook, clock: { readonly now: number }) =>
   new MoveNews({ sql, book, orchestratorId: 'a', now: () => clock.now });
 const depart = (book: MoveBook, siteId: string) =>
   book.depart({ moveId: `move_a_${siteId}`, siteId, target: 'b', actor: 'op' });
+function step(book: MoveBook, siteId: string, state: DepartureState): void {
+  const move = book.departureOf(siteId);
+  if (move !== undefined) book.set(move, state);
+}
 const store = (sql: Sql, siteId: string, n: number, seq = 0) =>
   sql.run(
     `INSERT INTO receipts (id, site_id, route, state, seq, received_at, expires_at, due, sha256, bytes, kept, history)
@@ -33,13 +37,13 @@ it('of a move whose site is held, how many requests wait is told without a step,
     expect(news.changed()).toMatchObject([{ siteId: 'shop', state: 'preparing' }]);
     expect(news.changed()).toEqual([]);
     clock.now = 5;
-    book.set('move_a_shop', 'moving');
+    step(book, 'shop', 'moving');
     expect(news.changed()).toMatchObject([{ state: 'moving', heldAt: 5, waiting: 0 }]);
     store(sql, 'shop', 1);
     store(sql, 'shop', 2, 7);
     store(sql, 'other', 1);
     expect(news.changed()).toMatchObject([{ waiting: 1 }]);
-    for (const state of ['moved', 'following'] as const) book.set('move_a_shop', state);
+    for (const state of ['moved', 'following'] as const) step(book, 'shop', state);
     const [ended] = news.changed();
     expect(ended).toMatchObject({ state: 'moved', pausedMs: 0, updatedAt: 5 });
     expect(ended).not.toHaveProperty('waiting');
@@ -51,7 +55,7 @@ it('whoever begins to watch is told of all that are under way, and of those that
     for (let n = 0; n < 3; n++) {
       clock.now = n * 3_000_000;
       depart(book, `ended-${n}`);
-      book.set(`move_a_ended-${n}`, 'closed');
+      step(book, `ended-${n}`, 'closed');
     }
     depart(book, 'open');
     const all = newsOf(sql, book, clock).all();

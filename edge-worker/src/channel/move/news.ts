@@ -1,7 +1,8 @@
 import { int, isMoveOver, type SiteMove, type Sql, text } from '@clawdbot/protocol';
 import { ENDED_MOVES_MAX } from '../../hub/rpc.ts';
 import { HELD } from '../receipt-row.ts';
-import { type Departure, departureOf, type MoveBook, moveOf } from './book.ts';
+import { type Departure, departureOf, type MoveBook } from './book.ts';
+import { moveOf } from './shown.ts';
 
 export interface MoveNewsParts {
   readonly sql: Sql;
@@ -16,7 +17,7 @@ const OPEN_MAX = 1_000;
 const ENDED_TOLD_MS = 60 * 60_000;
 /** A millisecond's work, eight times a second at most: beyond it nobody needs to know how many wait. */
 const COUNTED_MAX = 2_000;
-/** Those whose end D1 knows: `SHOWN` in book.ts says so of each. */
+/** Those whose end D1 knows: `SHOWN` in shown.ts says so of each. */
 const ENDED = `('following', 'done', 'undone', 'closed')`;
 
 /** What dashboards are told of sites that move away from here. */

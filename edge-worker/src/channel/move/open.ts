@@ -7,13 +7,21 @@ import type { After } from '../liveness.ts';
 import type { ChannelRpc, RelayReply, SiteCall } from '../rpc.ts';
 import type { Stale } from '../stale.ts';
 import type { Waiting } from '../waiting.ts';
+import { Answers } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
+import { Back } from './back.ts';
 import { Baggage } from './baggage.ts';
 import type { MoveBook } from './book.ts';
+import { Cargo } from './cargo.ts';
 import { Departures, type DeparturesParts } from './departures.ts';
+import { Forward } from './forward.ts';
+import { Freight } from './freight.ts';
 import { Hands } from './hands.ts';
+import { HeldCommands } from './held-commands.ts';
 import { Ledger } from './ledger.ts';
 import { Moves, type MovesParts } from './moves.ts';
+import { Passage } from './passage.ts';
+import type { KeptWorker } from './rpc.ts';
 
 type Peer = Pick<ChannelRpc, 'arrival' | 'siteMove'>;
 
@@ -39,29 +47,66 @@ const MESSAGE_DEADLINE_MS = 10_000;
 /** Puts together what moves sites. */
 export function openMoves({ facts, storage, db, peer, waiting, onStep, ...options }: OpenMovesOptions) {
   const { book, control, intake, stale, after } = options;
-  const { receipts, now } = facts;
-  const baggage = new Baggage({ ...facts, storage });
+  const { sql, receipts, blobs, now } = facts;
+  const { outbox } = facts.logs.control;
+  const cargo = new Cargo(storage);
+  const baggage = new Baggage({ ...facts, storage, cargo });
+  const answers = new Answers({ sql, storage, cargo, stale });
+  const held = new HeldCommands({ ...facts, outbox, cargo });
   const hands = new Hands(now);
+  const ledger = new Ledger({ ...facts, db });
   const object = (orchestratorId: string) => peer(`${orchestratorId}/${CONTROL_LANE}`);
-  const departures = new Departures({
-    ...facts,
-    ...{ book, baggage, hands, control, intake, stale, after },
-    ledger: new Ledger({ ...facts, db }),
-    onStep,
-    onAboard: (ids) => {
-      for (const id of ids) waiting.later(id);
-    },
+  const passage = new Passage({
+    ...{ sql, book, after, onStep },
     tell: async (orchestratorId, message) =>
       unwrap(await reach(object(orchestratorId).arrival(message), MESSAGE_DEADLINE_MS)),
   });
-  const arrivals = new Arrivals({ ...facts, book, baggage, control, intake });
+  const workers = (siteId: string) => workersOf(facts, siteId);
+  const freight = new Freight({
+    ...{ sql, book, passage, baggage, cargo, answers, blobs, workers, commands: held },
+    onAboard: (ids) => {
+      for (const id of ids) waiting.later(id);
+      onStep();
+    },
+  });
+  const forward = new Forward({
+    ...facts,
+    ...{
+      book,
+      passage,
+      freight,
+      cargo,
+      baggage,
+      hands,
+      held,
+      outbox,
+      control,
+      stale,
+      workers,
+      ledger,
+      after,
+      onStep,
+    },
+  });
+  const back = new Back({ passage, baggage, held, intake, ledger });
+  const departures = new Departures({ ...facts, book, passage, forward, back, control, onStep });
+  const arrivals = new Arrivals({ ...facts, book, baggage, cargo, answers, held, stale, control, intake });
   const moves = new Moves({
-    ...{ book, baggage, hands, departures, arrivals, receipts, now, after },
+    ...{ book, baggage, hands, held, departures, forward, arrivals, receipts, now, after },
     ...options,
     ask: async (orchestratorId, moveId) => unwrap(await reach(object(orchestratorId).siteMove(moveId))),
   });
   return { book, baggage, hands, departures, arrivals, moves };
 }
+
+/**
+ * As the orchestrator has told last: it may be gone. One in a dispatch namespace cannot be taken over, since it has neither
+ * versions nor an address.
+ */
+const workersOf = ({ state }: Pick<Facts, 'state'>, siteId: string): KeptWorker[] =>
+  (state.status?.workers ?? []).flatMap(({ name, versionId, siteId: owner }) =>
+    owner === siteId && versionId !== undefined && !name.includes('/') ? [{ name, versionId }] : [],
+  );
 
 /** A customer's request, by the object that has its site now. */
 export async function relayThere(channel: Pick<ChannelRpc, 'relay'>, call: SiteCall): Promise<RelayReply> {

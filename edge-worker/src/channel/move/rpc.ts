@@ -24,6 +24,13 @@ export type ArrivalMessage = { readonly moveId: string } & (
       readonly runs: number;
     }
   | { readonly is: 'rows'; readonly table: CargoTable; readonly rows: readonly CargoRow[] }
+  /** Kept answers to GETs (`offline: 'stale'`). */
+  | { readonly is: 'answers'; readonly answers: readonly CargoRow[] }
+  /** One that was never sent, and then what it needs: kept until the site is owned. */
+  | { readonly is: 'command'; readonly packed: PackedCommand }
+  | ({ readonly is: 'blob'; readonly commandId: string } & BlobPart)
+  /** What the orchestrator of before has deployed for the site. */
+  | { readonly is: 'workers'; readonly workers: readonly KeptWorker[] }
   | { readonly is: 'receipts'; readonly receipts: readonly PackedReceipt[] }
   /** The rows of the site's config are there: the orchestrator is sent it. Or: is it applied by now? */
   | { readonly is: 'config' }
@@ -34,11 +41,33 @@ export type ArrivalMessage = { readonly moveId: string } & (
 );
 
 /** Whose rows belong to a site, and cross as they are. */
-export type CargoTable = 'configs' | 'secrets' | 'worker_vars';
+export type CargoTable = 'configs' | 'secrets' | 'worker_vars' | 'deployments' | 'commands';
+
+/** A command that was never sent, with its history and the text of its entry; `n` is its place among the others. */
+export interface PackedCommand {
+  readonly commandId: string;
+  readonly n: number;
+  readonly body: string;
+  readonly command: SqlRow;
+  readonly history: readonly SqlRow[];
+}
+
+/** A part of a module's bytes. */
+export interface BlobPart {
+  readonly sha256: string;
+  readonly part: number;
+  readonly bytes: ArrayBuffer;
+}
+
+/** A Worker as it was deployed. */
+export interface KeptWorker {
+  readonly name: string;
+  readonly versionId: string;
+}
 
 /** How far an arrival is. */
 export interface Arrival {
-  readonly state: 'preparing' | 'owns' | 'here' | 'undone';
+  readonly state: 'preparing' | 'owns' | 'here' | 'undoing' | 'undone';
   /** Of the site's config, on the new orchestrator. */
   readonly config: 'none' | 'waits' | 'applied' | 'failed';
   /** Why it failed. */

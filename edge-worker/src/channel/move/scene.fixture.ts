@@ -10,13 +10,21 @@ let count = 0;
 
 /** Two orchestrators of one organisation, the first of which has a site. */
 export class Scene {
-  readonly orgId = `org-of-moves-${++count}`;
-  readonly siteId = `shop-${count}`;
-  readonly from = new Vps(`from-${count}`, this.orgId);
-  readonly to = new Vps(`to-${count}`, this.orgId);
+  readonly orgId: string;
+  readonly siteId: string;
+  readonly from: Vps;
+  readonly to: Vps;
 
-  static async make(): Promise<Scene> {
-    const scene = new Scene();
+  private constructor(name: string) {
+    this.orgId = `org-of-${name}`;
+    this.siteId = `shop-of-${name}`;
+    this.from = new Vps(`from-${name}`, this.orgId);
+    this.to = new Vps(`to-${name}`, this.orgId);
+  }
+
+  /** @param prefix the test file's own: files share a D1 */
+  static async make(prefix: string): Promise<Scene> {
+    const scene = new Scene(`${prefix}-${++count}`);
     const { orgId, siteId, from, to } = scene;
     const insert = (sql: string, ...values: unknown[]) =>
       env.DB.prepare(sql)
@@ -51,6 +59,10 @@ export class Scene {
 
   async move(): Promise<SiteMove> {
     return value(await channelOf(this.from.id).moveSite(this.siteId, this.to.id, 'op'));
+  }
+
+  async cancel({ id }: Pick<SiteMove, 'id'>): Promise<SiteMove> {
+    return value(await channelOf(this.from.id).cancelMove(id, 'op'));
   }
 
   async look({ id }: Pick<SiteMove, 'id'>): Promise<SiteMove> {

@@ -2,12 +2,18 @@ import {
   decodeChunk,
   decodeParcel,
   type EntryToOrchestrator,
+  type FrameToEdge,
   type FrameToOrchestrator,
   type LogName,
   type Positions,
   type Webhook,
 } from '@clawdbot/protocol';
 import { channelOf, entry, helloOf, Peer } from '../channel.fixture.ts';
+
+type Deployment = Extract<
+  EntryToOrchestrator,
+  { type: 'deploy_worker' | 'rollback_worker' | 'adopt_worker' }
+>;
 
 /** An orchestrator that applies what it is sent and delivers what it gets; it may be told to keep that to itself. */
 export class Vps {
@@ -18,8 +24,12 @@ export class Vps {
   /** Receipts in the order in which their entries came. */
   readonly got: Webhook[] = [];
   readonly removed: string[] = [];
+  /** Deployments and their like, in the order in which they came; they end when that is told. */
+  readonly ordered: Deployment[] = [];
   /** Delivers what comes, and says so. */
   isWorking = true;
+  /** Applies nothing, and says nothing. */
+  isMute = false;
   /** Why it refuses configs from this generation on. */
   refusal: string | undefined;
   refusedFrom = 1;
@@ -64,6 +74,21 @@ export class Vps {
       const report = { type: 'receipt', receiptId, at: 1, state: 'delivered', attempts: 1, status: 200 };
       this.#peer?.send(entry(++this.#own.queue, report, 'queue'));
     }
+  }
+
+  /** A command has come to its end, by default a good one. */
+  end(commandId: string, ended: object = { state: 'succeeded', result: {} }): void {
+    const result = { type: 'command_result', commandId, at: 1, ...ended };
+    this.peer.send(entry(++this.#own.control, result, 'control'));
+  }
+
+  /** Tells which Workers it has. */
+  tell(workers: Extract<FrameToEdge, { type: 'status' }>['workers']): void {
+    this.peer.send({
+      ...{ type: 'status', at: 1, version: '1', uptimeS: 1, sites: [], workers },
+      ...{ memory: { rssBytes: 1, heapUsedBytes: 1 }, queues: { inbox: 0, outbox: 0, deadLetters: 0 } },
+      tunnel: { state: 'not_configured' },
+    });
   }
 
   /** Pulls a parcel. @returns the body in it, or the code with which that was refused */
@@ -136,7 +161,9 @@ export class Vps {
       this.got.push(body);
       if (this.isWorking) this.deliver(body.receiptId);
     }
-    if (body.type !== 'update_config') return;
+    if (body.type === 'deploy_worker' || body.type === 'rollback_worker' || body.type === 'adopt_worker')
+      this.ordered.push(body);
+    if (body.type !== 'update_config' || this.isMute) return;
     const { commandId, generation, digest } = body;
     this.generations.push(generation);
     const failed = { state: 'failed', error: { code: 'config_refused', message: this.refusal } };
@@ -144,8 +171,6 @@ export class Vps {
       this.refusal === undefined || generation < this.refusedFrom
         ? { state: 'succeeded', result: { generation, digest } }
         : failed;
-    this.peer.send(
-      entry(++this.#own.control, { type: 'command_result', commandId, at: 1, ...ended }, 'control'),
-    );
+    this.end(commandId, ended);
   }
 }

@@ -1,12 +1,12 @@
 import { answer } from '../answer.ts';
 import type { Answer, ChannelRpc } from '../rpc.ts';
 import type { MoveBook } from './book.ts';
-import { moving } from './departures.ts';
 import type { Moves } from './moves.ts';
+import { moving } from './passage.ts';
 
 interface WhereaboutsParts {
   readonly book: MoveBook;
-  readonly moves: Pick<Moves, 'whereIs'>;
+  readonly moves: Pick<Moves, 'whereIsReceipt' | 'whereIsCommand'>;
 }
 
 type Here<T> = () => T | Promise<T>;
@@ -50,8 +50,19 @@ export class Whereabouts {
 
   /** A receipt's id names the object that took the request; it may have gone along with its site. */
   atReceipt<T>(id: string, here: Here<T>, there: There<T>): Promise<Answer<T>> {
-    const elsewhere = this.#parts.moves.whereIs(id);
+    const elsewhere = this.#parts.moves.whereIsReceipt(id);
     return elsewhere === undefined ? answer(here) : there(this.#object(elsewhere));
+  }
+
+  /** The same of a command, which went along if it had never been sent. */
+  atCommand<T>(id: string, here: Here<T>, there: There<T>): Promise<Answer<T>> {
+    const elsewhere = this.#parts.moves.whereIsCommand(id);
+    return elsewhere === undefined ? answer(here) : there(this.#object(elsewhere));
+  }
+
+  /** What was never sent cannot be changed while it is on its way. Throws `Failure('site_moving')`. */
+  refuseHeld(siteId: string): void {
+    if (this.#parts.book.isHeld(siteId)) throw moving('the site is being moved to another orchestrator');
   }
 
   /** Throws `Failure('site_moving')`. */
