@@ -2,10 +2,19 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { eventually } from '../../eventually.ts';
-import { type Answer, answering, apiOf, deployed, ownCloudflare, textAt, uploadForm } from './fixture.ts';
+import {
+  type Answer,
+  answering,
+  apiOf,
+  deployed,
+  ownCloudflare,
+  textAt,
+  type UploadedModule,
+  uploadForm,
+} from './fixture.ts';
 
 const codes = ({ status, errors }: Answer): (number | undefined)[] => [status, errors[0]?.code];
-const module = (content: string) => ({ name: 'index.js', content });
+const module = (content: string): UploadedModule => ({ name: 'index.js', content });
 
 const SHOP = module(`
   import { WorkerEntrypoint } from 'cloudflare:workers';

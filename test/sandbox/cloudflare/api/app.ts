@@ -1,13 +1,14 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Platform } from '../platform.ts';
 import { accountRoutes, userRoutes } from './account.ts';
-import { addressRoutes } from './addresses.ts';
 import { type BudgetOptions, CallBudget } from './budget.ts';
 import { isSame } from './context.ts';
+import { domainRoutes } from './domains.ts';
 import { ApiError, CODES, ok, refuse } from './envelope.ts';
 import { Faults } from './faults.ts';
 import { namespaceRoutes } from './namespaces.ts';
 import { queueRoutes } from './queues.ts';
+import { routeRoutes, zoneRoutes } from './routes.ts';
 import { runnerRoutes } from './runner.ts';
 import { scriptRoutes } from './scripts.ts';
 import { secretRoutes } from './secrets.ts';
@@ -80,7 +81,8 @@ function answerError(error: Error, c: Context): Response {
 function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults): Hono {
   const workers = new Hono()
     .route('/', scriptRoutes(platform))
-    .route('/', addressRoutes(platform))
+    .route('/', routeRoutes(platform))
+    .route('/', domainRoutes(platform))
     .route('/dispatch/namespaces', namespaceRoutes(platform))
     .route('/scripts', settingsRoutes(platform))
     .route('/scripts', versionRoutes(platform))
@@ -90,6 +92,7 @@ function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults
     .use(throttle(new CallBudget(budget, platform.now)))
     .use(faults.meet)
     .route('/', userRoutes(platform))
+    .route('/zones', zoneRoutes(platform))
     .use('/accounts/:account/*', ownAccount(platform))
     .route('/accounts/:account', accountRoutes(platform))
     .route('/accounts/:account/queues', queueRoutes(platform))

@@ -19,6 +19,7 @@ export const CODES = {
   notFound: 10007,
   unknown: 10013,
   invalidWorkerName: 10016,
+  duplicateRoute: 10020,
   validation: 10021,
   unparseableBody: 10026,
   tooLarge: 10027,
@@ -48,6 +49,7 @@ export const CODES = {
   consumerExists: 11004,
   queueInUse: 11005,
   queueNameTaken: 11009,
+  domainInUse: 100116,
   dispatchNamespaceNotFound: 100119,
   dispatchNamespaceExists: 100120,
 } as const;
