@@ -28,7 +28,7 @@ export async function adopt(
   if (only === undefined || another !== undefined) throw unsettled(name);
   const { versionId } = only;
   const accepted = { at: now(), versionId, deploymentId };
-  const url = (await api.address(name, signal)) ?? '';
+  const url = (await api.addresses.address(name, signal)) ?? '';
   context.progress('found', `version ${versionId}`);
   const proof = url === '' ? 'accepted' : await prove({ name, versionId, url }, signal, parts);
   const seen = proof === 'accepted' ? {} : { [proof]: { at: now() } };

@@ -51,6 +51,11 @@ export const facts = z.object({
   /** The percentage that this deployment has given its version. */
   percentage: z.number().optional(),
   url: z.string().optional(),
+  /**
+   * What of the addresses this deployment changes, written before it does: the routes that were there, and the host
+   * names that it attaches because they were not.
+   */
+  addresses: z.object({ routes: z.array(z.string()).optional(), domains: z.array(z.string()) }).optional(),
   receipts: deployReceipts,
   result: deployResult.optional(),
   /** Why it is undone, and what its end is called. */
