@@ -26,13 +26,17 @@ export async function addressOf(deployment: Deployment, scope: Scope): Promise<s
   return isThere ? url : api.addresses.publish(plan.name, context.signal);
 }
 
-/** What of the wanted addresses this orchestrator has not set already; `routes` are all of the Worker's. */
+/**
+ * What of the wanted addresses this orchestrator has not set already, or somebody may have changed since; `routes` are
+ * all of the Worker's.
+ */
 function wanted({ plan, records }: Scope): { routes?: readonly string[]; domains: readonly string[] } {
   if (plan.source.kind !== 'upload') return { domains: [] };
   const { routes, customDomains = [] } = bodyOf(plan);
   const known = records.worker(plan.name);
-  const attached = new Set<string>(JSON.parse(known?.domains ?? '[]'));
-  const isNew = routes !== undefined && JSON.stringify(routes) !== known?.routes;
+  const isAsSet = known?.drift === undefined;
+  const attached = new Set<string>(isAsSet ? JSON.parse(known?.domains ?? '[]') : []);
+  const isNew = routes !== undefined && !(isAsSet && JSON.stringify(routes) === known?.routes);
   const domains = customDomains.filter((hostname) => !attached.has(hostname));
   return { ...(isNew && { routes }), domains };
 }
@@ -111,7 +115,8 @@ async function rerouted(before: readonly string[], scope: Scope): Promise<boolea
   return true;
 }
 
-const isSameSet = (one: readonly string[], other: readonly string[]): boolean =>
+/** In any order: Cloudflare keeps none. */
+export const isSameSet = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((pattern) => other.includes(pattern));
 
 /** What a Worker has from now on, to be kept beside it. */
