@@ -59,6 +59,23 @@ it('a Worker is given another one, its objects and a queue', async () => {
   );
 });
 
+it('no rollback goes back behind a migration of the classes', async () => {
+  const { deployer, url, as } = await withTheirs();
+  const steps = [{ renamed_classes: [{ from: 'Counter', to: 'Tally' }] }];
+  const metadata = {
+    migrations: { old_tag: 'v1', new_tag: 'v2', steps },
+    bindings: [{ ...COUNTER, class_name: 'Tally' }],
+  };
+  const content = THEIRS.replace('class Counter', 'class Tally');
+  await deployed(url, 'theirs', uploadForm([{ name: 'index.js', content }], metadata));
+  const named = { siteId: 'site-1', name: 'theirs' };
+  const adopted = 'cmd_vps-1_00000000000000000001';
+  await deployer.adopt({ type: 'adopt_worker', commandId: adopted, ...named }, as(adopted));
+  const command = 'cmd_vps-1_00000000000000000002';
+  const back = deployer.rollback({ type: 'rollback_worker', commandId: command, ...named }, as(command));
+  await expect(back).rejects.toThrow(/a migration of Durable Objects \(v1 → v2\)/);
+});
+
 it('a binding to nothing is refused by name, and what serves goes on as it was', async () => {
   const { deploy, url: baseUrl } = await withTheirs();
   const { url, versionId } = await deploy(worker(1, '"as it was"'));

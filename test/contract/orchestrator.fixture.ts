@@ -84,5 +84,13 @@ export async function orchestrator(options: { fetcher?: typeof fetch; apiToken?:
     ...(fetcher && { fetcher }),
   });
   const fail = (fault: object) => fetch(faultsUrl, { method: 'POST', body: JSON.stringify(fault) });
-  return { deployer, milestones, fail, url, deploy: (body: DeployWorker) => deployer.deploy(body, context) };
+  const as = (commandId: string) => ({ ...context, commandId });
+  return {
+    deployer,
+    milestones,
+    fail,
+    url,
+    as,
+    deploy: (body: DeployWorker) => deployer.deploy(body, context),
+  };
 }

@@ -120,6 +120,7 @@ export function queueRoutes(platform: Platform): Hono {
       await platform.resources.change(({ queues }) => ({
         queues: queues.filter(({ id }) => id !== queue.id),
       }));
+      await platform.deliveries.forget(queue.id);
       return ok(c, null);
     })
     .route('/:queue/consumers', consumerRoutes(platform));

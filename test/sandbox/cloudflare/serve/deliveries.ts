@@ -49,6 +49,11 @@ export class Deliveries {
     });
   }
 
+  /** The queue is gone, and with it what was in it. */
+  forget(queueId: string): Promise<void> {
+    return this.messages.remove(new Set(this.messages.of(queueId).map(({ id }) => id)));
+  }
+
   close(): void {
     this.isClosed = true;
     for (const pause of this.pauses.values()) clearTimeout(pause);
