@@ -3,10 +3,19 @@
  * binding made of RPC cannot. Everything else of a binding is in `bindings.ts`, on the other side.
  */
 import { env } from 'cloudflare:workers';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, randomBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 
 const ID = /^[0-9a-f]{64}$/;
+
+/** FNV-1a of 64 bits, since Web Crypto's digests come later and an id is asked for at once; in hex. */
+function hashOf(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text))
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return hash.toString(16).padStart(16, '0');
+}
+
+/** 256 bits, as an id has. */
+const idOf = (text: string): string => [0, 1, 2, 3].map((part) => hashOf(`${part} ${text}`)).join('');
 
 class ObjectId {
   readonly name?: string;
@@ -31,7 +40,7 @@ interface Remote {
   stub(id: string): Record<string, (...args: unknown[]) => unknown>;
 }
 
-/** Ids are the same for the same name, and tell nothing of it. They are not those that Cloudflare would give. */
+/** Ids are the same for the same name; they are not those that Cloudflare would give. */
 class ObjectNamespace {
   readonly #remote: Remote;
   readonly #key: string;
@@ -42,7 +51,7 @@ class ObjectNamespace {
   }
 
   idFromName(name: string): ObjectId {
-    return new ObjectId(bytesToHex(sha256(utf8ToBytes(`${this.#key} ${name}`))), name);
+    return new ObjectId(idOf(`${this.#key} ${name}`), name);
   }
 
   idFromString(text: string): ObjectId {
@@ -51,7 +60,7 @@ class ObjectNamespace {
   }
 
   newUniqueId(): ObjectId {
-    return new ObjectId(bytesToHex(randomBytes(32)));
+    return new ObjectId(idOf(crypto.randomUUID()));
   }
 
   jurisdiction(): this {

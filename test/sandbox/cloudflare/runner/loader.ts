@@ -11,7 +11,7 @@ interface LoaderCode {
 }
 
 /** What a consumer made of its messages, as workerd says it. */
-export interface QueueResult {
+interface QueueResult {
   outcome: string;
   retryBatch: { retry: boolean };
   ackAll: boolean;
