@@ -103,7 +103,7 @@ async function detached(hostnames: readonly string[], scope: Scope): Promise<str
   if (hostnames.length === 0) return [];
   const known = await api.addresses.domains({ service: plan.name }, context.stop);
   const own = known.filter(({ hostname, service }) => service === plan.name && hostnames.includes(hostname));
-  for (const { id } of own) await api.addresses.detach(id, context.stop);
+  for (const domain of own) await api.addresses.detach(domain, context.stop);
   return own.map(({ hostname }) => hostname);
 }
 

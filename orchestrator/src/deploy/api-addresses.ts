@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Client, unlessAbsent } from './api-client.ts';
+import type { Client } from './api-client.ts';
 import { type Calling, patiently } from './retry.ts';
 
 /** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
@@ -52,9 +52,8 @@ export class AddressApi {
   }
 
   /** The account's host names, or those of one Worker. */
-  async domains(query: { service?: string }, signal: AbortSignal): Promise<Domain[]> {
-    const list = () => this.#client.get(this.#domains, { query, signal });
-    return domains.parse(await this.#call(list, signal)).result;
+  domains(query: { service?: string }, signal: AbortSignal): Promise<Domain[]> {
+    return this.#call(() => this.#listDomains(query, signal), signal);
   }
 
   /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
@@ -69,10 +68,17 @@ export class AddressApi {
     await this.#call(() => this.#client.put(this.#domains, { body, signal }), signal);
   }
 
-  /** Takes a Worker off a host name, by its id. Safe to repeat. */
-  async detach(id: string, signal: AbortSignal): Promise<void> {
-    const path = `${this.#domains}/${id}`;
-    await this.#call(() => unlessAbsent(this.#client.delete(path, { signal })), signal);
+  /** Takes a Worker off a host name that it was listed with. */
+  async detach({ id, service }: Domain, signal: AbortSignal): Promise<void> {
+    const remove = () => this.#client.delete(`${this.#domains}/${id}`, { signal });
+    await this.#call(remove, signal, async () => {
+      const left = await this.#listDomains({ service }, signal);
+      return left.some((domain) => domain.id === id) ? undefined : true;
+    });
+  }
+
+  async #listDomains(query: { service?: string }, signal: AbortSignal): Promise<Domain[]> {
+    return domains.parse(await this.#client.get(this.#domains, { query, signal })).result;
   }
 
   async #onWorkersDev(name: string, signal: AbortSignal): Promise<string> {
@@ -89,7 +95,7 @@ export class AddressApi {
     return `/accounts/${this.#account.account_id}/workers/scripts/${name}`;
   }
 
-  #call<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return patiently(call, signal, this.#calling);
+  #call<T>(call: () => Promise<T>, signal: AbortSignal, done?: () => Promise<T | undefined>): Promise<T> {
+    return patiently(call, signal, this.#calling, done);
   }
 }

@@ -105,6 +105,7 @@ export function fakeCloudflare() {
     if (call === 'GET domains') return envelope(domains);
     if (call === 'PUT domains') return attach(await request.json());
     if (call === 'DELETE domain') {
+      if (domains.every((domain) => domain.id !== id)) return refusal(404, 100_114, 'no such domain');
       domains.splice(0, domains.length, ...domains.filter((domain) => domain.id !== id));
       return envelope({});
     }

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Bench, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
-import { refusal, saying } from './cloudflare.fixture.ts';
+import { dropped, refusal, saying } from './cloudflare.fixture.ts';
 
 let bench: Bench;
 /** What served everybody before. */
@@ -227,6 +227,7 @@ describe('cancelling a deployment', () => {
       bench.cancel();
       throw new TypeError('fetch failed');
     });
+    bench.cloudflare.fail({ on: 'DELETE domain', when: 'after', answer: dropped });
     const customDomains = ['old.a.example', 'by-hand.a.example', 'new.a.example'];
     await expect(bench.deploy({ routes: ['b.example/*'], customDomains })).rejects.toThrow(
       `rolled back: 100 % to ${versionId}; its routes are as they were; new.a.example is detached again`,
