@@ -68,6 +68,7 @@ export async function orchestrator(options: { fetcher?: typeof fetch; apiToken?:
     signal: new AbortController().signal,
     stop: new AbortController().signal,
     secret: async (name: string) => `the secret ${name}`,
+    tallies: async () => [],
     aside: <T>(work: () => Promise<T>) => work(),
     log: createLogger({ level: 'error', production: true }),
     progress: (milestone: string) => void milestones.push(milestone),

@@ -30,6 +30,7 @@ import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
+import { Tallies } from './tallies.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
 import { Waiting } from './waiting.ts';
@@ -58,12 +59,14 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
+  const tallies = new Tallies(now);
   const handling = new Handling({
     ...{ ...facts, letters: remoteLetters, waiting },
     receipts: {
       report: (report) => {
         facts.receipts.report(report);
         moving.moves.reported(report);
+        tallies.reported(report);
       },
     },
   });
@@ -114,6 +117,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...facts,
     outbox: logs.queue.outbox,
     waiting,
+    tallies,
     passOn: (call) => relayThere(peer(`${book.elsewhere(call.siteId)}/${CONTROL_LANE}`), call),
     isReachable: () => lane.isReachable,
     pushParcel: (receiptId, parcel) => {
@@ -138,7 +142,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     },
   });
   const lane = new Lane({
-    ...facts,
+    ...{ ...facts, tallies },
     parcels: {
       part: async (receiptId, part) => {
         moving.moves.handOut(receiptId);
@@ -152,8 +156,11 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     intake: {
       answered: (answer) => {
         const handedOn = intake.answered(answer);
-        if (handedOn) moving.moves.reported(deliveredBy(answer, now()));
-        return handedOn;
+        if (!handedOn) return false;
+        const report = deliveredBy(answer, now());
+        moving.moves.reported(report);
+        tallies.reported(report);
+        return true;
       },
     },
     waiting,
@@ -169,7 +176,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     facts.lane === CONTROL_LANE
       ? undefined
       : new CallLane({
-          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
+          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background, tallies },
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
   const quota = new Quota({ now });
@@ -190,7 +197,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, configStates, publicConfigs, intake, door, ...moving },
+    ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };
 }

@@ -5,6 +5,7 @@ import {
   HEADER_BYTES_MAX,
   type HeaderList,
   RELAY_BODY_BYTES_MAX,
+  SENT_BY_HEADER,
   UPLOAD_DEADLINE_MS,
   WHOLE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
@@ -46,7 +47,7 @@ export async function callOf(
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
   const passed = await bodyOf(request);
-  return { requestId, method: request.method, url, headers, ...passed };
+  return { requestId, method: request.method, url, headers, ...sentBy(request.headers), ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
@@ -61,6 +62,15 @@ function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage
   ];
   return customer === null ? own : [['x-forwarded-for', customer], ...own];
 }
+
+/** Too long for a version's id, it is nobody's. */
+const SENT_BY_CHARS_MAX = 64;
+
+function sentBy(headers: Headers): Pick<RelayCall, 'workerVersion'> {
+  const workerVersion = headers.get(SENT_BY_HEADER);
+  return workerVersion === null || workerVersion.length > SENT_BY_CHARS_MAX ? NOBODY : { workerVersion };
+}
+const NOBODY = {};
 
 function refuseTooMany(headers: HeaderList): void {
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);

@@ -4,10 +4,14 @@ import { Refusal } from './refusal.ts';
 /** Longer than the relay waits for an upstream before it answers 202 by itself (30 s, unless the route says more). */
 const RELAY_DEADLINE_MS = 35_000;
 const RETRY_AFTER_S = '5';
+/** The relay counts by it how each version's leads go, and does not pass it on. */
+const SENT_BY_HEADER = 'x-orchestrator-worker-version';
 
 export interface RelayParts {
   readonly siteId: string;
   readonly relayUrl: string;
+  /** This Worker's; '' when it is not told. */
+  readonly version: string;
   readonly fetcher: typeof fetch;
 }
 
@@ -23,11 +27,8 @@ export interface Taken {
  * Gives a lead to the site's route at the relay, under its id as `Idempotency-Key`: a repeat gets the receipt of the first.
  * Throws `Refusal` unless the relay has taken it: it is stored there, or the upstream has answered.
  */
-export async function relayLead(
-  lead: Lead,
-  { siteId, relayUrl, fetcher }: RelayParts,
-): Promise<{ status: 200 | 202; taken: Taken }> {
-  const response = await send(`${relayUrl}/s/${siteId}/webhooks/lead`, lead, fetcher);
+export async function relayLead(lead: Lead, parts: RelayParts): Promise<{ status: 200 | 202; taken: Taken }> {
+  const response = await send(lead, parts);
   const receiptId = response.headers.get('x-receipt-id') ?? undefined;
   if (!response.ok && receiptId === undefined) {
     await response.body?.cancel();
@@ -41,11 +42,15 @@ export async function relayLead(
   return { status: response.status === 202 ? 202 : 200, taken };
 }
 
-async function send(url: string, lead: Lead, fetcher: typeof fetch): Promise<Response> {
+async function send(lead: Lead, { siteId, relayUrl, version, fetcher }: RelayParts): Promise<Response> {
   try {
-    return await fetcher(url, {
+    return await fetcher(`${relayUrl}/s/${siteId}/webhooks/lead`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': lead.id },
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': lead.id,
+        ...(version === '' ? {} : { [SENT_BY_HEADER]: version }),
+      },
       body: JSON.stringify(lead),
       // A route may answer queued requests with a redirect of its own; that is no reason to follow it.
       redirect: 'manual',

@@ -1,4 +1,4 @@
-/** Of workerd's own module, what the runner uses. */
+/** As much of workerd's own module as the Workers here use. */
 declare module 'cloudflare:workers' {
   export const env: Record<string, unknown>;
   export abstract class WorkerEntrypoint<Env = unknown> {
