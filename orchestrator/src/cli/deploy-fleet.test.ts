@@ -97,6 +97,36 @@ it('one that fails below the threshold keeps no other from its deployment', asyn
   expect(String(error)).toMatch(/1 sites have not got it/);
 });
 
+it('an edge that is away for a while has ended no deployment', async () => {
+  const edge = edgeOf(SITES, () => succeeded);
+  const trouble = () => Response.json({ title: 'overloaded' }, { status: 503 });
+  edge['POST /api/v1/orchestrator']?.unshift(trouble, trouble);
+  for (const siteId of SITES) edge[`GET /api/v1/commands/${idOf(siteId)}`]?.unshift(trouble);
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
+  expect(error).toBeUndefined();
+  expect(out).toBe('5 of 5 sites deployed, 5 of them observed; 0 failed, 0 not begun');
+});
+
+it('of an edge that stays away nothing is claimed', async () => {
+  const edge = edgeOf(SITES, () => ({ state: 'running' }));
+  for (const siteId of SITES)
+    edge[`GET /api/v1/commands/${idOf(siteId)}`] = [() => Response.json({}, { status: 503 })];
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
+  expect(String(error)).toMatch(/it answered 503/);
+  expect(out).toBe('');
+});
+
+it('nothing is begun when one of the sites cannot have its Worker', async () => {
+  const sites = [...SITES, 's'.repeat(63)];
+  const { error, seen } = await clawctl(
+    ['fleet', file(), '--label', 'a=b'],
+    edgeOf(sites, () => succeeded),
+    passing(),
+  );
+  expect(String(error)).toMatch(/name: expected a Worker name/);
+  expect(seen.filter(({ method }) => method === 'POST')).toEqual([]);
+});
+
 it.each([
   ['one name for all', { ...PAYLOAD, name: 'tag' }, /put \{site\} into/],
   ['a payload that is none', { ...PAYLOAD, name: 'No Name' }, /name: expected a Worker name/],

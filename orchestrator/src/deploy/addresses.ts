@@ -23,7 +23,7 @@ export async function addressOf(deployment: Deployment, scope: Scope): Promise<s
   const url = deployment.facts.url ?? (known?.isDeployed === true ? known.url : undefined);
   // A Worker that was adopted may have none: an earlier version of it gets none either.
   const isThere = url !== undefined && (url !== '' || plan.source.kind === 'earlier');
-  return isThere ? url : api.addresses.publish(plan.name, context.signal);
+  return isThere ? url : api.addresses.publish(plan.name, context);
 }
 
 /**
@@ -77,9 +77,8 @@ async function noteOf(deployment: Deployment, scope: Scope): Promise<Facts['addr
 async function setAddresses({ facts: { addresses } }: Deployment, scope: Scope): Promise<void> {
   const { api, context, plan } = scope;
   const { routes } = wanted(scope);
-  if (routes !== undefined) await api.addresses.route(plan.name, routes, context.signal);
-  for (const hostname of addresses?.domains ?? [])
-    await api.addresses.attach(plan.name, hostname, context.signal);
+  if (routes !== undefined) await api.addresses.route(plan.name, routes, context);
+  for (const hostname of addresses?.domains ?? []) await api.addresses.attach(plan.name, hostname, context);
 }
 
 /**
@@ -108,10 +107,11 @@ async function detached(hostnames: readonly string[], scope: Scope): Promise<str
 }
 
 async function rerouted(before: readonly string[], scope: Scope): Promise<boolean> {
-  const { api, plan, context } = scope;
-  const now = await api.addresses.routes(plan.name, context.stop);
+  const { stop } = scope.context;
+  const { api, plan } = scope;
+  const now = await api.addresses.routes(plan.name, stop);
   if (!isSameSet(now, bodyOf(plan).routes ?? []) || isSameSet(now, before)) return false;
-  await api.addresses.route(plan.name, before, context.stop);
+  await api.addresses.route(plan.name, before, { signal: stop, stop });
   return true;
 }
 

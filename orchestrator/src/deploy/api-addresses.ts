@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Client } from './api-client.ts';
+import type { Ends } from './patience.ts';
 import { type Calling, patiently } from './retry.ts';
 
 /** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
@@ -28,9 +29,10 @@ export class AddressApi {
   }
 
   /** Puts the Worker on its workers.dev address. @returns the address */
-  async publish(name: string, signal: AbortSignal): Promise<string> {
+  async publish(name: string, { signal, stop }: Ends): Promise<string> {
     const { scripts } = this.#client.workers;
-    const enable = () => scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal });
+    const enable = () =>
+      scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal: stop });
     const { url } = served.parse(await this.#call(enable, signal));
     return url ?? this.#onWorkersDev(name, signal);
   }
@@ -57,15 +59,15 @@ export class AddressApi {
   }
 
   /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
-  async route(name: string, patterns: readonly string[], signal: AbortSignal): Promise<void> {
+  async route(name: string, patterns: readonly string[], { signal, stop }: Ends): Promise<void> {
     const body = patterns.map((pattern) => ({ pattern }));
-    await this.#call(() => this.#client.put(`${this.#path(name)}/routes`, { body, signal }), signal);
+    await this.#call(() => this.#client.put(`${this.#path(name)}/routes`, { body, signal: stop }), signal);
   }
 
   /** Puts the Worker on a host name of the account's own; refused when another Worker has it. Safe to repeat. */
-  async attach(name: string, hostname: string, signal: AbortSignal): Promise<void> {
+  async attach(name: string, hostname: string, { signal, stop }: Ends): Promise<void> {
     const body = { hostname, service: name, environment: 'production' };
-    await this.#call(() => this.#client.put(this.#domains, { body, signal }), signal);
+    await this.#call(() => this.#client.put(this.#domains, { body, signal: stop }), signal);
   }
 
   /** Takes a Worker off a host name that it was listed with. */

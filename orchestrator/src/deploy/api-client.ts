@@ -2,7 +2,6 @@ import { BaseDeployments } from 'cloudflare/resources/workers/scripts/deployment
 import { BaseSubdomain } from 'cloudflare/resources/workers/scripts/subdomain';
 import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
 import { createClient } from 'cloudflare/tree-shakable';
-import { z } from 'zod';
 import type { CloudflareConfig } from '../config.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
@@ -27,18 +26,4 @@ export function connect({ apiToken, baseUrl }: CloudflareConfig, fetcher: Fetch)
     logLevel: 'off',
     resources: [BaseDeployments, BaseSubdomain, BaseSubdomains],
   });
-}
-
-/** Cloudflare's code for a Worker that is not there; other 404s are faults of ours, e.g. a wrong base URL. */
-const ABSENT = 10_007;
-const refusal = z.object({ status: z.literal(404), errors: z.array(z.object({ code: z.number() })) });
-
-/** Undefined when there is no such Worker. */
-export async function unlessAbsent(call: Promise<unknown>): Promise<unknown> {
-  try {
-    return await call;
-  } catch (error) {
-    if (refusal.safeParse(error).data?.errors.some(({ code }) => code === ABSENT)) return undefined;
-    throw error;
-  }
 }

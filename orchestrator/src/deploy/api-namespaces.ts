@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { type Client, UPLOAD_TIMEOUT_MS, unlessAbsent } from './api-client.ts';
+import { unlessAbsent } from './absent.ts';
+import { type Client, UPLOAD_TIMEOUT_MS } from './api-client.ts';
+import type { Ends } from './patience.ts';
 import { type Calling, patiently } from './retry.ts';
 
 const tagList = z.object({ result: z.array(z.string()) });
@@ -32,10 +34,10 @@ export class NamespaceApi {
   }
 
   /** Safe to repeat. @returns the version's id, which the Worker knows as its own; else a digest of its code */
-  put(namespace: string, name: string, form: () => FormData, signal: AbortSignal): Promise<string> {
+  put(namespace: string, name: string, form: () => FormData, { signal, stop }: Ends): Promise<string> {
     const path = this.#path(namespace, name);
     const upload = async (): Promise<string> => {
-      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      const options = { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS };
       const { etag, deployment_id } = inNamespace.parse(await this.#client.put(path, options)).result;
       return hyphenated(deployment_id ?? '') ?? etag;
     };

@@ -1,9 +1,11 @@
 import { Failure } from '@clawdbot/protocol';
 import { z } from 'zod';
 import type { CloudflareConfig } from '../config.ts';
+import { unlessAbsent } from './absent.ts';
 import { AddressApi } from './api-addresses.ts';
-import { type Client, connect, type Fetch, UPLOAD_TIMEOUT_MS, unlessAbsent } from './api-client.ts';
+import { type Client, connect, type Fetch, UPLOAD_TIMEOUT_MS } from './api-client.ts';
 import { NamespaceApi } from './api-namespaces.ts';
+import type { Ends } from './patience.ts';
 import { type Calling, patiently } from './retry.ts';
 import type { Traffic } from './state.ts';
 import { isSame } from './traffic.ts';
@@ -92,27 +94,35 @@ export class Api {
     return result.resources.script_runtime?.migration_tag ?? undefined;
   }
 
-  /** Uploads a first version of a new Worker, which serves at once. */
-  async create({ name, tag, form }: Upload, signal: AbortSignal): Promise<Served> {
+  /**
+   * Uploads a first version of a new Worker, which serves at once.
+   * @returns its deployment; `before` is who served, where somebody else has made the Worker at the same moment
+   */
+  async create({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<Served & { before: Traffic }> {
     // Its answer names neither version nor deployment: they are looked up in any case.
     const put = async (): Promise<string> => {
-      await this.#client.put(this.#path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
+      await this.#client.put(this.#path(name), { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS });
       return '';
     };
     await this.#call(put, signal, () => this.#findTagged(name, tag, signal));
     const list = (await this.deployments(name, signal)) ?? [];
     const [only, another] = list;
-    const versionId =
-      another === undefined ? only?.traffic[0]?.versionId : await this.tagged(name, tag, signal);
-    const own = list.find(({ traffic }) => traffic.some((share) => share.versionId === versionId));
+    const mine =
+      another === undefined
+        ? [only?.traffic[0]?.versionId]
+        : (await this.versions(name, signal)).filter((listed) => listed.tag === tag).map(({ id }) => id);
+    const isMine = ({ traffic }: Served) => traffic.some(({ versionId }) => mine.includes(versionId));
+    const own = list.find(isMine);
+    const [versionId] = mine;
     if (versionId === undefined || own === undefined) throw missing(name);
-    return { ...own, traffic: [{ versionId, percentage: 100 }] };
+    const older = list.slice(list.indexOf(own)).find((served) => !isMine(served));
+    return { ...own, traffic: [{ versionId, percentage: 100 }], before: older?.traffic ?? [] };
   }
 
   /** Uploads a version that does not serve yet. @returns its id */
-  addVersion({ name, tag, form }: Upload, signal: AbortSignal): Promise<string> {
+  addVersion({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<string> {
     const post = async (): Promise<string> => {
-      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      const options = { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS };
       return uploaded.parse(await this.#client.post(`${this.#path(name)}/versions`, options)).result.id;
     };
     return this.#call(post, signal, () => this.#findTagged(name, tag, signal));
@@ -123,14 +133,14 @@ export class Api {
     name: string,
     traffic: Traffic,
     how: { message: string; force?: boolean },
-    signal: AbortSignal,
+    { signal, stop }: Ends,
   ): Promise<string> {
     const body = {
       strategy: 'percentage',
       versions: traffic.map(({ versionId, percentage }) => ({ version_id: versionId, percentage })),
       annotations: { 'workers/message': how.message },
     };
-    const options = { body, signal, ...(how.force === true && { query: { force: 'true' } }) };
+    const options = { body, signal: stop, ...(how.force === true && { query: { force: 'true' } }) };
     const deploy = async (): Promise<string> =>
       uploaded.parse(await this.#client.post(`${this.#path(name)}/deployments`, options)).result.id;
     return this.#call(deploy, signal, async () => {

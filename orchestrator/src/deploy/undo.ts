@@ -76,7 +76,8 @@ async function restored(
   own: string,
   scope: Scope,
 ): Promise<string> {
-  const { api, plan, context } = scope;
+  const { api, plan } = scope;
+  const { stop } = scope.context;
   const { before = [] } = deployment.facts;
   const known = { ...deployment, facts: { ...deployment.facts, versionId: own } };
   const message = messageOf(plan);
@@ -85,7 +86,7 @@ async function restored(
   if (!isBack) {
     if (current === undefined || !isOwn(current.traffic, known, plan.rollout.stages))
       return 'what serves was left as it is';
-    await api.serve(plan.name, before, { message, force: true }, context.stop);
+    await api.serve(plan.name, before, { message, force: true }, { signal: stop, stop });
   }
   const addresses = await withdraw(deployment, scope);
   const shares = before.map(({ versionId, percentage }) => `${percentage} % to ${versionId}`);
