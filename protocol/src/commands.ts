@@ -125,7 +125,7 @@ const deployFields = {
   bindings: z.array(workerBinding).max(64).optional(),
   /** All of the Worker's; without it they stay as they are. */
   routes: workerRoutes.optional(),
-  /** These are attached; none is detached. */
+  /** These are attached; one is detached when the deployment that attached it is undone, and never else. */
   customDomains: z.array(customDomain).max(20).optional(),
   /** Of Workers for Platforms: all at once, and without an address of its own. */
   dispatchNamespace: z

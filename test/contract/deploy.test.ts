@@ -1,25 +1,6 @@
 /** The orchestrator's deployments against the stand-in for Cloudflare's API, which really runs the Workers. */
-import { type DeployWorker, type Sql, sha256Of } from '@clawdbot/protocol';
-import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { createDeployer } from '../../orchestrator/src/deploy/index.ts';
-import { createLogger } from '../../orchestrator/src/log.ts';
-import { MIGRATIONS } from '../../orchestrator/src/store/migrations.ts';
-import { createSql } from '../../orchestrator/src/store/sql.ts';
-import { ACCOUNT, ownCloudflare, TOKEN } from '../sandbox/cloudflare/fixture.ts';
-
-const SOURCES: Record<string, string> = {
-  'src/index.js': `
-    import { text } from '../lib/text.js';
-    import data from '../lib/data.json';
-    export default {
-      fetch: (request, env) => new Response(text + ' ' + env.COLOUR + ' ' + data.n, {
-        headers: { 'Worker-Version': env.CF_VERSION_METADATA.id },
-      }),
-    };`,
-  'lib/text.js': `export const text = 'hello';`,
-  'lib/data.json': '{ "n": 7 }',
-};
+import { deployment, orchestrator, refOf } from './orchestrator.fixture.ts';
 
 /** Healthy as long as it is asked for its health only; the first customer makes it ill. */
 const SICKENING = `
@@ -35,69 +16,6 @@ const SICKENING = `
   };`;
 
 const TELLING = 'export default { fetch: (_, env) => new Response(env.KEY) }';
-
-const refOf = (path: string, source: string) => {
-  const bytes = new TextEncoder().encode(source);
-  return { path, sha256: sha256Of(bytes), bytes: bytes.length };
-};
-
-function deployment(number: number, more: Partial<DeployWorker> = {}): DeployWorker {
-  return {
-    type: 'deploy_worker',
-    commandId: `cmd_vps-1_${String(number).padStart(20, '0')}`,
-    siteId: 'site-1',
-    name: 'tracker',
-    mainModule: 'src/index.js',
-    compatibilityDate: '2026-01-01',
-    vars: { COLOUR: 'blue' },
-    modules: Object.entries(SOURCES).map(([path, source]) => refOf(path, source)),
-    ...more,
-  };
-}
-
-function database(): Sql {
-  const sql = createSql(new Sqlite(':memory:'));
-  for (const migrate of MIGRATIONS) migrate(sql);
-  return sql;
-}
-
-async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string } = {}) {
-  const { url, faultsUrl } = await ownCloudflare();
-  const { fetcher, apiToken = TOKEN } = options;
-  const cloudflare = { apiToken, accountId: ACCOUNT, baseUrl: url };
-  const sql = database();
-  const milestones: string[] = [];
-  const context = {
-    commandId: '',
-    siteId: 'site-1',
-    resumed: false,
-    signal: new AbortController().signal,
-    stop: new AbortController().signal,
-    secret: async (name: string) => `the secret ${name}`,
-    tallies: async () => [],
-    aside: <T>(work: () => Promise<T>) => work(),
-    log: createLogger({ level: 'error', production: true }),
-    progress: (milestone: string) => void milestones.push(milestone),
-    blob: async ({ sha256 }: { sha256: string }) => {
-      const all = [...Object.values(SOURCES), SICKENING, TELLING].map((source) =>
-        new TextEncoder().encode(source),
-      );
-      return all.find((bytes) => sha256Of(bytes) === sha256) ?? new Uint8Array();
-    },
-  };
-  const deployer = createDeployer({
-    siteVars: () => ({}),
-    events: { record: () => {} },
-    sql,
-    log: createLogger({ level: 'error', production: true }),
-    cloudflare,
-    now: Date.now,
-    random: () => 0,
-    ...(fetcher && { fetcher }),
-  });
-  const fail = (fault: object) => fetch(faultsUrl, { method: 'POST', body: JSON.stringify(fault) });
-  return { deployer, milestones, fail, deploy: (body: DeployWorker) => deployer.deploy(body, context) };
-}
 
 describe('deploying through the API', () => {
   it('makes the Worker answer at its url, observed by its own version', async () => {
@@ -179,7 +97,7 @@ describe('deploying through the API', () => {
     expect(seen.newer.failed).toBeGreaterThan(0);
     expect(seen.older.ok).toBeGreaterThan(3 * seen.newer.failed);
     expect((await fetch(url)).headers.get('worker-version')).toBe(older);
-  });
+  }, 15_000);
 
   it('obeys a 429, and looks before it repeats a write that was answered 500', async () => {
     const { deploy, fail } = await orchestrator();

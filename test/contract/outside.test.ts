@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { AdoptWorker, SyncEvent } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { createDeployer } from '../../orchestrator/src/deploy/index.ts';
 import { createLogger } from '../../orchestrator/src/log.ts';
 import { MIGRATIONS } from '../../orchestrator/src/store/migrations.ts';
@@ -19,6 +19,9 @@ import {
   temporaryDir,
   uploadForm,
 } from '../sandbox/cloudflare/fixture.ts';
+
+// The SDK takes a while to load on a busy machine: not on the first test's time.
+beforeAll(() => import('../../orchestrator/src/deploy/api.ts'), 20_000);
 
 const run = promisify(execFile);
 const WRANGLER = join(

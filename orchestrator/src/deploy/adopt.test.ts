@@ -80,8 +80,8 @@ it('one without an address stays without one, also when it is rolled back', asyn
 it('one on a host name of the account’s own has that for its address', async () => {
   bench.script().isHidden = true;
   bench.cloudflare.domains.push(
-    { hostname: 'other.example', service: 'other' },
-    { hostname: 'shop.example', service: 'tracker' },
+    { id: '1', hostname: 'other.example', service: 'other' },
+    { id: '1', hostname: 'shop.example', service: 'tracker' },
   );
   expect((await bench.adopt()).url).toBe('https://shop.example');
 });

@@ -32,7 +32,7 @@ export async function adopt(
   const versionId = deployed?.versionId ?? onlyOne(current, name);
   const { deploymentId } = current;
   const accepted = { at: now(), versionId, deploymentId };
-  const url = (await api.address(name, signal)) ?? '';
+  const url = (await api.addresses.address(name, signal)) ?? '';
   context.progress('found', `version ${versionId}`);
   const drift = differenceOf({ versionId }, served);
   const isToBeSeen = url !== '' && drift === undefined;

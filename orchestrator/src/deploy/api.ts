@@ -1,19 +1,15 @@
 import { Failure } from '@clawdbot/protocol';
-import { BaseDeployments } from 'cloudflare/resources/workers/scripts/deployments';
-import { BaseSubdomain } from 'cloudflare/resources/workers/scripts/subdomain';
-import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
-import { createClient } from 'cloudflare/tree-shakable';
 import { z } from 'zod';
 import type { CloudflareConfig } from '../config.ts';
 import { unlessAbsent } from './absent.ts';
+import { AddressApi } from './api-addresses.ts';
+import { type Client, connect, type Fetch, UPLOAD_TIMEOUT_MS } from './api-client.ts';
+import { NamespaceApi } from './api-namespaces.ts';
 import type { Ends } from './patience.ts';
 import { type Calling, patiently } from './retry.ts';
 import type { Traffic } from './state.ts';
 import { isSame } from './traffic.ts';
 
-const CALL_TIMEOUT_MS = 30_000;
-/** Up to 10 MB over a VPS's uplink, and Cloudflare starts the Worker once before it answers. */
-const UPLOAD_TIMEOUT_MS = 120_000;
 /** Cloudflare deploys none older: …/workers/configuration/versions-and-deployments/rollbacks/ */
 const VERSIONS_DEPLOYABLE = 100;
 
@@ -38,13 +34,6 @@ const deployments = z.object({
   }),
 });
 const uploaded = z.object({ result: z.object({ id: z.string() }) });
-const tagList = z.object({ result: z.array(z.string()) });
-const inNamespace = z.object({ result: z.object({ etag: z.string().default('') }) });
-/** Cloudflare's subdomain has no `url`; an API beside it that serves Workers elsewhere says where. */
-const served = z.object({ url: z.url().optional() });
-const subdomain = z.object({ result: served.extend({ enabled: z.boolean() }) });
-const domains = z.object({ result: z.array(z.object({ hostname: z.string(), service: z.string() })) });
-
 /** A version as lists have it. */
 export interface ListedVersion {
   readonly id: string;
@@ -64,40 +53,23 @@ export interface Upload {
   readonly form: () => FormData;
 }
 
-export type Fetch = typeof fetch;
-
 export const createApi = (config: CloudflareConfig, calling: Calling, fetcher: Fetch): Api =>
   new Api(connect(config, fetcher), config.accountId, calling);
 
-function connect({ apiToken, baseUrl }: CloudflareConfig, fetcher: Fetch) {
-  return createClient({
-    apiToken,
-    // The SDK would otherwise read these from the environment, and send another identity along.
-    apiKey: null,
-    apiEmail: null,
-    userServiceKey: null,
-    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
-    fetch: fetcher,
-    // It repeats writes too, which can make two versions of one command: repeats are ours, in `patiently`.
-    maxRetries: 0,
-    timeout: CALL_TIMEOUT_MS,
-    logLevel: 'off',
-    resources: [BaseDeployments, BaseSubdomain, BaseSubdomains],
-  });
-}
-
 /** The few calls that a deployment is made of, each within the budget and repeated until it went through or cannot. */
 export class Api {
-  readonly #client: ReturnType<typeof connect>;
+  readonly #client: Client;
   readonly #account: { readonly account_id: string };
   readonly #calling: Calling;
-  /** Of the account's Workers, once it was asked for. */
-  #subdomain: string | undefined;
+  readonly addresses: AddressApi;
+  readonly namespaces: NamespaceApi;
 
-  constructor(client: ReturnType<typeof connect>, accountId: string, calling: Calling) {
+  constructor(client: Client, accountId: string, calling: Calling) {
     this.#client = client;
     this.#account = { account_id: accountId };
     this.#calling = calling;
+    this.addresses = new AddressApi(client, accountId, calling);
+    this.namespaces = new NamespaceApi(client, accountId, calling);
   }
 
   /** Newest first: the first one is in force. Undefined when there is no such Worker. */
@@ -177,63 +149,6 @@ export class Api {
     });
   }
 
-  /** Puts the Worker on its workers.dev address. @returns the address */
-  async publish(name: string, { signal, stop }: Ends): Promise<string> {
-    const { scripts } = this.#client.workers;
-    const enable = () =>
-      scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal: stop });
-    const { url } = served.parse(await this.#call(enable, signal));
-    return url ?? this.#onWorkersDev(name, signal);
-  }
-
-  /** Where the Worker answers already: on workers.dev, else on a host name of the account's own, if on any. */
-  async address(name: string, signal: AbortSignal): Promise<string | undefined> {
-    const ask = () => this.#client.get(`${this.#path(name)}/subdomain`, { signal });
-    const { enabled, url } = subdomain.parse(await this.#call(ask, signal)).result;
-    if (enabled) return url ?? this.#onWorkersDev(name, signal);
-    const path = `/accounts/${this.#account.account_id}/workers/domains`;
-    const list = () => this.#client.get(path, { query: { service: name }, signal });
-    const { result } = domains.parse(await this.#call(list, signal));
-    const own = result.find(({ service }) => service === name);
-    return own === undefined ? undefined : `https://${own.hostname}`;
-  }
-
-  /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
-  async route(name: string, patterns: readonly string[], { signal, stop }: Ends): Promise<void> {
-    const body = patterns.map((pattern) => ({ pattern }));
-    const put = () => this.#client.put(`${this.#path(name)}/routes`, { body, signal: stop });
-    await this.#call(put, signal);
-  }
-
-  /** Puts the Worker on a host name of the account's own. Safe to repeat. */
-  async attach(name: string, hostname: string, { signal, stop }: Ends): Promise<void> {
-    const body = { hostname, service: name, environment: 'production' };
-    const path = `/accounts/${this.#account.account_id}/workers/domains`;
-    await this.#call(() => this.#client.put(path, { body, signal: stop }), signal);
-  }
-
-  /** Of a Worker in a dispatch namespace; undefined when there is none of this name. */
-  async tagsInNamespace(namespace: string, name: string, signal: AbortSignal): Promise<string[] | undefined> {
-    const path = `${this.#namespacePath(namespace, name)}/tags`;
-    const answer = await this.#call(() => unlessAbsent(this.#client.get(path, { signal })), signal);
-    return answer === undefined ? undefined : tagList.parse(answer).result;
-  }
-
-  /** Safe to repeat. @returns what tells this upload from another */
-  putInNamespace(
-    namespace: string,
-    name: string,
-    form: () => FormData,
-    { signal, stop }: Ends,
-  ): Promise<string> {
-    const path = this.#namespacePath(namespace, name);
-    const put = async (): Promise<string> => {
-      const options = { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS };
-      return inNamespace.parse(await this.#client.put(path, options)).result.etag;
-    };
-    return this.#call(put, signal);
-  }
-
   /** Takes the whole Worker away. Safe to repeat. */
   async remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#call(() => unlessAbsent(this.#client.delete(this.#path(name), { signal })), signal);
@@ -243,12 +158,6 @@ export class Api {
   async removeVersion(name: string, versionId: string, signal: AbortSignal): Promise<void> {
     const path = `/accounts/${this.#account.account_id}/workers/workers/${name}/versions/${versionId}`;
     await this.#call(() => unlessAbsent(this.#client.delete(path, { signal })), signal);
-  }
-
-  async #onWorkersDev(name: string, signal: AbortSignal): Promise<string> {
-    const ask = () => this.#client.workers.subdomains.get(this.#account, { signal });
-    this.#subdomain ??= (await this.#call(ask, signal)).subdomain;
-    return `https://${name}.${this.#subdomain}.workers.dev`;
   }
 
   async #listDeployments(name: string, signal: AbortSignal): Promise<Served[] | undefined> {
@@ -273,10 +182,6 @@ export class Api {
 
   #path(name: string): string {
     return `/accounts/${this.#account.account_id}/workers/scripts/${name}`;
-  }
-
-  #namespacePath(namespace: string, name: string): string {
-    return `/accounts/${this.#account.account_id}/workers/dispatch/namespaces/${namespace}/scripts/${name}`;
   }
 
   #call<T>(call: () => Promise<T>, signal: AbortSignal, done?: () => Promise<T | undefined>): Promise<T> {

@@ -1,6 +1,6 @@
 /** A small Cloudflare in memory, for tests: it answers `fetch`, keeps versions, divides traffic, and fails when told to. */
 import { z } from 'zod';
-import type { Fetch } from './api.ts';
+import type { Fetch } from './api-client.ts';
 
 interface Version {
   readonly id: string;
@@ -53,9 +53,11 @@ const newDeployment = z.looseObject({
   versions: z.array(z.object({ version_id: z.string(), percentage: z.number() })),
 });
 
+const newDomain = z.looseObject({ hostname: z.string(), service: z.string() });
+
 export function fakeCloudflare() {
   const scripts = new Map<string, Script>();
-  const domains: { hostname: string; service: string }[] = [];
+  const domains: { id: string; hostname: string; service: string }[] = [];
   const calls: string[] = [];
   const faults: Fault[] = [];
   let ids = 0;
@@ -78,6 +80,14 @@ export function fakeCloudflare() {
     id: nextId('deployment'),
     versions: [{ version_id: id, percentage: 100 }],
   });
+  function attach(body: unknown): Response {
+    const { hostname, service } = newDomain.parse(body);
+    const known = domains.find((domain) => domain.hostname === hostname);
+    if (known !== undefined && known.service !== service) return refusal(409, 100_116, 'in use');
+    if (known === undefined) domains.push({ id: `id-of-${hostname}`, hostname, service });
+    return envelope({});
+  }
+
   const absent = (): Response => refusal(404, 10_007, 'This Worker does not exist on your account.');
 
   async function put(name: string, request: Request): Promise<Response> {
@@ -93,8 +103,10 @@ export function fakeCloudflare() {
     if (call === 'PUT script') return put(name, request);
     if (call === 'GET subdomain' && name === '') return envelope({ subdomain: 'agency' });
     if (call === 'GET domains') return envelope(domains);
-    if (call === 'PUT domains') {
-      domains.push(z.looseObject({ hostname: z.string(), service: z.string() }).parse(await request.json()));
+    if (call === 'PUT domains') return attach(await request.json());
+    if (call === 'DELETE domain') {
+      if (domains.every((domain) => domain.id !== id)) return refusal(404, 100_114, 'no such domain');
+      domains.splice(0, domains.length, ...domains.filter((domain) => domain.id !== id));
       return envelope({});
     }
     const script = scripts.get(name);
@@ -125,6 +137,8 @@ export function fakeCloudflare() {
         return envelope({ enabled: script.isHidden !== true, previews_enabled: false });
       case 'POST subdomain':
         return envelope({ enabled: true, previews_enabled: false });
+      case 'GET routes':
+        return envelope(script.routes.map((pattern) => ({ pattern })));
       case 'PUT routes':
         script.routes = z
           .array(z.object({ pattern: z.string() }))
@@ -169,7 +183,8 @@ export function fakeCloudflare() {
     if (request.method === 'PUT') namespaces.set(key, await readVersion(request));
     const version = namespaces.get(key);
     if (version === undefined) return absent();
-    return envelope(tags === undefined ? { etag: version.id } : (version.metadata.tags ?? []));
+    if (tags !== undefined) return envelope(version.metadata.tags ?? []);
+    return envelope({ etag: version.id, script: { id: name } });
   }
 
   const fetcher: Fetch = async (input, init) => {
@@ -183,10 +198,11 @@ export function fakeCloudflare() {
     const dispatched = await inNamespace(request, pathname);
     if (dispatched !== undefined) return dispatched;
     const [, name = '', what = '', id = ''] =
-      /\/accounts\/acc\/workers(?:\/(?:scripts|workers)\/([^/]+))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
-        pathname,
+      /\/accounts\/acc\/workers(?:\/(?:scripts|workers|services)\/([^/]+))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
+        pathname.replace('/environments/production', ''),
       ) ?? [];
-    const kind = what === '' ? 'script' : id === '' ? what : 'version';
+    const one = what === 'domains' ? 'domain' : 'version';
+    const kind = what === '' ? 'script' : id === '' ? what : one;
     const call = `${request.method} ${kind}`;
     calls.push(call);
     const early = take(call, 'before');

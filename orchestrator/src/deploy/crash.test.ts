@@ -143,8 +143,19 @@ const back: RollbackWorker = {
 };
 
 const CASES: readonly Case[] = [
-  { name: 'a Worker’s first version', hasBefore: false, act: deploying({ routes: ['a.example/*'] }) },
-  { name: 'a version at once', hasBefore: true, act: deploying({ routes: ['b.example/*'] }) },
+  {
+    name: 'a Worker’s first version',
+    hasBefore: false,
+    act: deploying({ routes: ['a.example/*'], customDomains: ['shop.a.example'] }),
+  },
+  {
+    name: 'a version at once',
+    hasBefore: true,
+    act: deploying({
+      routes: ['b.example/*'],
+      customDomains: ['old.a.example', 'by-hand.a.example', 'shop.b.example'],
+    }),
+  },
   {
     name: 'a gradual rollout',
     hasBefore: true,
@@ -161,23 +172,32 @@ const CASES: readonly Case[] = [
 async function prepared(tried: Case): Promise<Machine> {
   const machine = new Machine();
   if (!tried.hasBefore) return machine;
-  await machine.deploy({ commandId: FIRST });
+  await machine.deploy({ commandId: FIRST, routes: ['a.example/*'], customDomains: ['old.a.example'] });
+  // This one somebody else has attached: it is not ours to take away.
+  machine.cloudflare.domains.push({ id: 'by-hand', hostname: 'by-hand.a.example', service: 'tracker' });
   if (!isUpload(tried)) await machine.deploy({ commandId: commandOf(2) });
   return machine;
 }
 
-/** A run that nothing interrupts: how often each moment comes, and how often the traffic is divided. */
-async function wholeRun(tried: Case): Promise<{ counts: Record<Moment, number>; divisions: number }> {
+/** A run that nothing interrupts: how often each moment comes, how often the traffic is divided, what it leaves. */
+async function wholeRun(tried: Case) {
   const machine = await prepared(tried);
   machine.dieAt('before a call', Number.POSITIVE_INFINITY);
   await tried.act(machine, false);
-  return { counts: machine.counts, divisions: machine.script().deployments.length };
+  const divisions = machine.script().deployments.length;
+  return { counts: machine.counts, divisions, addresses: addressesOf(machine) };
 }
 
 const isUpload = ({ name }: Case): boolean => name !== 'a rollback';
 /** The steps that were found written down by the process that came after, in all kills together. */
 const stepOf = (machine: Machine): unknown =>
   machine.sql.run('SELECT state FROM deployments WHERE command_id = ?', COMMAND)[0]?.['state'];
+
+/** Where the Worker answers, beside workers.dev. */
+const addressesOf = ({ cloudflare }: Machine) => ({
+  routes: cloudflare.scripts.get('tracker')?.routes ?? [],
+  domains: cloudflare.domains.map(({ hostname }) => hostname),
+});
 
 const hadTraffic = (machine: Machine): boolean => {
   const [row] = machine.sql.run('SELECT facts FROM deployments WHERE command_id = ?', COMMAND);
@@ -186,7 +206,7 @@ const hadTraffic = (machine: Machine): boolean => {
 
 describe.each(CASES)('killed at every call and every commit, $name', (tried) => {
   it.each(MOMENTS)('%s: goes on to its end, with one version', async (moment) => {
-    const { counts, divisions } = await wholeRun(tried);
+    const { counts, divisions, addresses } = await wholeRun(tried);
     const length = counts[moment];
     expect(length).toBeGreaterThan(2);
     for (let n = 1; n <= length; n++) {
@@ -200,6 +220,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
       expect(machine.versionsOf(COMMAND)).toHaveLength(isUpload(tried) ? 1 : 0);
       expect(machine.script().deployments, `${moment} ${n}`).toHaveLength(divisions);
       expect(result.proof).toBe('observed');
+      expect(addressesOf(machine), `${moment} ${n}`).toEqual(addresses);
       expect(machine.deployer().workers()).toMatchObject([
         { state: 'deployed', versionId: result.versionId },
       ]);
@@ -217,6 +238,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
     for (let n = 1; n <= length; n++) {
       const machine = await prepared(tried);
       const before = machine.serving();
+      const addresses = addressesOf(machine);
       machine.dieAt(moment, n);
       await tried.act(machine, false).catch(() => undefined);
       machine.live();
@@ -228,6 +250,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
       if (step === 'succeeded') continue;
       expect(outcome, `${moment} ${n}`).toMatchObject({ name: 'Cancelled' });
       expect(machine.serving(), `${moment} ${n}, in ${String(step)}`).toBe(before);
+      expect(addressesOf(machine), `${moment} ${n}, in ${String(step)}`).toEqual(addresses);
       expect(machine.cloudflare.scripts.has('tracker')).toBe(tried.hasBefore);
       expect(machine.versionsOf(COMMAND).length).toBeLessThanOrEqual(1);
     }
@@ -242,12 +265,14 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
       for (let n = 1; n <= length; n++) {
         const machine = await prepared(tried);
         const before = machine.serving();
+        const addresses = addressesOf(machine);
         machine.cancelAt(moment, n);
         const outcome = await tried.act(machine, false).catch((error: unknown) => error);
         if (outcome instanceof Error) {
           cancelled++;
           expect(outcome, `${moment} ${n}`).toMatchObject({ name: 'Cancelled' });
           expect(machine.serving(), `${moment} ${n}`).toBe(before);
+          expect(addressesOf(machine), `${moment} ${n}`).toEqual(addresses);
           if (!hadTraffic(machine)) expect(machine.versionsOf(COMMAND), `${moment} ${n}`).toEqual([]);
         } else expect(machine.serving()).not.toBe(before);
       }
@@ -259,6 +284,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
     for (let n = 1; ; n++) {
       const machine = await prepared(tried);
       const before = machine.serving();
+      const addresses = addressesOf(machine);
       // Cancelled as late as can be: when it is being proven.
       machine.cloudflare.serveBy((_script, versionId) => {
         if (stepOf(machine) !== 'proving') return saying(_script, versionId);
@@ -274,6 +300,7 @@ describe.each(CASES)('killed at every call and every commit, $name', (tried) => 
       const outcome = await tried.act(machine, true).catch((error: unknown) => error);
       expect(outcome, `${moment} ${n}`).toMatchObject({ name: 'Cancelled' });
       expect(machine.serving()).toBe(before);
+      expect(addressesOf(machine), `${moment} ${n}`).toEqual(addresses);
     }
   });
 });

@@ -270,6 +270,16 @@ describe('what cannot be deployed is refused before anything is sent', () => {
     await expect(failing).rejects.toThrow(/main module src\/index\.js/);
   });
 
+  it('a host name that is another Worker’s', async () => {
+    bench.cloudflare.domains.push({ id: '7', hostname: 'shop.a.example', service: 'theirs' });
+    const failing = bench.deploy({ customDomains: ['shop.a.example'] });
+    await expect(failing).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/shop\.a\.example is the Worker theirs's/),
+    });
+    expect(bench.cloudflare.scripts.size).toBe(0);
+  });
+
   it('a secret that is not set', async () => {
     const missing = new Failure('secret_missing', 'clawctl secrets set site-1 shop-key');
     const secret = () => Promise.reject(missing);

@@ -69,6 +69,27 @@ it('one that is gone is told of, too', async () => {
   expect(shown()).toBe('the Worker is gone');
 });
 
+it('routes and host names that were changed outside are told of, and left as they are', async () => {
+  const customDomains = ['shop.a.example', 'www.a.example'];
+  await bench.deploy({ routes: ['a.example/*', 'b.example/*'], customDomains });
+  bench.script().routes.reverse();
+  bench.cloudflare.domains.push({ id: '7', hostname: 'more.a.example', service: 'tracker' });
+  await bench.deployer().checkDrift(never);
+  expect(shown()).toBeUndefined();
+  bench.script().routes = ['theirs.example/*'];
+  bench.cloudflare.domains.shift();
+  bench.cloudflare.calls.length = 0;
+  expect(await bench.deployer().checkDrift(never)).toBe(true);
+  expect(shown()).toBe(
+    'its routes were changed outside: theirs.example/*, not a.example/*, b.example/*; it was taken off shop.a.example',
+  );
+  expect(bench.cloudflare.calls).toEqual(['GET deployments', 'GET routes', 'GET domains']);
+  await bench.deploy({ commandId: commandOf(7), routes: ['a.example/*'], customDomains });
+  expect(bench.script().routes).toEqual(['a.example/*']);
+  expect(bench.cloudflare.domains.map(({ hostname }) => hostname)).toContain('shop.a.example');
+  expect(shown()).toBeUndefined();
+});
+
 it('takes a fifth of any window’s calls at most, and those first that were not looked at for longest', async () => {
   for (const n of [2, 3, 4]) await bench.deploy({ name: `w${n}`, commandId: commandOf(n) });
   const deployer = bench.deployer();

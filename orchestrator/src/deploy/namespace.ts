@@ -22,7 +22,7 @@ export async function beginInNamespace(deployment: Deployment, scope: Scope): Pr
   const { namespace, script } = targetOf(scope);
   const { siteId } = plan;
   const [tags] = await Promise.all([
-    api.tagsInNamespace(namespace, script, context.signal),
+    api.namespaces.tags(namespace, script, context.signal),
     scope.material(),
   ]);
   const isOurs = tags === undefined || tags.includes(ownerTag(siteId));
@@ -37,7 +37,7 @@ export async function putInNamespace(deployment: Deployment, scope: Scope): Prom
   const { namespace, script } = targetOf(scope);
   const material = await scope.material();
   const form = (): FormData => uploadForm(bodyOf(plan), material, { tags: [ownerTag(plan.siteId)] });
-  const versionId = await api.putInNamespace(namespace, script, form, context);
+  const versionId = await api.namespaces.put(namespace, script, form, context);
   const { commandId } = plan;
   const receipts = {
     ...deployment.facts.receipts,

@@ -1,5 +1,5 @@
 import { Failure, VERSION_HEADER } from '@clawdbot/protocol';
-import type { Fetch } from './api.ts';
+import type { Fetch } from './api-client.ts';
 import type { Patience } from './patience.ts';
 import type { Relayed } from './relayed.ts';
 

@@ -1,5 +1,5 @@
 import type { DeployResult } from '@clawdbot/protocol';
-import type { Fetch } from './api.ts';
+import type { Fetch } from './api-client.ts';
 import type { Patience } from './patience.ts';
 import { type Answered, probe, type Target } from './probe.ts';
 

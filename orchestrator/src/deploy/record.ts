@@ -1,46 +1,12 @@
-import {
-  type DeployResult,
-  int,
-  jsonObject,
-  type Sql,
-  type SqlRow,
-  text,
-  type WorkerStatus,
-  workerStatus,
-} from '@clawdbot/protocol';
+import { type DeployResult, jsonObject, type Sql, type WorkerStatus } from '@clawdbot/protocol';
 import type { Events } from '../sync/index.ts';
 import type { Plan } from './plan.ts';
-import { type Deployment, type Facts, facts, type Step, stepOf } from './state.ts';
+import { type Checked, checkedOf, deploymentOf, type KnownWorker, knownOf, statusOf } from './rows.ts';
+import type { Deployment, Facts, Step } from './state.ts';
 
 export type Command = Pick<Deployment, 'commandId' | 'siteId' | 'name'>;
 /** Told in the transaction of the fact; how it is said is the caller's. */
 type Said = () => void;
-
-const optional = (row: SqlRow, column: string): string | undefined => {
-  const value = row[column];
-  return typeof value === 'string' ? value : undefined;
-};
-
-/** A Worker as this orchestrator has deployed it. */
-export interface KnownWorker {
-  /** Whose it is; nobody's when that site was deleted. */
-  readonly siteId: string | undefined;
-  readonly url: string | undefined;
-  readonly isDeployed: boolean;
-  /** That was deployed from here last. */
-  readonly versionId: string | undefined;
-  /** The routes it was given last, as JSON; undefined when none ever. */
-  readonly routes: string | undefined;
-  readonly domains: string | undefined;
-}
-
-/** A Worker of which it is looked whether it still serves what was deployed. */
-export interface Checked {
-  readonly name: string;
-  readonly siteId: string;
-  readonly versionId: string;
-  readonly drift: string | undefined;
-}
 
 /** What this orchestrator intends and knows of its deployments and Workers: the tables that outlive a crash. */
 export class Records {
@@ -61,15 +27,7 @@ export class Records {
 
   worker(name: string): KnownWorker | undefined {
     const [row] = this.#sql.run(`SELECT * FROM workers WHERE name = ?`, name);
-    if (row === undefined) return undefined;
-    return {
-      siteId: optional(row, 'site_id'),
-      url: optional(row, 'url'),
-      isDeployed: row['version_id'] !== null,
-      versionId: optional(row, 'version_id'),
-      routes: optional(row, 'routes'),
-      domains: optional(row, 'domains'),
-    };
+    return row === undefined ? undefined : knownOf(row);
   }
 
   /** Before the first call that changes anything. */
@@ -188,12 +146,7 @@ export class Records {
          ORDER BY checked_at, name LIMIT ?`,
         limit,
       )
-      .map((row) => ({
-        name: text(row, 'name'),
-        siteId: text(row, 'site_id'),
-        versionId: text(row, 'version_id'),
-        drift: optional(row, 'drift'),
-      }));
+      .map(checkedOf);
   }
 
   /** Unless it was deployed anew meanwhile. @returns whether anything was told: that it differs, or no more */
@@ -272,28 +225,3 @@ export class Records {
 
 /** Of a failure's reason: Cloudflare's own words may be long. */
 const ERROR_CHARS_MAX = 2_000;
-
-/** One of an earlier version has no facts, but the time at which it was begun. */
-const deploymentOf = (row: SqlRow): Deployment => ({
-  commandId: text(row, 'command_id'),
-  siteId: text(row, 'site_id'),
-  name: text(row, 'name'),
-  step: stepOf(row['state']),
-  facts: facts.parse(
-    optional(row, 'facts') === undefined
-      ? { receipts: { intended: { at: int(row, 'started_at') } } }
-      : JSON.parse(text(row, 'facts')),
-  ),
-});
-
-const statusOf = (row: SqlRow): WorkerStatus =>
-  workerStatus.parse({
-    name: row['name'],
-    siteId: optional(row, 'site_id'),
-    url: optional(row, 'url'),
-    versionId: optional(row, 'version_id'),
-    proof: optional(row, 'proof'),
-    drift: optional(row, 'drift'),
-    state: row['state'],
-    at: row['at'],
-  });

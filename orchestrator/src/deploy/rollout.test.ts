@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
 import { Bench, body, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
-import { refusal, saying } from './cloudflare.fixture.ts';
+import { dropped, refusal, saying } from './cloudflare.fixture.ts';
 
 let bench: Bench;
 /** What served everybody before. */
@@ -340,6 +340,36 @@ describe('cancelling a deployment', () => {
     });
     await expect(bench.deploy()).rejects.toThrow(/rolled back: 100 %/);
     expect(bench.serving()).toBe(`${before} 100`);
+  });
+
+  it('takes back the routes and host names that it has added, and no others', async () => {
+    const had = { routes: ['a.example/*'], customDomains: ['old.a.example'] };
+    const { versionId } = await bench.deploy({ commandId: commandOf(2), ...had });
+    bench.cloudflare.domains.push({ id: '7', hostname: 'by-hand.a.example', service: 'tracker' });
+    bench.cloudflare.serveBy(() => {
+      bench.cancel();
+      throw new TypeError('fetch failed');
+    });
+    bench.cloudflare.fail({ on: 'DELETE domain', when: 'after', answer: dropped });
+    const customDomains = ['old.a.example', 'by-hand.a.example', 'new.a.example'];
+    await expect(bench.deploy({ routes: ['b.example/*'], customDomains })).rejects.toThrow(
+      `rolled back: 100 % to ${versionId}; its routes are as they were; new.a.example is detached again`,
+    );
+    expect(bench.script().routes).toEqual(['a.example/*']);
+    expect(bench.cloudflare.domains.map(({ hostname }) => hostname)).toEqual(customDomains.slice(0, 2));
+  });
+
+  it('leaves what somebody else has made of the addresses meanwhile', async () => {
+    bench.cloudflare.serveBy(() => {
+      bench.script().routes = ['theirs.example/*'];
+      for (const domain of bench.cloudflare.domains) domain.service = 'theirs';
+      bench.cancel();
+      throw new TypeError('fetch failed');
+    });
+    const addresses = { routes: ['b.example/*'], customDomains: ['new.a.example'] };
+    await expect(bench.deploy(addresses)).rejects.toThrow(/rolled back/);
+    expect(bench.script().routes).toEqual(['theirs.example/*']);
+    expect(bench.cloudflare.domains).toMatchObject([{ hostname: 'new.a.example', service: 'theirs' }]);
   });
 
   it('of a new Worker takes it away again', async () => {

@@ -1,5 +1,6 @@
 import type { CommandContext } from '../commands/handler.ts';
-import type { Api, Fetch } from './api.ts';
+import type { Api } from './api.ts';
+import type { Fetch } from './api-client.ts';
 import type { Patience } from './patience.ts';
 import type { Plan } from './plan.ts';
 import type { Records } from './record.ts';

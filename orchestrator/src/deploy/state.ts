@@ -53,6 +53,11 @@ export const facts = z.object({
   /** How the version before did when it had its last share of the traffic: `Compared`. */
   compared: z.object({ percentage: z.number(), answered: z.int(), failed: z.int() }).optional(),
   url: z.string().optional(),
+  /**
+   * What of the addresses this deployment changes, written before it does: the routes that were there, and the host
+   * names that it attaches because they were not.
+   */
+  addresses: z.object({ routes: z.array(z.string()).optional(), domains: z.array(z.string()) }).optional(),
   receipts: deployReceipts,
   result: deployResult.optional(),
   /** Why it is undone, and what its end is called. */

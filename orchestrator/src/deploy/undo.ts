@@ -1,8 +1,9 @@
 import { Failure } from '@clawdbot/protocol';
+import { withdraw } from './addresses.ts';
 import type { Served } from './api.ts';
 import type { Scope } from './scope.ts';
 import { type Deployment, isFirst } from './state.ts';
-import { isOwn } from './traffic.ts';
+import { isOwn, isSame } from './traffic.ts';
 import { messageOf } from './upload.ts';
 
 /** A rollback is not given up because Cloudflare does not answer for a while: an hour, beside what each call is repeated. */
@@ -42,7 +43,7 @@ async function undone(deployment: Deployment, scope: Scope): Promise<string> {
       : undefined);
   if (served.length === 0 && isFirst(deployment) && isRepeat) return 'it was taken away again';
   if (own === undefined) return 'nothing of it is left';
-  if (isFirst(deployment)) return removed(served, own, scope);
+  if (isFirst(deployment)) return removed(deployment, served, own, scope);
   const what = await restored(deployment, served, own, scope);
   if (deployment.facts.percentage !== undefined || plan.source.kind !== 'upload') return what;
   // Nobody was served by it: it goes as if it had never been.
@@ -55,12 +56,16 @@ async function undone(deployment: Deployment, scope: Scope): Promise<string> {
 
 /** The Worker was made by this deployment. */
 async function removed(
+  deployment: Deployment,
   served: readonly Served[],
   own: string,
-  { api, plan, context }: Scope,
+  scope: Scope,
 ): Promise<string> {
+  const { api, plan, context } = scope;
   const isOurs = served.every(({ traffic }) => traffic.every(({ versionId }) => versionId === own));
   if (!isOurs) return 'somebody else has deployed it since, and that was left as it is';
+  // Nothing says that Cloudflare takes the addresses of a Worker away with it.
+  await withdraw(deployment, scope);
   await api.remove(plan.name, context.stop);
   return 'the Worker, which was new, was taken away again';
 }
@@ -69,17 +74,21 @@ async function restored(
   deployment: Deployment,
   [current]: readonly Served[],
   own: string,
-  { api, plan, context: { stop }, records }: Scope,
+  scope: Scope,
 ): Promise<string> {
+  const { api, plan } = scope;
+  const { stop } = scope.context;
   const { before = [] } = deployment.facts;
   const known = { ...deployment, facts: { ...deployment.facts, versionId: own } };
-  if (current === undefined || !isOwn(current.traffic, known, plan.rollout.stages))
-    return 'what serves was left as it is';
-  await api.serve(plan.name, before, { message: messageOf(plan), force: true }, { signal: stop, stop });
-  const body = plan.source.kind === 'upload' ? plan.source.body : undefined;
-  const routes = records.worker(plan.name)?.routes;
-  if (body?.routes !== undefined && routes !== undefined && routes !== JSON.stringify(body.routes))
-    await api.route(plan.name, JSON.parse(routes), { signal: stop, stop });
+  const message = messageOf(plan);
+  // An earlier run may have been cut off between the traffic and the addresses.
+  const isBack = current?.message === message && isSame(current.traffic, before);
+  if (!isBack) {
+    if (current === undefined || !isOwn(current.traffic, known, plan.rollout.stages))
+      return 'what serves was left as it is';
+    await api.serve(plan.name, before, { message, force: true }, { signal: stop, stop });
+  }
+  const addresses = await withdraw(deployment, scope);
   const shares = before.map(({ versionId, percentage }) => `${percentage} % to ${versionId}`);
-  return `rolled back: ${shares.join(', ')}`;
+  return `rolled back: ${shares.join(', ')}${addresses}`;
 }

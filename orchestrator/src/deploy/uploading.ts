@@ -1,4 +1,5 @@
 import { Failure } from '@clawdbot/protocol';
+import { checkHostnames } from './addresses.ts';
 import type { Served } from './api.ts';
 import { tellReplaced } from './drift.ts';
 import { checkOwner } from './owner.ts';
@@ -17,6 +18,7 @@ export async function begin(deployment: Deployment, scope: Scope): Promise<Deplo
   const [served] = await Promise.all([
     api.deployments(name, signal),
     mine === undefined ? scope.material() : undefined,
+    mine === undefined ? checkHostnames(scope) : undefined,
   ]);
   if (served !== undefined && mine === undefined) await checkOwner(scope);
   const before = trafficBefore(served ?? [], mine);

@@ -72,7 +72,7 @@ test('metadata and modules are checked strictly, and the refusal names what is w
   const cases: [Promise<Answer>, number, RegExp][] = [
     [attempt({ main_module: 'absent.js' }), 10021, /No such module "absent\.js"/],
     [attempt({ main_modul: 'index.js' }), 10021, /main_modul/],
-    [attempt({ migrations: {} }), 10021, /"migrations" is not supported/],
+    [attempt({ assets: {} }), 10021, /"assets" is not supported/],
     [bind({ type: 'kv_namespace', name: 'KV', namespace_id: '1' }), 10041, /KV namespace '1' not found/],
     [bind({ type: 'ai', name: 'AI' }), 10021, /binding AI of type ai is not supported/],
     [bind({ type: 'plain_text', name: 'A' }), 10021, /binding A of type plain_text is not valid: text/],

@@ -79,13 +79,13 @@ export interface Answer extends z.infer<typeof Envelope> {
   headers: Headers;
 }
 
-/** Calls below `/accounts/<account>/workers`; every answer must be Cloudflare's envelope. */
-export function apiOf(url: string, token = TOKEN) {
+/** Calls below `/accounts/<account>/workers`, or what else is named of the account's. */
+export function apiOf(url: string, below = 'workers') {
   return async (method: string, path: string, body?: FormData | object): Promise<Answer> => {
     const json = body !== undefined && !(body instanceof FormData);
-    const response = await fetch(`${url}/accounts/${ACCOUNT}/workers${path}`, {
+    const response = await fetch(`${url}/accounts/${ACCOUNT}/${below}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(json && { 'content-type': 'application/json' }) },
+      headers: { authorization: `Bearer ${TOKEN}`, ...(json && { 'content-type': 'application/json' }) },
       ...(body !== undefined && { body: json ? JSON.stringify(body) : body }),
     });
     return { ...Envelope.parse(await response.json()), status: response.status, headers: response.headers };

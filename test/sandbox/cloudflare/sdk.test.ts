@@ -93,3 +93,46 @@ test('the SDK gets the errors it knows: 401 for a bad token, 404 with 10007, 429
   expect(throttled).toMatchObject({ status: 429, errors: [{ code: 971 }] });
   expect(throttled instanceof APIError && throttled.headers?.get('retry-after')).toBe('60');
 });
+
+test('the SDK manages dispatch namespaces, queues, custom domains and routes', async () => {
+  const { url } = await ownCloudflare();
+  const sdk = client(url);
+  const path = (rest: string) => `/accounts/${ACCOUNT}/workers/${rest}`;
+  const { namespaces } = sdk.workersForPlatforms.dispatch;
+  expect(await namespaces.create({ ...account, name: 'sites' })).toMatchObject({ namespace_name: 'sites' });
+  await sdk.put(path('dispatch/namespaces/sites/scripts/shop'), { body: uploadForm([answering('1')]) });
+  const inSites = { ...account, dispatch_namespace: 'sites' };
+  await namespaces.scripts.tags.update('shop', { ...inSites, body: ['a', 'b'] });
+  const shop = await namespaces.scripts.get('shop', inSites);
+  expect(shop).toMatchObject({ dispatch_namespace: 'sites', script: { id: 'shop', tags: ['a', 'b'] } });
+  await namespaces.scripts.delete('shop', inSites);
+  expect((await namespaces.list(account)).getPaginatedItems()).toMatchObject([{ script_count: 0 }]);
+  await namespaces.delete('sites', account);
+  await expect(namespaces.get('sites', account)).rejects.toMatchObject({ errors: [{ code: 100119 }] });
+
+  for (const name of ['one', 'two'])
+    await sdk.put(path(`scripts/${name}`), { body: uploadForm([answering('1')]) });
+  const { domains, routes } = sdk.workers;
+  const domain = { ...account, hostname: 'shop.a.example', service: 'one' };
+  const { id, zone_id } = await domains.update(domain);
+  await expect(domains.update({ ...domain, service: 'two' })).rejects.toMatchObject({
+    errors: [{ code: 100116 }],
+  });
+  expect((await domains.list({ ...account, service: 'one' })).getPaginatedItems()).toHaveLength(1);
+  await domains.delete(id, account);
+  expect((await domains.list(account)).getPaginatedItems()).toEqual([]);
+  const route = { zone_id, pattern: 'shop.a.example/*' };
+  await routes.create({ ...route, script: 'one' });
+  await expect(routes.create({ ...route, script: 'two' })).rejects.toMatchObject({
+    errors: [{ code: 10020 }],
+  });
+  const [known] = (await routes.list({ zone_id })).getPaginatedItems();
+  await routes.delete(known?.id ?? '', { zone_id });
+  expect((await routes.list({ zone_id })).getPaginatedItems()).toEqual([]);
+
+  const { queue_id = '' } = await sdk.queues.create({ ...account, queue_name: 'orders' });
+  expect((await sdk.queues.list(account)).getPaginatedItems()).toMatchObject([{ queue_name: 'orders' }]);
+  expect(await sdk.queues.get(queue_id, account)).toMatchObject({ consumers: [], producers: [] });
+  await sdk.queues.delete(queue_id, account);
+  await expect(sdk.queues.get(queue_id, account)).rejects.toMatchObject({ errors: [{ code: 11000 }] });
+});

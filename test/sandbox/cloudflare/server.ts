@@ -46,7 +46,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     workersUrl: `${origin}/_workers`,
     faultsUrl: `${origin}/_faults`,
     close: async () => {
-      await Promise.all([shut(server), platform.ports.closeAll()]);
+      await Promise.all([shut(server), platform.close()]);
     },
   };
 }

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { ACCOUNT, ownCloudflare, TOKEN, temporaryDir, textAt } from './fixture.ts';
+import { eventually } from '../../eventually.ts';
+import { ACCOUNT, apiOf, ownCloudflare, TOKEN, temporaryDir, textAt } from './fixture.ts';
 
 const run = promisify(execFile);
 const WRANGLER = join(
@@ -17,11 +18,11 @@ const SOURCE = `interface Env { WHO: string; S?: string; VERSION: { id: string }
 export default { fetch: (_: Request, env: Env): Response => new Response(['hi', env.WHO, env.S ?? '-', env.VERSION.id].join(' ')) };`;
 
 /** A project on disk, and wrangler run in it as a person with a token would. */
-async function project(apiUrl: string) {
+async function project(apiUrl: string, source = SOURCE) {
   const dir = await temporaryDir();
   await mkdir(join(dir, 'src'));
-  await writeFile(join(dir, 'src/index.ts'), SOURCE);
-  const configure = (who: string): Promise<void> =>
+  await writeFile(join(dir, 'src/index.ts'), source);
+  const configure = (who: string, more: object = {}): Promise<void> =>
     writeFile(
       join(dir, 'wrangler.jsonc'),
       JSON.stringify({
@@ -33,6 +34,7 @@ async function project(apiUrl: string) {
         version_metadata: { binding: 'VERSION' },
         vars: { WHO: who },
         account_id: ACCOUNT,
+        ...more,
       }),
     );
   const env = {
@@ -104,3 +106,65 @@ test('wrangler shows what is wrong with a Worker that does not start', async () 
     stderr: expect.stringMatching(/No such compatibility flag: no_such_flag[\s\S]*10021/),
   });
 }, 30_000);
+
+/** A dispatcher that counts in a Durable Object of its own, and tells a queue of which it is the consumer as well. */
+const DISPATCHER = `import { DurableObject } from 'cloudflare:workers';
+export class Counter extends DurableObject { add(n: number) { const all = (this.ctx.storage.kv.get<number>('all') ?? 0) + n; this.ctx.storage.kv.put('all', all); return all; } }
+export default {
+  async fetch(request: Request, env: any) {
+    const counter = env.COUNTER.get(env.COUNTER.idFromName('visits'));
+    if (new URL(request.url).pathname === '/count') return new Response(await counter.add(0));
+    await env.VISITS.send({ n: 1 });
+    return env.SITES.get('${NAME}').fetch(request);
+  },
+  async queue(batch: any, env: any) { await env.COUNTER.getByName('visits').add(batch.messages.length); },
+};`;
+
+test('wrangler deploys into a dispatch namespace, and a dispatcher with a queue, a class of objects, a route and a domain', async () => {
+  const cloudflare = await ownCloudflare();
+  const site = await project(cloudflare.url);
+  await site.configure('site');
+  expect(await site.wrangler('dispatch-namespace', 'create', 'sites')).toContain(
+    'Created dispatch namespace "sites"',
+  );
+  const version = firstMatch(
+    /Current Version ID: (\S+)/,
+    await site.wrangler('deploy', '--dispatch-namespace', 'sites'),
+  );
+  expect(await site.wrangler('dispatch-namespace', 'list')).toMatch(
+    /namespace_name: 'sites'[\s\S]*script_count: 1/,
+  );
+
+  const dispatcher = await project(cloudflare.url, DISPATCHER);
+  await dispatcher.configure('dispatcher', {
+    name: 'dispatcher',
+    dispatch_namespaces: [{ binding: 'SITES', namespace: 'sites' }],
+    queues: { producers: [{ binding: 'VISITS', queue: 'visits' }], consumers: [{ queue: 'visits' }] },
+    durable_objects: { bindings: [{ name: 'COUNTER', class_name: 'Counter' }] },
+    migrations: [{ tag: 'v1', new_sqlite_classes: ['Counter'] }],
+    routes: [
+      { pattern: 'a.example/*', zone_name: 'a.example' },
+      { pattern: 'shop.a.example', custom_domain: true },
+    ],
+  });
+  await dispatcher.wrangler('deploy');
+  const { dispatcher: at = '' } = z
+    .record(z.string(), z.string())
+    .parse(await (await fetch(cloudflare.workersUrl)).json());
+  expect(await textAt(at)).toBe(`hi site - ${version}`);
+  await eventually(
+    'the queue was delivered',
+    () => textAt(`${at}/count`),
+    (count) => count === '1',
+  );
+  const api = apiOf(cloudflare.url);
+  expect((await api('GET', '/services/dispatcher/environments/production/routes')).result).toMatchObject([
+    { pattern: 'a.example/*' },
+  ]);
+  expect((await api('GET', '/domains')).result).toMatchObject([
+    { hostname: 'shop.a.example', service: 'dispatcher' },
+  ]);
+
+  await site.wrangler('dispatch-namespace', 'delete', 'sites');
+  expect((await fetch(at)).status).toBe(500);
+}, 120_000);

@@ -1,21 +1,19 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Platform } from '../platform.ts';
-import { TOKEN_HEADER } from '../runner/wire.ts';
-import { findVersion } from '../store/records.ts';
-import { storedCode } from '../upload/version.ts';
 import { accountRoutes, userRoutes } from './account.ts';
-import { addressRoutes } from './addresses.ts';
 import { type BudgetOptions, CallBudget } from './budget.ts';
+import { isSame } from './context.ts';
+import { domainRoutes } from './domains.ts';
 import { ApiError, CODES, ok, refuse } from './envelope.ts';
 import { Faults } from './faults.ts';
+import { namespaceRoutes } from './namespaces.ts';
+import { queueRoutes } from './queues.ts';
+import { routeRoutes, zoneRoutes } from './routes.ts';
+import { runnerRoutes } from './runner.ts';
 import { scriptRoutes } from './scripts.ts';
 import { secretRoutes } from './secrets.ts';
 import { settingsRoutes } from './settings.ts';
 import { versionRoutes } from './versions.ts';
-
-const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
-const same = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 /** The bearer token, or Cloudflare's refusal of a request that has none, or a malformed one. */
 function bearer(c: Context): string {
@@ -36,7 +34,7 @@ function bearer(c: Context): string {
 
 function authenticate(platform: Platform): MiddlewareHandler {
   return (c, next) => {
-    if (same(bearer(c), platform.account.apiToken)) return next();
+    if (isSame(bearer(c), platform.account.apiToken)) return next();
     throw c.req.path.endsWith('/user/tokens/verify')
       ? new ApiError(401, CODES.invalidApiToken, 'Invalid API Token')
       : new ApiError(401, CODES.authentication, 'Authentication error');
@@ -83,7 +81,9 @@ function answerError(error: Error, c: Context): Response {
 function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults): Hono {
   const workers = new Hono()
     .route('/', scriptRoutes(platform))
-    .route('/', addressRoutes(platform))
+    .route('/', routeRoutes(platform))
+    .route('/', domainRoutes(platform))
+    .route('/dispatch/namespaces', namespaceRoutes(platform))
     .route('/scripts', settingsRoutes(platform))
     .route('/scripts', versionRoutes(platform))
     .route('/scripts', secretRoutes(platform));
@@ -92,19 +92,11 @@ function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults
     .use(throttle(new CallBudget(budget, platform.now)))
     .use(faults.meet)
     .route('/', userRoutes(platform))
+    .route('/zones', zoneRoutes(platform))
     .use('/accounts/:account/*', ownAccount(platform))
     .route('/accounts/:account', accountRoutes(platform))
+    .route('/accounts/:account/queues', queueRoutes(platform))
     .route('/accounts/:account/workers', workers);
-}
-
-/** What the runner asks for: a version's code with its secrets. */
-function runnerRoutes(platform: Platform): Hono {
-  return new Hono().get('/:name/:version', async (c) => {
-    if (!same(c.req.header(TOKEN_HEADER) ?? '', platform.runner.token)) return c.text('forbidden', 403);
-    const script = platform.store.get(c.req.param('name'));
-    const version = script && findVersion(script, c.req.param('version'));
-    return version ? c.json(await storedCode(version, platform.store.blobs)) : c.text('no such version', 404);
-  });
 }
 
 /** `GET /_workers`: `{ "<name>": "<url>" }` of every Worker that answers. */

@@ -4,7 +4,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 /**
  * The codes this stand-in answers with. Sources: developers.cloudflare.com/workers/observability/errors
  * ("Errors on Worker upload"), `x-cfLinkErrors` in Cloudflare's OpenAPI schema, and what wrangler 4.156
- * itself looks for (10057, 10090, 10214, 10215, 10220).
+ * itself looks for (10057, 10090, 10214, 10215, 10220). Of what a binding names and is not there, and of dispatch
+ * namespaces: as github.com/alchemy-run/distilled (#365) has met them at the live API.
  */
 export const CODES = {
   throttled: 971,
@@ -18,6 +19,7 @@ export const CODES = {
   notFound: 10007,
   unknown: 10013,
   invalidWorkerName: 10016,
+  duplicateRoute: 10020,
   validation: 10021,
   unparseableBody: 10026,
   tooLarge: 10027,
@@ -29,11 +31,27 @@ export const CODES = {
   inheritedBindingNotFound: 10057,
   kvNamespaceNotFound: 10041,
   noHandlers: 10068,
+  objectClassNotFound: 10061,
+  objectClassNotExported: 10064,
+  objectClassExists: 10074,
+  migrationTagMismatch: 10079,
   bucketNotFound: 10085,
   serviceNotFound: 10090,
+  serviceBindingNotFound: 10144,
+  hyperdriveNotFound: 10157,
+  vectorizeIndexNotFound: 10159,
   databaseNotFound: 10181,
+  migrationInVersion: 10211,
   latestVersionNotDeployed: 10215,
   secretsChangedSinceVersion: 10220,
+  queueNotFound: 11000,
+  queueHandlerMissing: 11001,
+  consumerExists: 11004,
+  queueInUse: 11005,
+  queueNameTaken: 11009,
+  domainInUse: 100116,
+  dispatchNamespaceNotFound: 100119,
+  dispatchNamespaceExists: 100120,
 } as const;
 
 /** A refusal, answered as Cloudflare's error envelope. `retryAfterS` becomes the `retry-after` header. */

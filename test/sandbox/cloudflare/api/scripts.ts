@@ -4,13 +4,15 @@ import type { Platform } from '../platform.ts';
 import {
   currentDeployment,
   findVersion,
+  keyOf,
   latestVersion,
   type Script,
   type ScriptSettings,
   type Version,
 } from '../store/records.ts';
 import type { Metadata } from '../upload/metadata.ts';
-import { allTrafficTo, readUpload, type Upload, versionOfUpload } from '../upload/upload.ts';
+import { migrated } from '../upload/migrations.ts';
+import { allTrafficTo, readUpload, type Target, type Upload, versionOfUpload } from '../upload/upload.ts';
 import { loadModules } from '../upload/version.ts';
 import { change, scriptOf, workshopOf } from './context.ts';
 import { ApiError, CODES, invalid, notFound, ok } from './envelope.ts';
@@ -39,9 +41,15 @@ export const settingsOf = ({ logpush, observability, tags }: Partial<Metadata>):
   ...(tags !== undefined && { tags }),
 });
 
-function uploaded(name: string, present: Script | undefined, upload: Upload, version: Version): Script {
+/** Where a script is put. */
+type Place = Pick<Script, 'name' | 'namespace'>;
+
+function uploaded(place: Place, { present, ...classes }: Target, upload: Upload, version: Version): Script {
+  // Of a script in a dispatch namespace there is one version, and no other to go back to.
+  const before = place.namespace === undefined ? present : undefined;
+  const { classes: has, migrationTag } = classes;
   return {
-    name,
+    ...place,
     tag: present?.tag ?? randomUUID().replaceAll('-', ''),
     createdOn: present?.createdOn ?? version.createdOn,
     modifiedOn: version.createdOn,
@@ -51,26 +59,29 @@ function uploaded(name: string, present: Script | undefined, upload: Upload, ver
     settings: { ...present?.settings, ...settingsOf(upload.metadata) },
     routes: present?.routes ?? [],
     domains: present?.domains ?? [],
-    versions: [...(present?.versions ?? []), version],
-    deployments: [...(present?.deployments ?? []), allTrafficTo(version, randomUUID())],
+    classes: has,
+    ...(migrationTag !== undefined && { migrationTag }),
+    versions: [...(before?.versions ?? []), version],
+    deployments: [...(before?.deployments ?? []), allTrafficTo(version, randomUUID())],
   };
 }
 
-async function putScript(platform: Platform, name: string, request: Request): Promise<Script> {
-  checkName(name);
+export async function putScript(platform: Platform, place: Place, request: Request): Promise<Script> {
+  checkName(place.name);
   const upload = await readUpload(request);
-  const stored = await platform.store.update(name, async (present) => {
-    const version = await versionOfUpload(upload, present, 'upload', workshopOf(platform));
-    return uploaded(name, present, upload, version);
+  const stored = await platform.store.update(keyOf(place), async (present) => {
+    const target = { name: place.name, present, ...migrated(present, upload.metadata.migrations) };
+    const version = await versionOfUpload(upload, target, 'upload', workshopOf(platform));
+    return uploaded(place, target, upload, version);
   });
   if (!stored) throw new Error('an upload cannot remove a script');
   return stored;
 }
 
-async function removeScript(platform: Platform, name: string, missing: ApiError): Promise<void> {
-  await platform.store.update(name, async (present) => {
+export async function removeScript(platform: Platform, key: string, missing: ApiError): Promise<void> {
+  await platform.store.update(key, async (present) => {
     if (!present) throw missing;
-    await platform.ports.close(name);
+    await platform.ports.close(key);
     return undefined;
   });
 }
@@ -86,7 +97,7 @@ async function removeVersion(platform: Platform, name: string, id: string): Prom
 }
 
 /** The modules as a multipart form, as Cloudflare answers `GET …/scripts/:name` for a module Worker. */
-async function download(platform: Platform, script: Script): Promise<Response> {
+export async function download(platform: Platform, script: Script): Promise<Response> {
   const form = new FormData();
   for (const { name, contentType, bytes } of await loadModules(latestVersion(script), platform.store.blobs)) {
     form.set(name, new File([new Uint8Array(bytes)], name, { type: contentType }));
@@ -102,7 +113,7 @@ export function scriptRoutes(platform: Platform): Hono {
   return new Hono()
     .get('/scripts', (c) => ok(c, platform.store.list().map(scriptView)))
     .put('/scripts/:name', async (c) =>
-      ok(c, uploadView(await putScript(platform, c.req.param('name'), c.req.raw))),
+      ok(c, uploadView(await putScript(platform, { name: c.req.param('name') }, c.req.raw))),
     )
     .get('/scripts/:name', (c) => download(platform, scriptOf(platform, c)))
     .delete('/scripts/:name', async (c) => {

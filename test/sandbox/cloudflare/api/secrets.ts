@@ -6,7 +6,7 @@ import { type Binding, currentDeployment, latestVersion, type Script } from '../
 import { nameTaken, resolveBindings } from '../upload/bindings.ts';
 import { parseJson } from '../upload/metadata.ts';
 import { allTrafficTo, alteredVersion, annotated, sourceOf } from '../upload/upload.ts';
-import { change, scriptOf, workshopOf } from './context.ts';
+import { binderOf, change, scriptOf, workshopOf } from './context.ts';
 import { ApiError, CODES, ok } from './envelope.ts';
 import { bindingView } from './views.ts';
 
@@ -35,7 +35,7 @@ function checkDeployed(script: Script): void {
   }
 }
 
-function nextBindings(script: Script, patch: SecretsPatch): Binding[] {
+function nextBindings(script: Script, patch: SecretsPatch, platform: Platform): Binding[] {
   const present = latestVersion(script).bindings;
   for (const [name, secret] of Object.entries(patch)) {
     const bound = present.find((binding) => binding.name === name);
@@ -44,7 +44,7 @@ function nextBindings(script: Script, patch: SecretsPatch): Binding[] {
   }
   const untouched = present.filter(({ name }) => !(name in patch));
   const put = Object.values(patch).filter((secret) => secret !== null);
-  return resolveBindings({ bindings: [...untouched, ...put] }, script, true);
+  return resolveBindings({ bindings: [...untouched, ...put] }, binderOf(script, platform), true);
 }
 
 /** One new version with all the changes, deployed to all traffic. */
@@ -52,7 +52,7 @@ function applySecrets(platform: Platform, c: Context, name: string, patch: Secre
   return change(platform, name, async (present) => {
     checkDeployed(present);
     const alteration = {
-      bindings: nextBindings(present, patch),
+      bindings: nextBindings(present, patch, platform),
       annotations: annotated(undefined, 'secret'),
       source: sourceOf(c.req.raw),
     };

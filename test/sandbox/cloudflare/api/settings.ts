@@ -7,7 +7,7 @@ import { resolveBindings } from '../upload/bindings.ts';
 import { parseJson, SettingsPatch } from '../upload/metadata.ts';
 import { parseMultipart, readBody } from '../upload/multipart.ts';
 import { type Alteration, allTrafficTo, alteredVersion, annotated, sourceOf } from '../upload/upload.ts';
-import { change, scriptOf, workshopOf } from './context.ts';
+import { binderOf, change, scriptOf, workshopOf } from './context.ts';
 import { invalid, ok } from './envelope.ts';
 import { settingsOf } from './scripts.ts';
 import { scriptSettingsView, settingsView } from './views.ts';
@@ -46,11 +46,16 @@ async function readPatch(request: Request): Promise<SettingsPatch> {
 }
 
 /** What asks for a new version; null when only the script's own settings change. */
-function alterationOf(patch: SettingsPatch, present: Script, request: Request): Alteration | null {
+function alterationOf(
+  patch: SettingsPatch,
+  present: Script,
+  request: Request,
+  platform: Platform,
+): Alteration | null {
   const { bindings, compatibility_date, compatibility_flags } = patch;
   if (!bindings && !compatibility_date && !compatibility_flags) return null;
   return {
-    ...(bindings && { bindings: resolveBindings(patch, present, true) }),
+    ...(bindings && { bindings: resolveBindings(patch, binderOf(present, platform), true) }),
     ...(compatibility_date && { compatibilityDate: compatibility_date }),
     ...(compatibility_flags && { compatibilityFlags: compatibility_flags }),
     annotations: annotated(patch.annotations, 'settings'),
@@ -66,7 +71,7 @@ async function patched(
 ): Promise<Script> {
   const modifiedOn = new Date(platform.now()).toISOString();
   const settings = { ...present.settings, ...settingsOf(patch) };
-  const alteration = alterationOf(patch, present, c.req.raw);
+  const alteration = alterationOf(patch, present, c.req.raw, platform);
   if (!alteration) return { ...present, settings, modifiedOn };
   const version = await alteredVersion(present, alteration, workshopOf(platform));
   return {

@@ -98,6 +98,13 @@ function deployed(
   return { ...script, modifiedOn: deployment.createdOn, deployments: [...script.deployments, deployment] };
 }
 
+const migrationInVersion = (): ApiError =>
+  new ApiError(
+    400,
+    CODES.migrationInVersion,
+    'Version upload failed. You attempted to upload a version of a Worker that includes a Durable Object migration, but migrations must be fully applied via a non-versioned deployment.',
+  );
+
 /** Versions and what is deployed of them. */
 export function versionRoutes(platform: Platform): Hono {
   return new Hono()
@@ -110,8 +117,14 @@ export function versionRoutes(platform: Platform): Hono {
     .post('/:name/versions', async (c) => {
       scriptOf(platform, c);
       const upload = await readUpload(c.req.raw);
+      if (upload.metadata.migrations) throw migrationInVersion();
       const script = await change(platform, c.req.param('name'), async (present) => {
-        const version = await versionOfUpload(upload, present, 'version_upload', workshopOf(platform));
+        const version = await versionOfUpload(
+          upload,
+          { ...present, present },
+          'version_upload',
+          workshopOf(platform),
+        );
         return { ...present, modifiedOn: version.createdOn, versions: [...present.versions, version] };
       });
       return ok(c, versionView(latestVersion(script)));

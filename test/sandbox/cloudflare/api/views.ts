@@ -32,6 +32,7 @@ const runtimeView = (version: Version): object => ({
   compatibility_date: version.compatibilityDate,
   compatibility_flags: version.compatibilityFlags,
   usage_model: 'standard',
+  ...(version.migrationTag !== undefined && { migration_tag: version.migrationTag }),
 });
 
 /** A version in a list: without `resources`. */
@@ -102,6 +103,13 @@ export const scriptView = (script: Script): object => {
     has_assets: false,
   };
 };
+
+/** A script in a dispatch namespace; without one of this name, `script` is null. */
+export const dispatchedView = (namespace: string, script: Script | undefined): object => ({
+  dispatch_namespace: namespace,
+  script: script ? scriptView(script) : null,
+  ...(script && { created_on: script.createdOn, modified_on: script.modifiedOn }),
+});
 
 /** The answer to `PUT …/scripts/:name`. Its `deployment_id` is the version's id without hyphens, as wrangler reads it. */
 export const uploadView = (script: Script): object => {

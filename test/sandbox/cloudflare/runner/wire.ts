@@ -8,8 +8,40 @@ export const VERSION_HEADER = `${INTERNAL_PREFIX}version`;
 /** Present on a request that brings code to be tried out, not run. */
 export const PROBE_HEADER = `${INTERNAL_PREFIX}probe`;
 
-/** Where the runner fetches a version's code, below the API's origin. */
-export const codePath = (script: string, version: string): string => `/_runner/${script}/${version}`;
+/** Present on a request that brings a queue's messages: the queue's name. */
+export const QUEUE_HEADER = `${INTERNAL_PREFIX}queue`;
+
+/** What the runner asks of the API's process, below its origin. */
+export const PATHS = {
+  /** A version's code. */
+  code: (script: string, version: string): string => `/_runner/code/${encodeURIComponent(script)}/${version}`,
+  /** The version that serves one request to a Worker: `{ version }`. */
+  serving: (script: string): string => `/_runner/serving/${encodeURIComponent(script)}`,
+  /** What a Durable Object namespace runs now: `{ script, version, className }`. */
+  objects: (namespace: string): string => `/_runner/objects/${namespace}`,
+  /** Takes messages for a queue: `WireSent[]`. */
+  queue: (name: string): string => `/_runner/queues/${encodeURIComponent(name)}`,
+};
+
+/** A message on its way to a queue; bytes are in base64. */
+export interface WireSent {
+  contentType: 'json' | 'text' | 'bytes';
+  body: string;
+}
+/** … and on its way to a consumer. */
+export interface WireMessage extends WireSent {
+  id: string;
+  at: number;
+  attempts: number;
+}
+
+/** What a binding is made of inside the runner; scripts by `keyOf`. */
+export type WireResource =
+  | { kind: 'service'; script: string; entrypoint?: string }
+  | { kind: 'dispatch'; namespace: string }
+  | { kind: 'queue'; name: string }
+  | { kind: 'objects'; namespace: string }
+  | { kind: 'dataset' };
 
 /** A module for the Worker Loader; bytes travel as base64. */
 export type WireModule =
@@ -24,6 +56,9 @@ export interface WireCode {
   compatibilityDate: string;
   compatibilityFlags: string[];
   mainModule: string;
+  /** Whether the main module exports a default. */
+  hasDefault: boolean;
   modules: Record<string, WireModule>;
   env: Record<string, unknown>;
+  resources: Record<string, WireResource>;
 }

@@ -4,50 +4,22 @@
  * nothing that runs.
  */
 
-import { type LoadedWorker, loaderCode, type WorkerLoader } from './loader.ts';
+import { bytesOf } from './base64.ts';
+import type { Exports } from './bound.ts';
+import { type Env, failuresOf, load } from './load.ts';
 import { probe } from './probe.ts';
 import {
-  codePath,
   INTERNAL_PREFIX,
   PROBE_HEADER,
+  QUEUE_HEADER,
   SCRIPT_HEADER,
   TOKEN_HEADER,
   VERSION_HEADER,
-  type WireCode,
+  type WireMessage,
 } from './wire.ts';
 
-interface Env {
-  LOADER: WorkerLoader;
-  API_URL: string;
-  TOKEN: string;
-}
-
-/**
- * Failed loads per version. workerd (1.20261102) remembers a code callback that threw and rethrows it
- * for good, so every retry needs a fresh loader id.
- */
-const failedLoads = new Map<string, number>();
-
-async function fetchCode(env: Env, script: string, version: string): Promise<WireCode> {
-  const response = await fetch(env.API_URL + codePath(script, version), {
-    headers: { [TOKEN_HEADER]: env.TOKEN },
-  });
-  if (!response.ok) throw new Error(`the stand-in answered ${response.status} for ${script} ${version}`);
-  return JSON.parse(await response.text());
-}
-
-function load(env: Env, script: string, version: string): LoadedWorker {
-  const id = `${script}:${version}`;
-  const failures = failedLoads.get(id) ?? 0;
-  return env.LOADER.get(`${id}:${failures}`, async () => {
-    try {
-      return loaderCode(await fetchCode(env, script, version));
-    } catch (error) {
-      failedLoads.set(id, failures + 1);
-      throw error;
-    }
-  });
-}
+export { Dataset, Dispatch, Objects, Queue, Service } from './bindings.ts';
+export { Host } from './host.ts';
 
 /** Whether the failure is ours (503) or the Worker's own (500, as error 1101 at Cloudflare). */
 function failure(error: unknown, loads: { before: number; after: number }): Response {
@@ -61,23 +33,38 @@ function failure(error: unknown, loads: { before: number; after: number }): Resp
   return new Response('error code: 1101\n', { status: 500 });
 }
 
-async function run(request: Request, env: Env): Promise<Response> {
+function bodyOf({ contentType, body }: WireMessage): unknown {
+  if (contentType === 'json') return JSON.parse(body);
+  return contentType === 'text' ? body : bytesOf(body);
+}
+
+const delivered = (message: WireMessage): object => ({
+  ...{ id: message.id, timestamp: new Date(message.at), attempts: message.attempts + 1 },
+  body: bodyOf(message),
+});
+
+async function run(request: Request, env: Env, exports: Exports): Promise<Response> {
   const script = request.headers.get(SCRIPT_HEADER) ?? '';
   const version = request.headers.get(VERSION_HEADER) ?? '';
+  const queue = request.headers.get(QUEUE_HEADER);
   const headers = new Headers(request.headers);
   for (const name of [...headers.keys()]) if (name.startsWith(INTERNAL_PREFIX)) headers.delete(name);
-  const loads = (): number => failedLoads.get(`${script}:${version}`) ?? 0;
-  const before = loads();
+  const before = failuresOf(script, version);
   try {
-    return await load(env, script, version).getEntrypoint().fetch(new Request(request, { headers }));
+    const entrypoint = load(env, exports, script, version).getEntrypoint();
+    if (queue === null) return await entrypoint.fetch(new Request(request, { headers }));
+    const messages: WireMessage[] = JSON.parse(await request.text());
+    return Response.json(await entrypoint.queue(queue, messages.map(delivered)));
   } catch (error) {
-    return failure(error, { before, after: loads() });
+    return failure(error, { before, after: failuresOf(script, version) });
   }
 }
 
 export default {
-  fetch(request: Request, env: Env): Promise<Response> | Response {
+  fetch(request: Request, env: Env, { exports }: { exports: Exports }): Promise<Response> | Response {
     if (request.headers.get(TOKEN_HEADER) !== env.TOKEN) return new Response('not yours', { status: 403 });
-    return request.headers.has(PROBE_HEADER) ? probe(request, env.LOADER) : run(request, env);
+    return request.headers.has(PROBE_HEADER)
+      ? probe(request, env.LOADER, exports)
+      : run(request, env, exports);
   },
 };

@@ -6,6 +6,26 @@ export const Binding = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('json'), name: z.string(), json: z.json() }),
   z.strictObject({ type: z.literal('secret_text'), name: z.string(), text: z.string() }),
   z.strictObject({ type: z.literal('version_metadata'), name: z.string() }),
+  z.strictObject({
+    type: z.literal('service'),
+    name: z.string(),
+    service: z.string(),
+    environment: z.literal('production').optional(),
+    entrypoint: z.string().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('durable_object_namespace'),
+    name: z.string(),
+    class_name: z.string(),
+    /** Absent: the Worker's own class. */
+    script_name: z.string().optional(),
+    environment: z.literal('production').optional(),
+    /** Given by the API, never by whoever uploads. */
+    namespace_id: z.string().optional(),
+  }),
+  z.strictObject({ type: z.literal('queue'), name: z.string(), queue_name: z.string() }),
+  z.strictObject({ type: z.literal('dispatch_namespace'), name: z.string(), namespace: z.string() }),
+  z.strictObject({ type: z.literal('analytics_engine'), name: z.string(), dataset: z.string() }),
 ]);
 export type Binding = z.infer<typeof Binding>;
 
@@ -37,6 +57,8 @@ export const Version = z.strictObject({
   handlers: z.array(z.string()),
   namedHandlers: z.array(z.strictObject({ name: z.string(), handlers: z.array(z.string()) })),
   startupTimeMs: z.number(),
+  /** The last migration of the script's Durable Object classes when it was uploaded. */
+  migrationTag: z.string().optional(),
 });
 export type Version = z.infer<typeof Version>;
 
@@ -57,9 +79,15 @@ export const ScriptSettings = z.strictObject({
 });
 export type ScriptSettings = z.infer<typeof ScriptSettings>;
 
+/** A Durable Object class that a migration has made; its objects belong to `id`, whatever it is called. */
+export const ObjectClass = z.strictObject({ id: z.string(), name: z.string() });
+export type ObjectClass = z.infer<typeof ObjectClass>;
+
 /** All that is known of one script. `versions` and `deployments` are oldest first and never empty. */
 export const Script = z.strictObject({
   name: z.string(),
+  /** The dispatch namespace that it is in; such a script has one version, and no address. */
+  namespace: z.string().optional(),
   tag: z.string(),
   createdOn: z.string(),
   modifiedOn: z.string(),
@@ -69,6 +97,8 @@ export const Script = z.strictObject({
   /** Route patterns and custom domains. */
   routes: z.array(z.string()).default([]),
   domains: z.array(z.string()).default([]),
+  classes: z.array(ObjectClass).default([]),
+  migrationTag: z.string().optional(),
   versions: z.array(Version).min(1),
   deployments: z.array(Deployment).min(1),
 });
@@ -79,6 +109,10 @@ function last<T>(items: readonly T[]): T {
   if (item === undefined) throw new Error('a stored script always has a version and a deployment');
   return item;
 }
+
+/** What a script is found by: its name, in a dispatch namespace with that before it. */
+export const keyOf = ({ name, namespace }: Pick<Script, 'name' | 'namespace'>): string =>
+  namespace === undefined ? name : `${namespace}/${name}`;
 
 export const latestVersion = (script: Script): Version => last(script.versions);
 export const currentDeployment = (script: Script): Deployment => last(script.deployments);

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Blobs, removeTemporaries, replaceFile } from './files.ts';
-import { Script } from './records.ts';
+import { keyOf, Script } from './records.ts';
 
 /** Computes a script's next state from its present one; `undefined` means that there is no such script. */
 export type Change = (present: Script | undefined) => Promise<Script | undefined>;
@@ -29,44 +29,52 @@ export class Store {
     await store.blobs.open();
     for (const file of await readdir(store.dir)) {
       const script = Script.parse(JSON.parse(await readFile(join(store.dir, file), 'utf8')));
-      store.scripts.set(script.name, script);
+      store.scripts.set(keyOf(script), script);
     }
     await store.blobs.keepOnly(store.namedBlobs());
     return store;
   }
 
-  get(name: string): Script | undefined {
-    return this.scripts.get(name);
+  /** By `keyOf`. */
+  get(key: string): Script | undefined {
+    return this.scripts.get(key);
   }
 
-  list(): Script[] {
-    return [...this.scripts.values()].toSorted((a, b) => a.name.localeCompare(b.name));
+  /** The account's own scripts, or those of a dispatch namespace. */
+  list(namespace?: string): Script[] {
+    return this.all()
+      .filter((script) => script.namespace === namespace)
+      .toSorted((a, b) => a.name.localeCompare(b.name));
+  }
+
+  all(): Script[] {
+    return [...this.scripts.values()];
   }
 
   /** Changes to one script happen one after the other; a change that throws changes nothing. */
-  update(name: string, change: Change): Promise<Script | undefined> {
-    const turn = (this.tails.get(name) ?? Promise.resolve()).then(() => this.apply(name, change));
+  update(key: string, change: Change): Promise<Script | undefined> {
+    const turn = (this.tails.get(key) ?? Promise.resolve()).then(() => this.apply(key, change));
     const settled = turn.catch(() => undefined);
-    this.tails.set(name, settled);
-    void settled.then(() => this.tails.get(name) === settled && this.tails.delete(name));
+    this.tails.set(key, settled);
+    void settled.then(() => this.tails.get(key) === settled && this.tails.delete(key));
     return turn;
   }
 
-  private async apply(name: string, change: Change): Promise<Script | undefined> {
-    const next = await change(this.scripts.get(name));
-    const path = join(this.dir, `${name}.json`);
+  private async apply(key: string, change: Change): Promise<Script | undefined> {
+    const next = await change(this.scripts.get(key));
+    const path = join(this.dir, `${encodeURIComponent(key)}.json`);
     if (next) {
       await replaceFile(path, JSON.stringify(next));
-      this.scripts.set(name, next);
+      this.scripts.set(key, next);
     } else {
       await rm(path, { force: true });
-      this.scripts.delete(name);
+      this.scripts.delete(key);
     }
     return next;
   }
 
   private namedBlobs(): Set<string> {
-    const versions = this.list().flatMap((script) => script.versions);
+    const versions = this.all().flatMap((script) => script.versions);
     return new Set(versions.flatMap((version) => version.modules.map((module) => module.sha256)));
   }
 }

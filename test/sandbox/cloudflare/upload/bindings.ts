@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { ApiError, CODES, invalid } from '../api/envelope.ts';
 import { type Binding, findVersion, latestVersion, type Script } from '../store/records.ts';
 import { type Metadata, UploadedBinding } from './metadata.ts';
+import { absentKind, bound, type Inventory, type Owner } from './targets.ts';
 
 /** developers.cloudflare.com/workers/platform/limits#environment-variables: 5 KB each, 128 per Worker. */
 const MAX_VARIABLE_BYTES = 5 * 1024;
@@ -10,33 +11,10 @@ const SUPPORTED = UploadedBinding.options.map((option) => option.shape.type.valu
 
 type Raw = NonNullable<Metadata['bindings']>[number];
 
-/** An account that has none of these: what a binding names is not there. Codes as wrangler's users have met them. */
-function bound(raw: Raw): ApiError | undefined {
-  const named = (member: string): string => String(raw[member] ?? '');
-  switch (raw.type) {
-    case 'kv_namespace':
-      return new ApiError(
-        400,
-        CODES.kvNamespaceNotFound,
-        `KV namespace '${named('namespace_id')}' not found.`,
-      );
-    case 'd1':
-      return new ApiError(
-        400,
-        CODES.databaseNotFound,
-        `D1 binding '${named('name')}' references database '${named('id')}' which was not found.`,
-      );
-    case 'r2_bucket':
-      return new ApiError(400, CODES.bucketNotFound, `R2 bucket '${named('bucket_name')}' not found.`);
-    default:
-      return undefined;
-  }
-}
-
 function parse(raw: Raw): UploadedBinding {
   if (!raw.name)
     throw new ApiError(400, CODES.bindingWithoutName, `A binding of type ${raw.type} has no name.`);
-  const nothing = bound(raw);
+  const nothing = absentKind(raw);
   if (nothing) throw nothing;
   if (!SUPPORTED.some((type) => type === raw.type)) {
     throw invalid(
@@ -84,8 +62,8 @@ function kept(script: Script | undefined, types: readonly string[], given: reado
 }
 
 const sizeOf = (binding: Binding): number => {
-  if (binding.type === 'version_metadata') return 0;
-  return Buffer.byteLength(binding.type === 'json' ? JSON.stringify(binding.json) : binding.text);
+  if (binding.type === 'json') return Buffer.byteLength(JSON.stringify(binding.json));
+  return 'text' in binding ? Buffer.byteLength(binding.text) : 0;
 };
 
 function checkLimits(bindings: readonly Binding[]): void {
@@ -117,14 +95,25 @@ export const nameTaken = (name: string): ApiError =>
     `Binding name '${name}' already in use. Please use a different name and try again.`,
   );
 
-/** The bindings of a version to be: the given ones, inherited ones looked up, and those of kept types. */
+/** Whose bindings are resolved, and among what. */
+export interface Binder {
+  readonly present: Script | undefined;
+  readonly owner: Owner;
+  readonly has: Inventory;
+}
+
+/**
+ * The bindings of a version to be: the given ones, inherited ones looked up, and those of kept types; each names
+ * something that is there.
+ */
 export function resolveBindings(
   metadata: Pick<Metadata, 'bindings' | 'keep_bindings'>,
-  script: Script | undefined,
+  { present, owner, has }: Binder,
   strict: boolean,
 ): Binding[] {
-  const given = (metadata.bindings ?? []).flatMap((raw) => resolve(raw, script, strict));
-  const bindings = [...given, ...kept(script, metadata.keep_bindings ?? [], given)];
+  const given = (metadata.bindings ?? []).flatMap((raw) => resolve(raw, present, strict));
+  const all = [...given, ...kept(present, metadata.keep_bindings ?? [], given)];
+  const bindings = all.map((binding) => bound(binding, owner, has));
   checkLimits(bindings);
   return bindings;
 }

@@ -55,8 +55,31 @@ const withoutEffect = {
   code_update_strategy: z.json().optional(),
 };
 
+const classNames = z.array(z.string().min(1)).optional();
+/** What becomes of a script's Durable Object classes; classes of the older key-value kind are run as the newer kind. */
+const MigrationStep = z.strictObject({
+  new_classes: classNames,
+  new_sqlite_classes: classNames,
+  deleted_classes: classNames,
+  renamed_classes: z.array(z.strictObject({ from: z.string(), to: z.string() })).optional(),
+  transferred_classes: z.array(z.never('objects are not transferred by the local stand-in')).optional(),
+});
+export type MigrationStep = z.infer<typeof MigrationStep>;
+const tags = { old_tag: z.string().optional(), new_tag: z.string().optional() };
+/** Steps, or one step by itself: `migrations` in Cloudflare's OpenAPI schema. */
+const Migrations = z.union([
+  z.strictObject({ ...tags, steps: z.array(MigrationStep) }),
+  MigrationStep.extend(tags).transform(({ old_tag, new_tag, ...step }) => ({
+    old_tag,
+    new_tag,
+    steps: [step],
+  })),
+]);
+export type Migrations = z.infer<typeof Migrations>;
+
 export const Metadata = z.strictObject({
   main_module: z.string().min(1),
+  migrations: Migrations.optional(),
   ...versioned,
   ...withoutEffect,
 });
@@ -74,7 +97,6 @@ const UNSUPPORTED = new Set([
   'containers',
   'exports',
   'keep_assets',
-  'migrations',
   'streaming_tail_consumers',
 ]);
 

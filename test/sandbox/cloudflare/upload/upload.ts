@@ -2,6 +2,7 @@ import { invalid } from '../api/envelope.ts';
 import { type Deployment, latestVersion, type Script, type Source, type Version } from '../store/records.ts';
 import { resolveBindings } from './bindings.ts';
 import { Metadata, parseJson } from './metadata.ts';
+import { type Classes, checkExported } from './migrations.ts';
 import { type Module, modulesOf } from './modules.ts';
 import { parseMultipart, readBody } from './multipart.ts';
 import { buildVersion, loadModules, OLDEST_COMPATIBILITY_DATE, type Workshop } from './version.ts';
@@ -42,24 +43,34 @@ export function annotated(
   return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
+/** A script as the upload finds it, and with the classes that it has afterwards. */
+export interface Target extends Classes {
+  readonly name: string;
+  readonly present: Script | undefined;
+}
+
 /** The version that an upload makes of the script's present state. */
-export function versionOfUpload(
+export async function versionOfUpload(
   upload: Upload,
-  present: Script | undefined,
+  target: Target,
   triggeredBy: string,
   shop: Workshop,
 ): Promise<Version> {
   const { metadata, modules, source } = upload;
+  const { present, classes, migrationTag } = target;
   const draft = {
     mainModule: metadata.main_module,
     modules,
-    bindings: resolveBindings(metadata, present, upload.strictInherit),
+    bindings: resolveBindings(metadata, { present, owner: target, has: shop.has }, upload.strictInherit),
     compatibilityDate: metadata.compatibility_date ?? OLDEST_COMPATIBILITY_DATE,
     compatibilityFlags: metadata.compatibility_flags ?? [],
     annotations: annotated(metadata.annotations, triggeredBy),
     source,
+    ...(migrationTag !== undefined && { migrationTag }),
   };
-  return buildVersion(draft, present ? latestVersion(present).number + 1 : 1, shop);
+  const version = await buildVersion(draft, present ? latestVersion(present).number + 1 : 1, shop);
+  checkExported(classes, version);
+  return version;
 }
 
 /** What a change without code may alter. */
@@ -74,8 +85,9 @@ export async function alteredVersion(
 ): Promise<Version> {
   const latest = latestVersion(present);
   const modules = await loadModules(latest, shop.blobs);
-  const { mainModule, bindings, compatibilityDate, compatibilityFlags } = latest;
-  const draft = { mainModule, bindings, compatibilityDate, compatibilityFlags, ...alteration, modules };
+  const { mainModule, bindings, compatibilityDate, compatibilityFlags, migrationTag } = latest;
+  const kept = { mainModule, bindings, compatibilityDate, compatibilityFlags };
+  const draft = { ...kept, ...(migrationTag !== undefined && { migrationTag }), ...alteration, modules };
   return buildVersion(draft, latest.number + 1, shop);
 }
 

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError, CODES, invalid } from '../api/envelope.ts';
-import type { WireCode } from '../runner/wire.ts';
+import type { WireCode, WireResource } from '../runner/wire.ts';
 import type { Runner, WorkerExports } from '../serve/runner.ts';
 import type { Blobs } from '../store/files.ts';
 import type { Binding, Source, StoredModule, Version } from '../store/records.ts';
 import { type Module, wireModules } from './modules.ts';
+import type { Inventory } from './targets.ts';
 
 /** Without a date a Worker runs as on 2021-11-02: developers.cloudflare.com/workers/configuration/compatibility-dates. */
 export const OLDEST_COMPATIBILITY_DATE = '2021-11-02';
@@ -18,43 +19,63 @@ export interface Draft {
   compatibilityFlags: string[];
   annotations: Record<string, string>;
   source: Source;
+  migrationTag?: string;
 }
 
 /** What building needs from the platform. */
 export interface Workshop {
   blobs: Blobs;
   runner: Runner;
+  has: Inventory;
   now: () => number;
 }
 
 type Identity = Pick<Version, 'id' | 'annotations' | 'createdOn'>;
 
-function envValue(binding: Binding, version: Identity): unknown {
+/** A plain value, or what the runner makes a resource of. */
+function wireValue(binding: Binding, version: Identity): { value: unknown } | { resource: WireResource } {
   switch (binding.type) {
     case 'plain_text':
     case 'secret_text':
-      return binding.text;
+      return { value: binding.text };
     case 'json':
-      return binding.json;
-    case 'version_metadata':
-      return {
-        id: version.id,
-        tag: version.annotations['workers/tag'] ?? '',
-        timestamp: version.createdOn,
-      };
+      return { value: binding.json };
+    case 'version_metadata': {
+      const tag = version.annotations['workers/tag'] ?? '';
+      return { value: { id: version.id, tag, timestamp: version.createdOn } };
+    }
+    case 'service': {
+      const { service: script, entrypoint } = binding;
+      return { resource: { kind: 'service', script, ...(entrypoint !== undefined && { entrypoint }) } };
+    }
+    case 'dispatch_namespace':
+      return { resource: { kind: 'dispatch', namespace: binding.namespace } };
+    case 'queue':
+      return { resource: { kind: 'queue', name: binding.queue_name } };
+    case 'durable_object_namespace':
+      return { resource: { kind: 'objects', namespace: binding.namespace_id ?? '' } };
+    case 'analytics_engine':
+      return { resource: { kind: 'dataset' } };
     default:
       return binding satisfies never;
   }
 }
 
-function wireCode(draft: Omit<Draft, 'source'>, identity: Identity): WireCode {
-  return {
-    compatibilityDate: draft.compatibilityDate,
-    compatibilityFlags: draft.compatibilityFlags,
-    mainModule: draft.mainModule,
-    modules: wireModules(draft.modules),
-    env: Object.fromEntries(draft.bindings.map((binding) => [binding.name, envValue(binding, identity)])),
-  };
+function wireCode(
+  draft: Omit<Draft, 'source' | 'migrationTag'>,
+  identity: Identity,
+  hasDefault: boolean,
+): WireCode {
+  const env: WireCode['env'] = {};
+  const resources: WireCode['resources'] = {};
+  for (const binding of draft.bindings) {
+    const wired = wireValue(binding, identity);
+    if ('resource' in wired) resources[binding.name] = wired.resource;
+    else env[binding.name] = wired.value;
+  }
+  const { compatibilityDate, compatibilityFlags, mainModule } = draft;
+  const modules = wireModules(draft.modules);
+  return { compatibilityDate, compatibilityFlags, mainModule, hasDefault, modules, env, resources };
 }
 
 function checkDate(date: string, nowMs: number): void {
@@ -88,7 +109,7 @@ export async function buildVersion(draft: Draft, number: number, shop: Workshop)
   const startedAt = shop.now();
   const createdOn = new Date(startedAt).toISOString();
   const identity = { id: randomUUID(), createdOn, annotations: draft.annotations };
-  const exports = await shop.runner.probe(wireCode(draft, identity));
+  const exports = await shop.runner.probe(wireCode(draft, identity, false));
   const { modules, ...rest } = draft;
   return {
     ...rest,
@@ -113,5 +134,6 @@ export function loadModules(version: Version, blobs: Blobs): Promise<Module[]> {
 
 /** A stored version as the runner loads it, with its variables and secrets. */
 export async function storedCode(version: Version, blobs: Blobs): Promise<WireCode> {
-  return wireCode({ ...version, modules: await loadModules(version, blobs) }, version);
+  const hasDefault = version.handlers.length > 0;
+  return wireCode({ ...version, modules: await loadModules(version, blobs) }, version, hasDefault);
 }
