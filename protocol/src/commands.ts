@@ -24,7 +24,9 @@ const modulePath = z
 const compatibilityDate = z.iso.date('expected a date, YYYY-MM-DD');
 const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable name');
 
-const vars = z.record(bindingName, z.string().max(5_120));
+/** https://developers.cloudflare.com/workers/platform/limits/#environment-variables */
+const VARIABLE_CHARS_MAX = 5_120;
+const vars = z.record(bindingName, z.string().max(VARIABLE_CHARS_MAX));
 const secretRefs = z.record(bindingName, secretName);
 /** `example.com/*`: https://developers.cloudflare.com/workers/configuration/routing/routes/ */
 const routePattern = z
@@ -44,6 +46,9 @@ const customDomain = z
   );
 const compatibilityFlag = z.string().regex(/^[a-z0-9_]{1,100}$/, 'expected a compatibility flag');
 const resourceId = z.string().min(1).max(200);
+const variable = json.refine((value) => JSON.stringify(value).length <= VARIABLE_CHARS_MAX, {
+  error: `expected at most ${VARIABLE_CHARS_MAX} characters of JSON`,
+});
 
 /**
  * What a Worker is given beside its variables, in the words of Cloudflare's upload metadata: only what is named by a
@@ -70,6 +75,9 @@ export const workerBinding = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('analytics_engine'), name: bindingName, dataset: resourceId }),
   z.strictObject({ type: z.literal('hyperdrive'), name: bindingName, id: resourceId }),
   z.strictObject({ type: z.literal('vectorize'), name: bindingName, index_name: resourceId }),
+  z.strictObject({ type: z.literal('dispatch_namespace'), name: bindingName, namespace: resourceId }),
+  /** A variable that is no text. */
+  z.strictObject({ type: z.literal('json'), name: bindingName, json: variable }),
 ]);
 export type WorkerBinding = z.infer<typeof workerBinding>;
 
@@ -78,11 +86,14 @@ export const VERSION_BINDING = 'CF_VERSION_METADATA';
 /** … which it may say in each answer; our templates do. In lower case. */
 export const VERSION_HEADER = 'worker-version';
 
-const healthCheck = z.strictObject({
+/** What a Worker is asked for, and what it has to answer. */
+export const lookedAt = z.strictObject({
   path: z.string().startsWith('/').max(500),
   status: z.int().min(100).max(599).default(200),
-  maxErrorRate: z.number().min(0).max(1).default(0),
 });
+export type LookedAt = z.infer<typeof lookedAt>;
+
+const healthCheck = lookedAt.extend({ maxErrorRate: z.number().min(0).max(1).default(0) });
 
 const ascending = (steps: readonly number[]): boolean =>
   steps.every((step, at) => step > (steps[at - 1] ?? 0)) && steps.at(-1) === 100;
@@ -122,6 +133,11 @@ const deployFields = {
   /** Takes a Worker that somebody made outside of this system. */
   adopt: z.boolean().optional(),
   strategy: strategy.optional(),
+  /**
+   * What the scheduled looks at the deployed Worker ask for; else as a gradual strategy's check does, else "/", where
+   * any answer below 500 is good: a Worker that answers 404 there is alive.
+   */
+  health: lookedAt.optional(),
 };
 
 const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64('expected base64') })], {

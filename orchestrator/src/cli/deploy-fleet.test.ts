@@ -99,6 +99,11 @@ it('one that fails below the threshold keeps no other from its deployment', asyn
 
 it.each([
   ['one name for all', { ...PAYLOAD, name: 'tag' }, /put \{site\} into/],
+  [
+    'one route for all',
+    { ...PAYLOAD, routes: ['a.example/*'] },
+    /would be at a\.example\/\*: put \{site\} into/,
+  ],
   ['a payload that is none', { ...PAYLOAD, name: 'No Name' }, /name: expected a Worker name/],
 ])('nothing is begun with %s', async (_what, payload, message) => {
   const { error, seen } = await clawctl(

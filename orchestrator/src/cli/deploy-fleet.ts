@@ -48,14 +48,25 @@ export async function deployFleet(
   const payload = await payloads(desk, path, options);
   const sites = await sitesOf(desk, options.label);
   const first = payload(sites[0] ?? '');
-  if (sites.length > 1 && payload(sites[1] ?? '').name === first.name)
-    throw new CliError('every site would get a Worker of the same name: put {site} into the name');
+  if (sites.length > 1) checkApart(first, payload(sites[1] ?? ''));
   const id = options.resume ?? desk.io.newId();
   desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
   summarize(desk, sites, await new Fleet(desk, id, options).run(sites, payload));
 }
 
-/** What each site gets: `{site}` in a payload's file, in `--name` and in `--var` is the site's id. */
+/** What two sites cannot both have. */
+function checkApart(one: DeployPayload, other: DeployPayload): void {
+  if (one.name === other.name)
+    throw new CliError('every site would get a Worker of the same name: put {site} into the name');
+  const taken = [...(other.routes ?? []), ...(other.customDomains ?? [])];
+  const both = [...(one.routes ?? []), ...(one.customDomains ?? [])].find((at) => taken.includes(at));
+  if (both !== undefined)
+    throw new CliError(
+      `every site’s Worker would be at ${both}: put {site} into --route and --domain, or leave those of wrangler’s config out with --skip routes`,
+    );
+}
+
+/** What each site gets: `{site}` in a payload's file and in an option is the site's id. */
 async function payloads(
   desk: Desk,
   path: string | undefined,
@@ -67,9 +78,7 @@ async function payloads(
   }
   const worker = await workerOf(path, options);
   return (siteId) => {
-    const of = (text: string) => text.replaceAll('{site}', siteId);
-    const { name, ...rest } = options;
-    const own = { ...rest, var: options.var.map(of), ...(name === undefined ? {} : { name: of(name) }) };
+    const own: WorkerOptions = JSON.parse(JSON.stringify(options).replaceAll('{site}', siteId));
     return { expiresInMs: EXPIRES_IN_MS, ...payloadOf(worker, siteId, own, desk) };
   };
 }
