@@ -1,4 +1,5 @@
 import { bodyOf } from './plan.ts';
+import type { Kept } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type Deployment, isFirst } from './state.ts';
 
@@ -34,12 +35,15 @@ async function setAddresses(scope: Scope): Promise<void> {
 }
 
 /** What a Worker has from now on, to be kept beside it. */
-export function addressesOf({ plan, records }: Scope): { routes?: string; domains?: string } {
+export function keptOf({ plan, records }: Scope): Kept {
   if (plan.source.kind !== 'upload') return {};
-  const { routes, customDomains = [] } = plan.source.body;
+  const { routes, customDomains = [], health, strategy } = plan.source.body;
+  const check = strategy?.type === 'gradual' ? strategy.healthCheck : undefined;
+  const lookedAt = health ?? (check && { path: check.path, status: check.status }) ?? null;
   const attached: string[] = JSON.parse(records.worker(plan.name)?.domains ?? '[]');
   return {
     ...(routes === undefined ? {} : { routes: JSON.stringify(routes) }),
     domains: JSON.stringify([...new Set([...attached, ...customDomains])]),
+    lookedAt: JSON.stringify(lookedAt),
   };
 }

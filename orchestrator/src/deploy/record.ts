@@ -1,25 +1,12 @@
-import {
-  type DeployResult,
-  int,
-  jsonObject,
-  type Sql,
-  type SqlRow,
-  text,
-  type WorkerStatus,
-  workerStatus,
-} from '@clawdbot/protocol';
+import { type DeployResult, jsonObject, type Sql, text, type WorkerStatus } from '@clawdbot/protocol';
 import type { Events } from '../sync/index.ts';
 import type { Plan } from './plan.ts';
-import { type Deployment, type Facts, facts, type Step, stepOf } from './state.ts';
+import { deploymentOf, optional, statusOf } from './rows.ts';
+import type { Deployment, Facts, Step } from './state.ts';
 
 export type Command = Pick<Deployment, 'commandId' | 'siteId' | 'name'>;
 /** Told in the transaction of the fact; how it is said is the caller's. */
 type Said = () => void;
-
-const optional = (row: SqlRow, column: string): string | undefined => {
-  const value = row[column];
-  return typeof value === 'string' ? value : undefined;
-};
 
 /** A Worker as this orchestrator has deployed it. */
 export interface KnownWorker {
@@ -32,6 +19,14 @@ export interface KnownWorker {
   /** The routes it was given last, as JSON; undefined when none ever. */
   readonly routes: string | undefined;
   readonly domains: string | undefined;
+}
+
+/** What a deployment gives its Worker beside a version, each as JSON; what is absent stays as it is. */
+export interface Kept {
+  readonly routes?: string;
+  readonly domains?: string;
+  /** `null`: nobody said. */
+  readonly lookedAt?: string;
 }
 
 /** A Worker of which it is looked whether it still serves what was deployed. */
@@ -107,12 +102,7 @@ export class Records {
     });
   }
 
-  succeeded(
-    deployment: Deployment,
-    given: { routes?: string; domains?: string },
-    known: Facts,
-    said: Said,
-  ): Deployment {
+  succeeded(deployment: Deployment, given: Kept, known: Facts, said: Said): Deployment {
     const { result } = known;
     if (result === undefined) throw new TypeError('a deployment that has succeeded has a result');
     return this.#sql.transaction(() => {
@@ -121,7 +111,8 @@ export class Records {
       this.#appear(next.name, this.#now());
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
+           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains),
+           looked_at = NULLIF(COALESCE(?10, looked_at), 'null')
          WHERE name = ?1`,
         deployment.name,
         deployment.siteId,
@@ -132,6 +123,7 @@ export class Records {
         this.#now(),
         given.routes ?? null,
         given.domains ?? null,
+        given.lookedAt ?? null,
       );
       said();
       return next;
@@ -152,7 +144,7 @@ export class Records {
         `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
          ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL`,
+           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL, looked_at = NULL`,
         ...[name, siteId, url, versionId, deploymentId, proof, at],
       );
       said();
@@ -271,28 +263,3 @@ export class Records {
 
 /** Of a failure's reason: Cloudflare's own words may be long. */
 const ERROR_CHARS_MAX = 2_000;
-
-/** One of an earlier version has no facts, but the time at which it was begun. */
-const deploymentOf = (row: SqlRow): Deployment => ({
-  commandId: text(row, 'command_id'),
-  siteId: text(row, 'site_id'),
-  name: text(row, 'name'),
-  step: stepOf(row['state']),
-  facts: facts.parse(
-    optional(row, 'facts') === undefined
-      ? { receipts: { intended: { at: int(row, 'started_at') } } }
-      : JSON.parse(text(row, 'facts')),
-  ),
-});
-
-const statusOf = (row: SqlRow): WorkerStatus =>
-  workerStatus.parse({
-    name: row['name'],
-    siteId: optional(row, 'site_id'),
-    url: optional(row, 'url'),
-    versionId: optional(row, 'version_id'),
-    proof: optional(row, 'proof'),
-    drift: optional(row, 'drift'),
-    state: row['state'],
-    at: row['at'],
-  });

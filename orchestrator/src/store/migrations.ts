@@ -30,6 +30,8 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
     for (const statement of DEPLOYMENT_STEPS) sql.run(statement);
   },
   (sql) => sql.run(WORKER_CHECKS),
+  // What a Worker is asked for when its health is looked at, as JSON; without it "/".
+  (sql) => sql.run(`ALTER TABLE workers ADD COLUMN looked_at TEXT`),
 ];
 
 /** The latest looks at each deployed Worker. */
