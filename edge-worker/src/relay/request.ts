@@ -6,6 +6,7 @@ import {
   type HeaderList,
   RELAY_BODY_BYTES_MAX,
   UPLOAD_DEADLINE_MS,
+  VISITOR_HEADER,
   WHOLE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -27,6 +28,8 @@ export interface Passage {
 /** The longest path and query, and the most headers, that a `request` frame takes: protocol's frames/calls.ts. */
 const URL_CHARS_MAX = 16_384;
 const HEADERS_MAX = 500;
+/** More than any that is right. */
+const VISITOR_CHARS_MAX = 200;
 
 /**
  * The request as it crosses the channel: a small body read whole, any other as the stream that it is. The deadline
@@ -45,8 +48,10 @@ export async function callOf(
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
+  const visitor = request.headers.get(VISITOR_HEADER);
   const passed = await bodyOf(request);
-  return { requestId, method: request.method, url, headers, ...passed };
+  const whose = visitor === null ? {} : { visitor: visitor.slice(0, VISITOR_CHARS_MAX) };
+  return { requestId, method: request.method, url, headers, ...passed, ...whose };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */

@@ -21,13 +21,15 @@ export interface Taken {
 
 /**
  * Gives a lead to the site's route at the relay, under its id as `Idempotency-Key`: a repeat gets the receipt of the first.
+ * @param visitor the header that says whose it is, if any
  * Throws `Refusal` unless the relay has taken it: it is stored there, or the upstream has answered.
  */
 export async function relayLead(
   lead: Lead,
   { siteId, relayUrl, fetcher }: RelayParts,
+  visitor: Readonly<Record<string, string>>,
 ): Promise<{ status: 200 | 202; taken: Taken }> {
-  const response = await send(`${relayUrl}/s/${siteId}/webhooks/lead`, lead, fetcher);
+  const response = await send(`${relayUrl}/s/${siteId}/webhooks/lead`, lead, visitor, fetcher);
   const receiptId = response.headers.get('x-receipt-id') ?? undefined;
   if (!response.ok && receiptId === undefined) {
     await response.body?.cancel();
@@ -41,11 +43,16 @@ export async function relayLead(
   return { status: response.status === 202 ? 202 : 200, taken };
 }
 
-async function send(url: string, lead: Lead, fetcher: typeof fetch): Promise<Response> {
+async function send(
+  url: string,
+  lead: Lead,
+  visitor: Readonly<Record<string, string>>,
+  fetcher: typeof fetch,
+): Promise<Response> {
   try {
     return await fetcher(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': lead.id },
+      headers: { 'content-type': 'application/json', 'idempotency-key': lead.id, ...visitor },
       body: JSON.stringify(lead),
       // A route may answer queued requests with a redirect of its own; that is no reason to follow it.
       redirect: 'manual',
