@@ -7,7 +7,7 @@ import {
   isFinal,
 } from '@clawdbot/protocol';
 import { readChange } from './config.ts';
-import { payloadOf, type WorkerOptions, workerOf } from './deploy.ts';
+import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { CliError, messageOf, table } from './io.ts';
 import { labelFilter } from './sites.ts';
@@ -73,14 +73,26 @@ async function payloads(
   options: FleetOptions,
 ): Promise<(siteId: string) => DeployPayload> {
   if (path === '-' || path?.endsWith('.json')) {
+    checkAlone(options);
     const text = JSON.stringify(await readChange(path, desk.io));
     return (siteId) => parsed(text.replaceAll('{site}', siteId));
   }
   const worker = await workerOf(path, options);
+  sayUnheard(desk, worker.project);
   return (siteId) => {
     const own: WorkerOptions = JSON.parse(JSON.stringify(options).replaceAll('{site}', siteId));
     return { expiresInMs: EXPIRES_IN_MS, ...payloadOf(worker, siteId, own, desk) };
   };
+}
+
+/** A payload says all of itself. */
+function checkAlone(options: FleetOptions): void {
+  const { var: vars, secret, binding, route, domain, compatibilityFlag, skip } = options;
+  const { template, name, main, compatibilityDate, dispatchNamespace, steps, check, checkStatus } = options;
+  const lists = [vars, secret, binding, route, domain, compatibilityFlag, skip];
+  const others = [template, name, main, compatibilityDate, dispatchNamespace, steps, check, checkStatus];
+  if (lists.some(({ length }) => length > 0) || others.some((given) => given !== undefined))
+    throw new CliError('a payload’s file says all of the Worker: put what the options say into the file');
 }
 
 function parsed(text: string): DeployPayload {

@@ -99,8 +99,11 @@ function announce({ io }: Desk, { made, modules, project }: Worker, payload: Dep
     ...more(payload),
   ];
   io.err(`${name}: ${said.join(', ')}`);
-  if (project.unheard.length > 0)
-    io.err(`not deployed from wrangler’s config: ${project.unheard.join(', ')}`);
+  sayUnheard({ io }, project);
+}
+
+export function sayUnheard({ io }: Pick<Desk, 'io'>, { unheard }: Project): void {
+  if (unheard.length > 0) io.err(`not deployed from wrangler’s config: ${unheard.join(', ')}`);
 }
 
 /** What not every Worker has. */
