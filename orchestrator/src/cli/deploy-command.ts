@@ -53,9 +53,9 @@ export function withWorker(command: Command): Command {
     .option('--bake <seconds>', 'how long each step is watched', seconds, 30)
     .option(
       '--check <path>',
-      'what is asked for, then and whenever the Worker’s health is looked at; else "/", where a Worker that answers at all, 404 too, counts as healthy unless with 500 or above',
+      'what is asked for, meanwhile and whenever the Worker’s health is looked at; else "/", where the latter takes any answer below 500, a 404 too, for a sign of life',
     )
-    .option('--check-status <code>', 'what it has to answer there; 200', httpStatus)
+    .option('--check-status <code>', 'what it has to answer there; else 200', httpStatus)
     .addHelpText('after', OF_CONFIG);
 }
 

@@ -9,13 +9,18 @@ test('the most calls are those of the fullest window, wherever it begins', () =>
   expect(mostWithin([], 100)).toBe(0);
 });
 
-test('a call belongs to the Worker that its path names, whichever API it is of', () => {
-  const paths = [
-    '/workers/scripts/a',
-    '/workers/scripts/a/versions',
-    '/workers/workers/b',
-    '/workers/subdomain',
+test('a deployment’s calls are those that name its Worker up to the last write, whichever API they are of', () => {
+  const made = [
+    'GET scripts/a',
+    'PUT scripts/a',
+    'GET subdomain',
+    'POST workers/a/x',
+    'GET scripts/a',
+    'PUT scripts/b',
   ];
-  const counts = callsByWorker(paths.map((path) => ({ path: `/client/v4/accounts/x${path}` })));
-  expect(Object.fromEntries(counts)).toEqual({ a: 2, b: 1 });
+  const calls = made.map((text) => {
+    const [method = '', path = ''] = text.split(' ');
+    return { method, path: `/client/v4/accounts/x/workers/${path}` };
+  });
+  expect(Object.fromEntries(callsByWorker(calls))).toEqual({ a: 3, b: 1 });
 });

@@ -10,12 +10,19 @@ export function mostWithin(calls: readonly Pick<Call, 'at'>[], windowMs: number)
   return most;
 }
 
-/** How many calls named each Worker. */
-export function callsByWorker(calls: readonly Pick<Call, 'path'>[]): Map<string, number> {
+/**
+ * How many calls each Worker's first deployment took: all that name it, up to its last write. What only reads behind that
+ * is a look whether somebody has changed the Worker.
+ */
+export function callsByWorker(calls: readonly Pick<Call, 'method' | 'path'>[]): Map<string, number> {
+  const seen = new Map<string, number>();
   const counts = new Map<string, number>();
-  for (const { path } of calls) {
+  for (const { method, path } of calls) {
     const name = /\/workers\/(?:scripts|workers)\/([^/]+)/.exec(path)?.[1];
-    if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (name === undefined) continue;
+    const n = (seen.get(name) ?? 0) + 1;
+    seen.set(name, n);
+    if (method !== 'GET') counts.set(name, n);
   }
   return counts;
 }

@@ -30,7 +30,7 @@ export const fleet = {
 interface Measured extends Omit<Summary, 'outcomes'> {
   readonly seconds: number;
   readonly calls: number;
-  /** That named one Worker: the median of all. */
+  /** The median of all. */
   readonly callsPerDeploy: number;
   readonly mostInWindow: number;
 }
