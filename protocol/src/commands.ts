@@ -46,7 +46,9 @@ const customDomain = z
   );
 const compatibilityFlag = z.string().regex(/^[a-z0-9_]{1,100}$/, 'expected a compatibility flag');
 const resourceId = z.string().min(1).max(200);
-const variable = json.refine((value) => JSON.stringify(value).length <= VARIABLE_CHARS_MAX, {
+/** Asked of what is missing, too, of which there is no JSON. */
+const fitsVariable = (value: unknown): boolean => (JSON.stringify(value) ?? '').length <= VARIABLE_CHARS_MAX;
+const variable = json.refine(fitsVariable, {
   error: `expected at most ${VARIABLE_CHARS_MAX} characters of JSON`,
 });
 
