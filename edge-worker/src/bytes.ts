@@ -10,16 +10,19 @@ export function hexOf(bytes: Uint8Array): string {
 /** The platform's randomness, as protocol's `RandomBytes`. */
 export const randomBytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
 
-/** Drawn ahead: a call into the runtime for each few bytes measured 5 % of a relayed request. */
+/** Drawn and formatted ahead: doing that for each request's ids measured 7 % of it. */
 const POOL_BYTES = 4_096;
-let pool = new Uint8Array(0);
+let pool = '';
+let poolAt = 0;
 
-/** As `randomBytes`, for what each request needs: 32 bytes at most. No byte is given twice. */
-export function pooledRandomBytes(length: number): Uint8Array {
-  if (pool.length < length) pool = crypto.getRandomValues(new Uint8Array(POOL_BYTES));
-  const bytes = pool.subarray(0, length);
-  pool = pool.subarray(length);
-  return bytes;
+/** Random bytes as hex, for what each request needs: 32 bytes at most. No byte is given twice. */
+export function pooledRandomHex(bytes: number): string {
+  if (poolAt + 2 * bytes > pool.length) {
+    pool = hexOf(randomBytes(POOL_BYTES));
+    poolAt = 0;
+  }
+  poolAt += 2 * bytes;
+  return pool.slice(poolAt - 2 * bytes, poolAt);
 }
 
 /**

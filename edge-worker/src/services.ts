@@ -1,4 +1,4 @@
-import { hexOf, pooledRandomBytes } from './bytes.ts';
+import { pooledRandomHex } from './bytes.ts';
 import type { ChannelRpc } from './channel/rpc.ts';
 import { Directory } from './data/directory.ts';
 import { Keys } from './data/keys.ts';
@@ -70,8 +70,6 @@ function channelId(namespace: Env['CHANNEL'], name: string): DurableObjectId {
   return id;
 }
 
-const randomHex = (bytes: number): string => hexOf(pooledRandomBytes(bytes));
-
 export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): Services {
   return {
     hosts: { console: env.CONSOLE_HOST.toLowerCase(), relay: env.RELAY_HOST.toLowerCase() },
@@ -90,7 +88,7 @@ export function servicesOf(env: Env, ctx: Pick<ExecutionContext, 'waitUntil'>): 
       env.CHANNEL.get(channelId(env.CHANNEL, `${orchestratorId}/${lane}`)) as unknown as ChannelPort,
     hub: (orgId) => env.HUB.getByName(orgId),
     now,
-    randomHex,
+    randomHex: pooledRandomHex,
     background: (task) => ctx.waitUntil(task),
   };
 }

@@ -242,6 +242,7 @@ export class Core {
       log,
       blob: (ref, signal) => this.link.blob(ref, signal),
       secret: (siteId, name, signal) => this.link.secret(siteId, name, signal),
+      tallies: (ref, signal) => this.lanes.tallies(ref, signal),
       onRolledBack: () => ground.settings.reload(),
       awaitsResync: () => awaitsResync(sql),
       onChange: () => {

@@ -16,16 +16,24 @@ export function headOfBody(bytes: Uint8Array | null): BodyHead {
   }
 }
 
-/** The bytes of a body that came inside its head; null for none. A streamed one has its bytes elsewhere. */
-export function bytesOfHead(head: Exclude<BodyHead, { kind: 'stream' }>): Uint8Array | null {
+type InlineBody = Exclude<BodyHead, { kind: 'stream' }>;
+
+/** A body that came inside its head, a text as it is; null for none. A streamed one has its bytes elsewhere. */
+export function bodyOfHead(head: InlineBody): Uint8Array | string | null {
   switch (head.kind) {
     case 'none':
       return null;
     case 'text':
-      return encoder.encode(head.data);
+      return head.data;
     case 'base64':
       return Uint8Array.from(atob(head.data), (char) => char.charCodeAt(0));
   }
+}
+
+/** As `bodyOfHead`, in bytes. */
+export function bytesOfHead(head: InlineBody): Uint8Array | null {
+  const body = bodyOfHead(head);
+  return typeof body === 'string' ? encoder.encode(body) : body;
 }
 
 /** Gathers the chunks of one streamed body, up to a limit. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCode } from './errors.ts';
-import { commandId, secretName, sha256Hex, siteId, timeMs } from './ids.ts';
+import { commandId, secretName, sha256Hex, siteId, timeMs, workerVersionId } from './ids.ts';
 import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
@@ -87,6 +87,8 @@ export type WorkerBinding = z.infer<typeof workerBinding>;
 export const VERSION_BINDING = 'CF_VERSION_METADATA';
 /** … which it may say in each answer; our templates do. In lower case. */
 export const VERSION_HEADER = 'worker-version';
+/** … and in each request that it sends to the relay, where it is counted by and goes no further. In lower case. */
+export const SENT_BY_HEADER = 'x-orchestrator-worker-version';
 
 /** What a Worker is asked for, and what it has to answer. */
 export const lookedAt = z.strictObject({
@@ -208,12 +210,10 @@ export const deployPayload = z
   });
 export type DeployPayload = z.infer<typeof deployPayload>;
 
-const versionId = z.string().regex(/^[\w-]{1,64}$/, 'expected a version’s id');
-
 const rollbackFields = {
   name: workerName,
   /** One of the last 100; else the one that served everybody before the one that does now. */
-  versionId: versionId.optional(),
+  versionId: workerVersionId.optional(),
   /** Also behind a change of the Worker's secrets: the older version has its own, as they were. */
   force: z.boolean().optional(),
 };

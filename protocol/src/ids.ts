@@ -41,6 +41,9 @@ export const secretName = z
 /** Chosen by whoever opens the call: even by the edge, odd by the orchestrator (as in HTTP/2, RFC 9113 §5.1.1). */
 export const callId = z.int().min(1).max(0xffff_ffff);
 
+/** Cloudflare's own: a UUID. */
+export const workerVersionId = z.string().regex(/^[\w-]{1,64}$/, 'expected a version’s id');
+
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 as 64 hex digits');
 /** Milliseconds since the Unix epoch. */
 export const timeMs = z.int().min(0);

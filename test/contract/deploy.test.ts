@@ -74,6 +74,7 @@ async function orchestrator(options: { fetcher?: typeof fetch; apiToken?: string
     signal: new AbortController().signal,
     stop: new AbortController().signal,
     secret: async (name: string) => `the secret ${name}`,
+    tallies: async () => [],
     aside: <T>(work: () => Promise<T>) => work(),
     log: createLogger({ level: 'error', production: true }),
     progress: (milestone: string) => void milestones.push(milestone),

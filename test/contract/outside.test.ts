@@ -57,6 +57,7 @@ async function theirs() {
     ...{ commandId, siteId: 'shop', resumed: false, signal: never, stop: never, log, progress: () => {} },
     blob: () => Promise.reject(new Error('nothing is uploaded here')),
     secret: () => Promise.reject(new Error('nothing is uploaded here')),
+    tallies: async () => [],
     aside: <T>(work: () => Promise<T>) => work(),
   });
   return { baseUrl, url, deployer, events, adopt };

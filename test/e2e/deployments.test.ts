@@ -95,3 +95,55 @@ test('a Worker gets its site’s secrets by reference, and none that is not set'
   expect(await textOf(deployed)).toBe('key hidden');
   expect(JSON.stringify(deployed)).not.toContain('hidden');
 });
+
+/** A Worker that is well whenever it is asked, and sends each lead to this path of the site. */
+const forwarding = (path: string, more: object = {}) => ({
+  ...worker('leads', '', more),
+  modules: {
+    'index.js': `export default {
+      async fetch(request, { SITE, CF_VERSION_METADATA: { id } }) {
+        const headers = { 'Worker-Version': id };
+        if (new URL(request.url).pathname === '/health') return new Response('', { headers });
+        const sent = { 'X-Orchestrator-Worker-Version': id };
+        const { status } = await fetch(SITE + '${path}', { method: 'POST', body: 'lead', headers: sent });
+        return new Response('', { status, headers });
+      },
+    };`,
+  },
+  vars: { SITE: `${system().file.relayUrl}/s/${system().file.siteId}` },
+});
+
+test('a version whose leads fail behind the relay is rolled back by the edge’s counts, although its probes are fine', async () => {
+  const { versionId: older, url } = (await done('deploy_worker', forwarding('/leads/echo'))).result as {
+    versionId: string;
+    url: string;
+  };
+  const healthCheck = { path: '/health', status: 200, maxErrorRate: 0.1 };
+  const strategy = { type: 'gradual', steps: [50, 100], bakeMs: 20_000, healthCheck };
+  const newer = await give('deploy_worker', forwarding('/leads/status/422', { strategy }));
+  const failed = new Set<string | null>();
+  let isOver = false;
+  const customer = async () => {
+    while (!isOver) {
+      const { status, headers } = await fetch(`${url}/lead`, { method: 'POST' });
+      if (status !== 200) failed.add(headers.get('worker-version'));
+    }
+  };
+  const customers = Promise.all([customer(), customer()]);
+  const { state, error, milestones } = await system().finished(newer);
+  isOver = true;
+  await customers;
+  expect(failed.size).toBe(1);
+  expect(failed).not.toContain(older);
+  expect([state, error?.message]).toEqual([
+    'failed',
+    expect.stringMatching(
+      /^\d+ of \d+ relayed requests of the new version failed \(the version before: 0 of \d+\), .* is borne; (\d+) of \1 probes were fine; rolled back: 100 % to /,
+    ),
+  ]);
+  expect(milestones.find(({ milestone }) => milestone === 'undoing')?.detail).toMatch(
+    /^\d+ of \d+ relayed requests/,
+  );
+  expect((await listed('leads'))[0]?.error).toBe(error?.message);
+  expect((await fetch(`${url}/lead`, { method: 'POST' })).headers.get('worker-version')).toBe(older);
+});

@@ -6,6 +6,7 @@ import { CallLane } from './call-lane.ts';
 import { channelOf, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
 import type { Incumbency, RelayCall } from './rpc.ts';
 import type { Session } from './session.ts';
+import { Tallies } from './tallies.ts';
 
 let count = 0;
 let vps: string;
@@ -148,13 +149,14 @@ function alone(incumbent: Incumbency) {
     lane: 1,
     now: () => world.now,
     random: (length) => new Uint8Array(length),
-    sessions: () => open.map(({ session }) => ({ session, heartbeatAt: world.now })),
+    sessions: () => open.map(({ session }) => ({ session, heartbeatAt: () => world.now })),
     incumbency: async () => {
       world.asked++;
       if (!world.isReached) throw new Failure('deadline_exceeded', 'in the test');
       return world.incumbent;
     },
     background: (task) => void tasks.push(task),
+    tallies: new Tallies(() => world.now),
   });
   const add = (fence: number, instanceId: string) => {
     const state: OpenAttachment = {

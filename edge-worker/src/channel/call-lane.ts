@@ -13,6 +13,7 @@ import { joinedOf } from './greeting.ts';
 import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
 import type { JoinedLane, LanePort, Refusal } from './session-ports.ts';
+import type { GetTally, Tallies, Tally } from './tallies.ts';
 
 export interface CallLaneParts {
   readonly orchestratorId: string;
@@ -21,6 +22,7 @@ export interface CallLaneParts {
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
+  readonly tallies: Pick<Tallies, 'tally'>;
   /** Asks lane 0's object who has the orchestrator. Rejects when it does not answer in time. */
   readonly incumbency: () => Promise<Incumbency>;
   /** Goes on behind the answer. */
@@ -53,6 +55,10 @@ export class CallLane implements LanePort {
 
   getStatus(call: StatusCall): Promise<StatusReport> {
     return this.#reachable().getStatus(call);
+  }
+
+  tally(asked: GetTally): Tally {
+    return this.#parts.tallies.tally(asked);
   }
 
   get isReachable(): boolean {

@@ -1,6 +1,6 @@
 import {
   type BodySource,
-  bytesOfHead,
+  bodyOfHead,
   CALLS_OPEN_MAX,
   type Chunk,
   Failure,
@@ -115,7 +115,7 @@ export class Calls {
     const { id, status, headers } = head;
     if (head.body.kind !== 'stream') {
       this.#close(id, call);
-      call.resolve({ status, headers, body: bytesOfHead(head.body) });
+      call.resolve({ status, headers, body: bodyOfHead(head.body) });
       return;
     }
     call.answer = this.#incoming(id);

@@ -67,7 +67,7 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   #relay(call: RelayCall): Promise<RelayReply> {
-    const here = () => (this.parts.callLane ?? this.parts.door).relay(call);
+    const here = () => this.parts.tallies.relay(call, this.parts.callLane ?? this.parts.door);
     // Nearly always; it costs no turn more.
     if (call.siteId === undefined || this.where.isSettled(call.siteId)) return here();
     return this.where.atSite(call.siteId, here, (there) => there.relay(call)).then(unwrap);

@@ -17,8 +17,8 @@ export function currentOf(
   for (const { session, heartbeatAt } of sessions) {
     const { state } = session;
     if (state.state !== 'open' || !counts(state)) continue;
-    const seen = Math.max(heartbeatAt ?? 0, session.heardAt, state.since);
-    if (nowMs - seen <= SILENCE_MS + HEARTBEAT_SLACK_MS) return session;
+    const isFresh = (at: number) => nowMs - at <= SILENCE_MS + HEARTBEAT_SLACK_MS;
+    if (isFresh(Math.max(session.heardAt, state.since)) || isFresh(heartbeatAt() ?? 0)) return session;
     session.close('unresponsive', 'its heartbeat stopped');
   }
   return undefined;

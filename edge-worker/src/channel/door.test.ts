@@ -17,7 +17,9 @@ import type { RelayCall, RelayReply } from './rpc.ts';
 
 let count = 0;
 const text = ({ body }: RelayReply) =>
-  new TextDecoder().decode(body instanceof ReadableStream ? undefined : (body ?? undefined));
+  typeof body === 'string'
+    ? body
+    : new TextDecoder().decode(body instanceof ReadableStream ? undefined : (body ?? undefined));
 const header = ({ headers }: RelayReply, name: string) => headers.find(([given]) => given === name)?.[1];
 const ticketOf = (reply: RelayReply): { receiptId: string; state: string } => JSON.parse(text(reply));
 
@@ -282,6 +284,31 @@ describe('while the orchestrator is there', () => {
     const again = await webhook(second);
     expect([again.receiptId, again.seq]).toEqual([receiptId, hook.seq + 1]);
     expect((await pull(second, again)).length).toBe(hook.parcel.bytes);
+  });
+});
+
+describe('a stored request that is counted', () => {
+  it('C15: counts by the answer that is handed on, or by what is reported, and not by its ticket', async () => {
+    const { call, connect } = await build();
+    const peer = await connect();
+    const tally = async () => {
+      peer.send({ type: 'get_tally', id: 1, siteId: 'shop', window: 'w', version: 'new' });
+      const { version, others } = await peer.next('tally');
+      return { version, others };
+    };
+    const none = { answered: 0, failed: 0, apart: 0 };
+    expect(await tally()).toEqual({ version: none, others: none });
+    const handedOn = call({ workerVersion: 'new' });
+    const { receiptId } = await webhook(peer);
+    const refused = { status: 422, headers: [] };
+    peer.send({ type: 'receipt_answer', id: 3, receiptId, attempts: 1, answer: refused });
+    expect(value(await handedOn).status).toBe(422);
+    const ticket = call({ workerVersion: 'new' });
+    const later = await webhook(peer);
+    const report = { type: 'receipt', receiptId: later.receiptId, at: 1, attempts: 1, state: 'retrying' };
+    peer.send(entry(1, { ...report, status: 500 }, 'queue'));
+    expect(value(await ticket).status).toBe(202);
+    expect(await tally()).toEqual({ version: { ...none, failed: 2 }, others: none });
   });
 });
 

@@ -22,6 +22,7 @@ import type { Parcels } from './parcels.ts';
 import { HELD, isOpen } from './receipt-row.ts';
 import type { Receipts } from './receipts.ts';
 import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
+import type { Tallies } from './tallies.ts';
 import type { Waiting } from './waiting.ts';
 
 export interface IntakeParts {
@@ -40,6 +41,8 @@ export interface IntakeParts {
   readonly pushParcel: (receiptId: string, parcel: Uint8Array) => void;
   /** Of sites that are being moved. */
   readonly moves: Pick<MoveBook, 'isHeld' | 'elsewhere'>;
+  /** Told of a request before anything comes of it. */
+  readonly tallies: Pick<Tallies, 'stored'>;
   /** By the object that has the call's site. */
   readonly passOn: (call: SiteCall) => Promise<RelayReply>;
   /** Something is in the log: send it. */
@@ -79,8 +82,9 @@ export class Intake {
    */
   #begin(stored: Known | Fresh, call: RelayCall, route: Route): RelayReply | Promise<RelayReply> {
     const { id } = stored;
-    const { receipts, waiting, onStored, pushParcel } = this.#parts;
+    const { receipts, waiting, onStored, pushParcel, tallies } = this.#parts;
     if (stored.is === 'known') return ticket(id, receipts, route);
+    tallies.stored(id, call);
     const timeoutMs = route.timeoutMs ?? CALL_DEADLINE_MS;
     const ms = Math.max(1, Math.min(timeoutMs, call.deadlineMs - MARGIN_MS));
     // Who waits is known before the entry leaves.
@@ -244,6 +248,7 @@ function ticket(id: string, receipts: Pick<Receipts, 'state'>, { accepted }: Rou
 
 const withReceipt = (id: string, reply: RelayReply): RelayReply => ({
   ...reply,
+  isStored: true,
   headers: [...reply.headers.filter(([name]) => name.toLowerCase() !== RECEIPT_HEADER), [RECEIPT_HEADER, id]],
 });
 

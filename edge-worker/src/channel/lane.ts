@@ -37,6 +37,7 @@ import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
+import type { GetTally, Tallies, Tally } from './tallies.ts';
 import type { News } from './telling.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -60,6 +61,7 @@ export interface LaneParts {
   readonly waiting: Waiting;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
+  readonly tallies: Pick<Tallies, 'tally'>;
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
@@ -235,6 +237,10 @@ export class Lane implements LanePort {
 
   secret(siteId: string, name: string): Promise<Secret> {
     return this.#parts.secrets.get(siteId, name);
+  }
+
+  tally(asked: GetTally): Tally {
+    return this.#parts.tallies.tally(asked);
   }
 
   /** Asked of a receipt that is settled, it says so: the orchestrator has nothing to deliver then. */

@@ -93,10 +93,10 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
     });
   }
 
-  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> | void {
     this.#wake();
     this.#sockets.get(socket)?.receive(typeof message === 'string' ? message : new Uint8Array(message));
-    await this.#settle();
+    return this.#settle();
   }
 
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
@@ -131,12 +131,12 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
     await this.#followUp();
   }
 
-  /** Relayed answers change nothing in the control plane, and must not pay for looking. */
-  async #settle(): Promise<void> {
+  /** Relayed answers change nothing in the control plane, and must not pay for looking, nor for a promise. */
+  #settle(): Promise<void> | undefined {
     const { commands, events, handling, sharedRows, chores } = this.parts;
     if (sharedRows.canGoOn) chores.sharedRows.start();
     const changed = [commands.takeChanged(), events.takeChanged(), handling.takeChanged()];
-    if (changed.includes(true)) await this.#followUp();
+    return changed.includes(true) ? this.#followUp() : undefined;
   }
 
   async #followUp(): Promise<void> {

@@ -31,6 +31,7 @@ import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
+import { Tallies } from './tallies.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
 import { Waiting } from './waiting.ts';
@@ -59,12 +60,14 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const secrets = new Secrets({ ...facts, storage: ctx.storage.sql, cipher });
   const control = new Control({ ...facts, outbox, secrets });
   const waiting = new Waiting(after);
+  const tallies = new Tallies(now);
   const handling = new Handling({
     ...{ ...facts, letters: remoteLetters, waiting },
     receipts: {
       report: (report) => {
         facts.receipts.report(report);
         moving.moves.reported(report);
+        tallies.reported(report);
       },
     },
   });
@@ -115,6 +118,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...facts,
     outbox: logs.queue.outbox,
     waiting,
+    tallies,
     passOn: (call) => relayThere(peer(`${book.elsewhere(call.siteId)}/${CONTROL_LANE}`), call),
     isReachable: () => lane.isReachable,
     pushParcel: (receiptId, parcel) => {
@@ -139,7 +143,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     },
   });
   const lane = new Lane({
-    ...facts,
+    ...{ ...facts, tallies },
     parcels: {
       part: async (receiptId, part) => {
         moving.moves.handOut(receiptId);
@@ -153,8 +157,11 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     intake: {
       answered: (answer) => {
         const handedOn = intake.answered(answer);
-        if (handedOn) moving.moves.reported(deliveredBy(answer, now()));
-        return handedOn;
+        if (!handedOn) return false;
+        const report = deliveredBy(answer, now());
+        moving.moves.reported(report);
+        tallies.reported(report);
+        return true;
       },
     },
     waiting,
@@ -170,7 +177,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     facts.lane === CONTROL_LANE
       ? undefined
       : new CallLane({
-          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background },
+          ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background, tallies },
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
   const quota = new Quota({ now });
@@ -192,7 +199,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, routes, configStates, publicConfigs, intake, door, ...moving },
+    ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };
 }

@@ -4,13 +4,13 @@ import { secretAnswer } from './secret-answer.ts';
 import type { LanePort } from './session-ports.ts';
 
 /** What the orchestrator asks of the edge: calls that it opens, with odd ids (PROTOCOL C1). */
-type PullFrame = Extract<FrameToEdge, { type: 'blob' | 'receipt_answer' | 'get_secret' }>;
+type PullFrame = Extract<FrameToEdge, { type: 'blob' | 'receipt_answer' | 'get_secret' | 'get_tally' }>;
 type Blob = Extract<PullFrame, { type: 'blob' }>;
 
 export interface PullsPorts {
   readonly sender: FrameSender<FrameToOrchestrator>;
   readonly flow: Pick<Flow, 'isFull'>;
-  readonly lane: Pick<LanePort, 'blobPart' | 'parcelPart' | 'onReceiptAnswer' | 'secret'>;
+  readonly lane: Pick<LanePort, 'blobPart' | 'parcelPart' | 'onReceiptAnswer' | 'secret' | 'tally'>;
   /** Is this the newest process's session? */
   readonly writes: () => boolean;
   readonly isOver: () => boolean;
@@ -36,6 +36,9 @@ export class Pulls {
         return;
       case 'get_secret':
         this.#secret(frame);
+        return;
+      case 'get_tally':
+        this.#tally(frame);
         return;
       default:
         frame satisfies never;
@@ -78,6 +81,14 @@ export class Pulls {
     const { lane, writes, isOver, sender } = this.#ports;
     const answer = secretAnswer(frame, writes() ? lane : undefined);
     void answer.then((made) => isOver() || sender.push(made));
+  }
+
+  #tally(frame: Extract<PullFrame, { type: 'get_tally' }>): void {
+    try {
+      this.#ports.sender.push(this.#ports.lane.tally(frame));
+    } catch (error) {
+      this.#refuse(frame.id, error);
+    }
   }
 
   #refuse(id: number, error: unknown): void {

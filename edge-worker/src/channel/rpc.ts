@@ -48,6 +48,8 @@ export interface RelayCall {
   /** Path and query, as the customer sent them, prefix stripped. */
   readonly url: string;
   readonly headers: HeaderList;
+  /** Of the site's own Worker that has sent it, by its word (`SENT_BY_HEADER`): counted by, and not passed on. */
+  readonly workerVersion?: string;
   readonly body: Body;
   /** Of a streamed body, in bytes, when it is known. */
   readonly bodyLength?: number;
@@ -65,8 +67,13 @@ export type SiteCall = RelayCall & { readonly siteId: string };
 export interface RelayReply {
   readonly status: number;
   readonly headers: HeaderList;
-  /** A stream errors when the upstream breaks off; cancelling it stops the upstream's work. */
-  readonly body: Body;
+  /**
+   * A text stands for its UTF-8: most answers cross as one, and are not made bytes on the way. A stream errors when the
+   * upstream breaks off; cancelling it stops the upstream's work.
+   */
+  readonly body: Body | string;
+  /** Of a stored request: how it went is told of its receipt, whatever its customer was answered. */
+  readonly isStored?: true;
 }
 
 /** A body that crosses with the head of its message. */

@@ -14,6 +14,7 @@ import type {
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import type { After } from './liveness.ts';
 import type { Secret } from './secrets.ts';
+import type { GetTally, Tally } from './tallies.ts';
 import type { LogPort } from './traffic.ts';
 
 /** What a session asks of its lane: everything that outlives one socket. */
@@ -25,6 +26,8 @@ export interface LanePort extends LogPort {
   blobPart(sha256: string, part: number): Uint8Array;
   /** A secret of a site that is here. Rejects with `Failure`. */
   secret(siteId: string, name: string): Promise<Secret>;
+  /** How a site's requests go here. Throws `Failure`. */
+  tally(asked: GetTally): Tally;
   /** One part of what a receipt's customer sent. Throws `Failure('not_found')` once it is not to be delivered. */
   parcelPart(receiptId: string, part: number): Promise<Uint8Array>;
   /** What a customer of a stored request may be told. @returns whether one has waited, and was */

@@ -30,10 +30,10 @@ import { bodyOf } from './upload.ts';
 /** The orchestrator's own word that a call is late comes first. */
 const DEADLINE_GRACE_MS = 1_000;
 
-/** A session, and when its socket last had a heartbeat answered by the runtime. */
+/** A session, and when its socket last had a heartbeat answered by the runtime: asking it costs. */
 export interface Connected {
   readonly session: Session;
-  readonly heartbeatAt: number | undefined;
+  readonly heartbeatAt: () => number | undefined;
 }
 
 /** One socket's side of the conversation: `greeting → open → draining`, then it ends. */
@@ -262,6 +262,7 @@ export class Session {
       case 'blob':
       case 'receipt_answer':
       case 'get_secret':
+      case 'get_tally':
         this.#pulls.on(frame);
         break;
       case 'status':

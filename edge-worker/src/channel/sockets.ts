@@ -51,7 +51,7 @@ export class Sockets {
   list(): Connected[] {
     return [...this.#sessions].map(([socket, session]) => ({
       session,
-      heartbeatAt: this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime(),
+      heartbeatAt: () => this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime(),
     }));
   }
 

@@ -33,11 +33,14 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   'response_too_large',
 ]);
 
+const encoder = new TextEncoder();
+
 type WholeReply = RelayReply & { readonly body: Uint8Array | null };
 
 /** An answer with all of its body, which is read if it is known to be small; undefined of a larger or an endless one. */
 async function wholeReply(reply: RelayReply): Promise<WholeReply | undefined> {
-  const { headers, body } = reply;
+  const { headers } = reply;
+  const body = typeof reply.body === 'string' ? encoder.encode(reply.body) : reply.body;
   if (body === null) return { ...reply, body };
   const length = body instanceof Uint8Array ? body.length : lengthIn(headers);
   if (length > BODY_BYTES_MAX) return undefined;

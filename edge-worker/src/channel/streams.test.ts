@@ -1,7 +1,7 @@
 import { decodeChunk, encodeChunk, STREAM_OPENING_BYTES, STREAM_WINDOW_BYTES } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { channelOf, Peer, value } from './channel.fixture.ts';
-import type { Body, RelayCall } from './rpc.ts';
+import type { RelayCall, RelayReply } from './rpc.ts';
 
 let vps: string;
 let peer: Peer;
@@ -33,7 +33,7 @@ async function streaming(more: Partial<RelayCall> = {}) {
   return { id, body: streamOf(value(await answered).body) };
 }
 
-function streamOf(body: Body): ReadableStream<Uint8Array> {
+function streamOf(body: RelayReply['body']): ReadableStream<Uint8Array> {
   if (body instanceof ReadableStream) return body;
   throw new Error('expected a stream');
 }

@@ -156,6 +156,7 @@ function onTrunk(requestId: string, given: Answer<RelayReply>): TrunkAnswer {
     return { requestId, ...failed };
   }
   const { status, headers, body } = given.value;
+  if (typeof body === 'string') return { requestId, status, headers, body: { kind: 'text', data: body } };
   const head = body instanceof ReadableStream ? undefined : headOfBody(body);
   if (head === undefined || head.kind === 'stream') return { requestId, apart: true };
   return { requestId, status, headers, body: head };

@@ -79,6 +79,23 @@ describe('a relayed request', () => {
     expect(JSON.stringify(headers)).not.toContain('ip=::1');
   });
 
+  it('of the site’s own Worker is counted by its version, which the upstream does not see', async () => {
+    const asking = { type: 'get_tally', siteId: site, window: 'w', version: 'new', before: 'old' } as const;
+    peer.send({ ...asking, id: 1 });
+    await peer.next('tally');
+    const headers = { 'X-Orchestrator-Worker-Version': 'new', 'X-Own': '1' };
+    const one = await relayed('/', { headers }, { status: 400 });
+    expect(new Map(one.request.headers).get('x-own')).toBe('1');
+    expect([...new Map(one.request.headers).keys()].filter((name) => name.includes('worker'))).toEqual([]);
+    await relayed('/', { headers: { ...headers, 'X-Orchestrator-Worker-Version': 'old' } });
+    await relayed('/');
+    peer.send({ ...asking, id: 3 });
+    expect(await peer.next('tally')).toMatchObject({
+      ...{ version: { answered: 0, failed: 1 }, before: { answered: 1, failed: 0 } },
+      others: { answered: 1, failed: 0 },
+    });
+  });
+
   it('tells the upstream who asked, in our words alone', async () => {
     const headers = {
       'cf-connecting-ip': '203.0.113.9',

@@ -1,6 +1,6 @@
 import { type ErrorCode, Failure } from '@clawdbot/protocol';
 import { expect, it } from 'vitest';
-import { failureResponse } from './reply.ts';
+import { failureResponse, replyResponse } from './reply.ts';
 
 const answered = async (code: ErrorCode, message: string, retryAfterMs?: number) => {
   const details = retryAfterMs === undefined ? {} : { retryAfterMs };
@@ -23,4 +23,17 @@ it('a bad signature is 401, and says what is asked for', async () => {
 it('too many requests are 429, with the time that the window has left', async () => {
   const { response } = await answered('rate_limited', 'the quota is used up', 12_300);
   expect([response.status, response.headers.get('retry-after')]).toEqual([429, '13']);
+});
+
+it.each([
+  ['none where the upstream has said none', [], null],
+  ['the upstream’s', [['content-type', 'text/css']], 'text/css'],
+] as const)('a text has a type of its own: %s', async (_, headers, type) => {
+  const reply = {
+    status: 200,
+    headers: headers.map(([name, value]): [string, string] => [name, value]),
+    body: 'ü',
+  };
+  const response = replyResponse(reply, 'GET', 'r1');
+  expect([response.headers.get('content-type'), await response.text()]).toEqual([type, 'ü']);
 });

@@ -1,5 +1,5 @@
 import { type ErrorCode, Failure } from '@clawdbot/protocol';
-import type { Body, RelayReply } from '../channel/rpc.ts';
+import type { RelayReply } from '../channel/rpc.ts';
 import { logFault, problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { returnable } from './headers.ts';
 
@@ -12,14 +12,19 @@ export function replyResponse(reply: RelayReply, method: string, requestId: stri
   // Of an answer to HEAD, the length is that of the body that GET would have had (RFC 9110 §8.6).
   const headers = returnable(reply.headers, method === 'HEAD');
   headers.set(REQUEST_ID_HEADER, requestId);
-  const body = bodyless ? dropped(reply.body) : reply.body;
+  const body = bodyless ? dropped(reply.body) : untyped(reply.body, headers);
   // Otherwise workerd would encode the body, which comes encoded already, once more.
   const encoded = headers.has('content-encoding') ? { encodeBody: 'manual' as const } : {};
   return new Response(body, { status: reply.status, headers, ...encoded });
 }
 
+/** Of a text the runtime would say a type, where the upstream has said none. */
+const untyped = (body: RelayReply['body'], headers: Headers): RelayReply['body'] =>
+  typeof body === 'string' && !headers.has('content-type') ? encoder.encode(body) : body;
+const encoder = new TextEncoder();
+
 /** A status without a body that came with one all the same: what sends it must not wait for a reader. */
-function dropped(body: Body): null {
+function dropped(body: RelayReply['body']): null {
   if (body instanceof ReadableStream) body.cancel().catch(() => undefined); // It has nobody to tell.
   return null;
 }

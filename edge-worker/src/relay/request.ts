@@ -5,6 +5,7 @@ import {
   HEADER_BYTES_MAX,
   type HeaderList,
   RELAY_BODY_BYTES_MAX,
+  SENT_BY_HEADER,
   UPLOAD_DEADLINE_MS,
   VISITOR_HEADER,
   WHOLE_BODY_BYTES_MAX,
@@ -51,7 +52,7 @@ export async function callOf(
   const visitor = request.headers.get(VISITOR_HEADER);
   const passed = await bodyOf(request);
   const whose = visitor === null ? {} : { visitor: visitor.slice(0, VISITOR_CHARS_MAX) };
-  return { requestId, method: request.method, url, headers, ...passed, ...whose };
+  return { requestId, method: request.method, url, headers, ...sentBy(request.headers), ...whose, ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
@@ -66,6 +67,15 @@ function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage
   ];
   return customer === null ? own : [['x-forwarded-for', customer], ...own];
 }
+
+/** Too long for a version's id, it is nobody's. */
+const SENT_BY_CHARS_MAX = 64;
+
+function sentBy(headers: Headers): Pick<RelayCall, 'workerVersion'> {
+  const workerVersion = headers.get(SENT_BY_HEADER);
+  return workerVersion === null || workerVersion.length > SENT_BY_CHARS_MAX ? NOBODY : { workerVersion };
+}
+const NOBODY = {};
 
 function refuseTooMany(headers: HeaderList): void {
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);

@@ -1,4 +1,4 @@
-import { bytesOfHead, headOfBody } from '@clawdbot/protocol';
+import { bodyOfHead, headOfBody } from '@clawdbot/protocol';
 import { objectFailure, objectLost } from '../ask.ts';
 import type { Answer, ChannelRpc, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
 import { gone } from './call.ts';
@@ -284,7 +284,7 @@ function answerOf(answer: Exclude<TrunkAnswer, { apart: true }>): Answer<RelayRe
     return { ok: false, ...failed };
   }
   const { status, headers, body } = answer;
-  return { ok: true, value: { status, headers, body: bytesOfHead(body) } };
+  return { ok: true, value: { status, headers, body: bodyOfHead(body) } };
 }
 
 /** The object has begun with it, and gives no answer: also when it says that it is overloaded, by then. */

@@ -1,19 +1,31 @@
-import type { Chunk, FrameToOrchestrator, ReceiptAnswer, WireError } from '@clawdbot/protocol';
+import {
+  CALL_DEADLINE_MS,
+  type Chunk,
+  type FrameToOrchestrator,
+  type ReceiptAnswer,
+  type WireError,
+} from '@clawdbot/protocol';
+import { Asks } from './asks.ts';
 import { BlobPulls, type BlobRef } from './blobs.ts';
 import { type CallsOptions, IncomingCalls } from './incoming.ts';
-import { type Secret, SecretFetches, type SecretRef } from './secrets.ts';
+import type { Secret, SecretRef } from './secrets.ts';
+import type { Tally, TallyRef } from './tallies.ts';
+
+/** Whoever asks for a tally does without it when it does not come. */
+const TALLY_DEADLINE_MS = 2_000;
 
 /** What belongs to calls, of all that the edge may say. */
 export type CallFrame = Extract<
   FrameToOrchestrator,
-  { type: 'request' | 'get_status' | 'secret' | 'end' | 'cancel' | 'credit' }
+  { type: 'request' | 'get_status' | 'secret' | 'tally' | 'end' | 'cancel' | 'credit' }
 >;
 
 /** The calls on one socket, both ways: the edge opens those with even ids, this side those with odd ones (C1). */
 export class Calls {
   readonly #incoming: IncomingCalls;
   readonly #blobs: BlobPulls;
-  readonly #secrets: SecretFetches;
+  readonly #secrets: Asks<Secret>;
+  readonly #tallies: Asks<Tally>;
   #lastId = -1;
 
   constructor(options: CallsOptions) {
@@ -24,7 +36,8 @@ export class Calls {
       return this.#lastId;
     };
     this.#blobs = new BlobPulls(sender, clock, nextId);
-    this.#secrets = new SecretFetches({ sender, clock, nextId });
+    this.#secrets = new Asks({ sender, clock, nextId });
+    this.#tallies = new Asks({ sender, clock, nextId });
   }
 
   /** Calls of the edge that are open. */
@@ -41,7 +54,10 @@ export class Calls {
         this.#incoming.getStatus(frame);
         return;
       case 'secret':
-        this.#secrets.answered(frame);
+        this.#secrets.answered(frame.id, { value: frame.value, version: frame.version });
+        return;
+      case 'tally':
+        this.#tallies.answered(frame.id, frame);
         return;
       case 'end':
         if (isEdges(frame.id)) this.#incoming.end(frame.id);
@@ -67,6 +83,7 @@ export class Calls {
   failed(id: number, error: WireError): void {
     this.#blobs.failed(id, error);
     this.#secrets.failed(id, error);
+    this.#tallies.failed(id, error);
   }
 
   /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
@@ -76,7 +93,14 @@ export class Calls {
 
   /** A secret of a site that is here. Throws `Failure`, `orchestrator_lost` when the socket ends first. */
   secret(ref: SecretRef, signal: AbortSignal): Promise<Secret> {
-    return this.#secrets.fetch(ref, signal);
+    const asking = { ms: CALL_DEADLINE_MS, name: `the secret "${ref.name}"` };
+    return this.#secrets.ask((id) => ({ type: 'get_secret', id, ...ref }), asking, signal);
+  }
+
+  /** What this lane has counted of a site's requests. Throws `Failure`, also when the edge says nothing for 2 s. */
+  tally(ref: TallyRef, signal: AbortSignal): Promise<Tally> {
+    const asking = { ms: TALLY_DEADLINE_MS, name: 'a tally' };
+    return this.#tallies.ask((id) => ({ type: 'get_tally', id, ...ref }), asking, signal);
   }
 
   /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
@@ -94,6 +118,7 @@ export class Calls {
     this.#incoming.cancelAll(reason);
     this.#blobs.closeAll(reason);
     this.#secrets.closeAll(reason);
+    this.#tallies.closeAll(reason);
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   updateConfigResult,
 } from '@clawdbot/protocol';
 import type { z } from 'zod';
+import type { LaneTally, TallyRef } from '../calls/index.ts';
 import type { Logger } from '../log.ts';
 
 type UpdateConfigResult = z.infer<typeof updateConfigResult>;
@@ -29,6 +30,11 @@ export interface CommandContext {
   blob(ref: { readonly sha256: string; readonly bytes: number }): Promise<Uint8Array>;
   /** The value of a secret of the command's site; for use, never to be kept. Throws `Failure('secret_missing')`. */
   secret(name: string): Promise<string>;
+  /**
+   * What each lane of the edge has counted of the site's relayed requests since it was first asked for this `window`.
+   * Never rejects.
+   */
+  tallies(ref: Omit<TallyRef, 'siteId'>): Promise<readonly LaneTally[]>;
   /** Does what is mostly waiting: meanwhile another command may run in this one's place. */
   aside<T>(work: () => Promise<T>): Promise<T>;
 }

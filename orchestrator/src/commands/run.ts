@@ -1,5 +1,5 @@
 import { type DeployResult, Failure, json } from '@clawdbot/protocol';
-import type { BlobRef } from '../calls/index.ts';
+import type { BlobRef, LaneTally, TallyRef } from '../calls/index.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { isStorageFault, LeaseLost, STORAGE_RETRY_MS } from '../store/index.ts';
@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly blob: (ref: BlobRef, signal: AbortSignal) => Promise<Uint8Array>;
   /** Asks the edge for a secret of a site. */
   readonly secret: (siteId: string, name: string, signal: AbortSignal) => Promise<{ readonly value: string }>;
+  /** What each lane of the edge has counted of a site's relayed requests. */
+  readonly tallies: (ref: TallyRef, signal: AbortSignal) => Promise<readonly LaneTally[]>;
   readonly clock: Clock;
   readonly log: Logger;
   /** The process stops (`Stopping`), or must commit nothing more. */
@@ -101,7 +103,7 @@ export class Run {
   }
 
   #context(): CommandContext {
-    const { command, ledger, blob, secret, local, log, onAside } = this.#options;
+    const { command, ledger, blob, secret, tallies, local, log, onAside } = this.#options;
     const { commandId, siteId, again = false } = command.body;
     const { signal } = this.#abort;
     return {
@@ -117,6 +119,7 @@ export class Run {
       blob: async (ref) =>
         command.origin === 'edge' ? blob(ref, signal) : local.module(commandId, ref.sha256),
       secret: async (name) => (await secret(siteId, name, signal)).value,
+      tallies: (ref) => tallies({ siteId, ...ref }, signal),
       aside: async (work) => {
         this.#waits++;
         onAside();

@@ -100,6 +100,7 @@ export class Process {
       log,
       blob: () => Promise.reject(new Failure('blob_missing', 'no edge in this test')),
       secret: () => Promise.reject(new Failure('secret_missing', 'no edge in this test')),
+      tallies: async () => [],
       onRolledBack: this.rolledBack,
       awaitsResync: () => this.awaitsResync,
       onChange: () => {},

@@ -33,7 +33,7 @@ const ABORT_MS = 1_000;
 const KEEP_ENDED_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface RunnerOptions
-  extends Pick<RunOptions, 'clock' | 'blob' | 'secret' | 'log' | 'onLeaseLost'>,
+  extends Pick<RunOptions, 'clock' | 'blob' | 'secret' | 'tallies' | 'log' | 'onLeaseLost'>,
     Pick<ReportsOptions, 'outbox'> {
   readonly orchestratorId: string;
   readonly sql: Sql;
@@ -220,11 +220,11 @@ export class Runner {
   }
 
   #start(command: OpenCommand<Deployment>): void {
-    const { handlers, blob, secret, clock, log } = this.#options;
+    const { handlers, blob, secret, tallies, clock, log } = this.#options;
     this.#ledger.begin(command);
     log.info('a command runs', { commandId: command.id, type: command.body.type, resumed: command.started });
     const run = new Run({
-      ...{ command, blob, secret, clock, log },
+      ...{ command, blob, secret, tallies, clock, log },
       perform: (body, context) => perform(handlers, body, context),
       ledger: this.#ledger,
       local: this.#local,

@@ -59,7 +59,11 @@ export class Bench {
   readonly secrets: Record<string, string> = { 'shop-key': 'hidden' };
   readonly waits: number[] = [];
   readonly milestones: string[] = [];
+  /** Of the milestones, in their order. */
+  readonly details: (string | undefined)[] = [];
   readonly events: NewEvent[] = [];
+  /** What the edge counts. */
+  tallies: CommandContext['tallies'] = async () => [];
   readonly sql: Sql = createSql(new Sqlite(':memory:'));
   now = 5_000;
   record = (event: NewEvent): void => void this.events.push(event);
@@ -101,9 +105,13 @@ export class Bench {
       signal: AbortSignal.any([this.#cancel.signal, this.#stop.signal]),
       stop: this.#stop.signal,
       log: createLogger({ level: 'error', production: true }),
-      progress: (milestone) => void this.milestones.push(milestone),
+      progress: (milestone, detail) => {
+        this.milestones.push(milestone);
+        this.details.push(detail);
+      },
       blob: async ({ sha256 }) => new TextEncoder().encode(this.modules[sha256]),
       secret: async (name) => this.secrets[name] ?? '',
+      tallies: async (ref) => this.tallies(ref),
       aside: (work) => work(),
       ...more,
     };

@@ -7,8 +7,9 @@ import type { Deployer } from './deployer.ts';
 beforeAll(() => import('./api.ts'), 20_000);
 
 /**
- * Where a process may die: before a call to Cloudflare or a look at the Worker has any effect, behind it but before
- * anybody knows, and before or behind each commit. Counted over a whole deployment, so that every step is in it.
+ * Where a process may die: before a call to Cloudflare, a look at the Worker or a question to the edge has any effect,
+ * behind it but before anybody knows, and before or behind each commit. Counted over a whole deployment, so that every
+ * step is in it.
  */
 type Moment = 'before a call' | 'behind a call' | 'before a commit' | 'behind a commit';
 const MOMENTS: readonly Moment[] = ['before a call', 'behind a call', 'before a commit', 'behind a commit'];
@@ -26,6 +27,7 @@ class Machine extends Bench {
   #at: { moment: Moment; n: number; then: 'die' | 'cancel' } | undefined;
   isDead = false;
   #hasProbed = false;
+  #hasAsked = false;
 
   readonly #dying: Sql = {
     run: (text, ...params) => {
@@ -39,6 +41,7 @@ class Machine extends Bench {
         return done;
       });
       this.#hasProbed = false;
+      this.#hasAsked = false;
       this.#pass('behind a commit');
       return result;
     },
@@ -52,6 +55,17 @@ class Machine extends Bench {
     this.record = ({ data }) =>
       void this.sql.run('INSERT INTO told VALUES (?, ?)', String(data['commandId']), String(data['status']));
   }
+
+  /** Of the questions between two commits the first one counts, as of the probes. */
+  override tallies = async () => {
+    const counts = !this.#hasAsked;
+    this.#hasAsked = true;
+    if (counts) this.#pass('before a call');
+    const of = (answered: number) => ({ answered, failed: 0, apart: 0 });
+    if (counts) this.#pass('behind a call');
+    const at = this.now;
+    return [{ lane: 0, tally: { since: at, at, version: of(25), before: of(75), others: of(0) } }];
+  };
 
   /** The process that may die. */
   process(): Deployer {

@@ -1,6 +1,7 @@
 import { Failure, VERSION_HEADER } from '@clawdbot/protocol';
 import type { Fetch } from './api.ts';
 import type { Patience } from './patience.ts';
+import type { Relayed } from './relayed.ts';
 
 /**
  * Asks for a version by its id while a deployment has it, also at 0 %:
@@ -67,24 +68,29 @@ const OTHER_PAUSE_MS = 250;
 export interface CheckParts extends Pick<Patience, 'wait'> {
   readonly fetcher: Fetch;
   readonly now: () => number;
+  /** What the edge counts meanwhile, where the version has traffic. */
+  readonly relayed?: Pick<Relayed, 'look' | 'complaint'>;
 }
 
 /**
  * Probes a version until `until`, at least five times. Throws `Failure('deploy_failed')` as soon as more of the
- * probes have failed than `maxErrorRate` bears, whatever those to come would show.
+ * probes have failed than `maxErrorRate` bears, whatever those to come would show, or more of its relayed requests.
  */
 export async function checkHealth(
   target: Target,
   check: HealthCheck,
   { until, bakeMs }: { readonly until: number; readonly bakeMs: number },
   signal: AbortSignal,
-  { wait, fetcher, now }: CheckParts,
+  { wait, fetcher, now, relayed }: CheckParts,
 ): Promise<Health> {
   const intervalMs = Math.min(INTERVAL_MS.max, Math.max(INTERVAL_MS.min, bakeMs / LOOKS));
   let [probes, failed, others] = [0, 0, 0];
   let isObserved = false;
   for (;;) {
-    const { status, says } = await probe(target, check.path, signal, fetcher);
+    const [{ status, says }] = await Promise.all([
+      probe(target, check.path, signal, fetcher),
+      relayed?.look(),
+    ]);
     const isOther = says !== undefined && says !== target.versionId;
     if (isOther) {
       if (++others > OTHERS_MAX) throw unreachable(target, says);
@@ -95,6 +101,8 @@ export async function checkHealth(
       if (failed / Math.max(probes, PROBES_MIN) > check.maxErrorRate)
         throw unhealthy(target, check, { probes, failed, status });
     }
+    const complaint = relayed?.complaint(check.maxErrorRate);
+    if (complaint !== undefined) throw ill(complaint, { probes, failed });
     if (probes >= PROBES_MIN && now() >= until) return { probes, failed, isObserved };
     await wait(isOther ? Math.max(intervalMs, OTHER_PAUSE_MS) : intervalMs, signal);
   }
@@ -112,6 +120,13 @@ function unhealthy(
     `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, of which a share of ${maxErrorRate} is borne; ${address} ${last}`,
   );
 }
+
+/** The words of a step's history, too. */
+export const probesOf = ({ probes, failed }: Pick<Health, 'probes' | 'failed'>): string =>
+  `${probes - failed} of ${probes} probes`;
+
+const ill = (complaint: string, health: Pick<Health, 'probes' | 'failed'>): Failure =>
+  new Failure('deploy_failed', `${complaint}; ${probesOf(health)} were fine`);
 
 const unreachable = ({ url, versionId }: Target, says: string): Failure =>
   new Failure(

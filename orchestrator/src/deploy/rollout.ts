@@ -2,7 +2,8 @@ import { Failure } from '@clawdbot/protocol';
 import { addressOf } from './addresses.ts';
 import type { Served } from './api.ts';
 import type { Plan } from './plan.ts';
-import { checkHealth, type Health } from './probe.ts';
+import { checkHealth, type Health, probesOf } from './probe.ts';
+import { Relayed } from './relayed.ts';
 import type { Scope } from './scope.ts';
 import { accepted, type Deployment, type Facts, isFirst, type Step, versionOf } from './state.ts';
 import { isSame, trafficAt } from './traffic.ts';
@@ -15,7 +16,7 @@ export async function smokeTest(deployment: Deployment, scope: Scope): Promise<D
   const url = await addressOf(deployment, scope);
   const health = await watched(deployment, scope, { url, until: scope.now(), bakeMs: 0 });
   const known = { url, deploymentId, stage: 0, ...seen(deployment, health, scope) };
-  return records.advance(deployment, 'shifting', known, () => context.progress('tested', counted(health)));
+  return records.advance(deployment, 'shifting', known, () => context.progress('tested', probesOf(health)));
 }
 
 /** Gives the version the traffic of this stage. */
@@ -44,12 +45,32 @@ export async function bake(deployment: Deployment, scope: Scope): Promise<Deploy
   const { since = scope.now(), stage = 0, percentage = 0 } = deployment.facts;
   const bakeMs = plan.rollout.watch?.bakeMs ?? 0;
   const url = await addressOf(deployment, scope);
+  const relayed = relayedOf(deployment, scope, { stage, since, percentage });
   const health = await context.aside(() =>
-    watched(deployment, scope, { url, until: since + bakeMs, bakeMs }),
+    watched(deployment, scope, { url, until: since + bakeMs, bakeMs, relayed }),
   );
-  const [step, known] = after(deployment, scope, stage);
-  const said = () => context.progress('healthy', `at ${percentage} %: ${counted(health)}`);
-  return records.advance(deployment, step, { url, ...known, ...seen(deployment, health, scope) }, said);
+  const [step, next] = after(deployment, scope, stage);
+  const { compared } = relayed;
+  const known = { url, ...(compared && { compared }), ...next, ...seen(deployment, health, scope) };
+  const said = () =>
+    context.progress('healthy', `at ${percentage} %: ${probesOf(health)}; ${relayed.summary}`);
+  return records.advance(deployment, step, known, said);
+}
+
+/** The edge's count of this stage: under one name, so that a process that takes the bake up goes on with it. */
+function relayedOf(
+  deployment: Deployment,
+  { context, now }: Scope,
+  { stage, ...given }: { stage: number; since: number; percentage: number },
+): Relayed {
+  const { before: [before] = [], compared: earlier } = deployment.facts;
+  const ref = {
+    window: `${deployment.commandId}/${stage}`,
+    version: versionOf(deployment),
+    ...(before === undefined ? {} : { before: before.versionId }),
+  };
+  const hasBefore = before !== undefined && given.percentage < 100;
+  return new Relayed({ ask: () => context.tallies(ref), ...given, hasBefore, earlier, now });
 }
 
 /** What comes behind a stage that went well. */
@@ -59,20 +80,19 @@ function after(deployment: Deployment, { plan }: Scope, stage: number): [Step, P
   return ['publishing', {}];
 }
 
-const counted = ({ probes, failed }: Health): string => `${probes - failed} of ${probes} probes`;
-
 const seen = ({ facts: { receipts } }: Deployment, { isObserved }: Health, { now }: Scope): Partial<Facts> =>
   isObserved && receipts.observed === undefined ? { receipts: { ...receipts, observed: { at: now() } } } : {};
 
 function watched(
   deployment: Deployment,
   scope: Scope,
-  { url, until, bakeMs }: { url: string; until: number; bakeMs: number },
+  { url, until, bakeMs, relayed }: { url: string; until: number; bakeMs: number; relayed?: Relayed },
 ): Promise<Health> {
   const { name, rollout } = scope.plan;
   if (rollout.watch === undefined) throw new TypeError('only a rollout in stages is watched');
   const target = { name, versionId: versionOf(deployment), url };
-  return checkHealth(target, rollout.watch.healthCheck, { until, bakeMs }, scope.context.signal, scope);
+  const parts = { ...scope, ...(relayed && { relayed }) };
+  return checkHealth(target, rollout.watch.healthCheck, { until, bakeMs }, scope.context.signal, parts);
 }
 
 /**

@@ -50,6 +50,8 @@ export const facts = z.object({
   since: z.int().optional(),
   /** The percentage that this deployment has given its version. */
   percentage: z.number().optional(),
+  /** How the version before did when it had its last share of the traffic: `Compared`. */
+  compared: z.object({ percentage: z.number(), answered: z.int(), failed: z.int() }).optional(),
   url: z.string().optional(),
   receipts: deployReceipts,
   result: deployResult.optional(),

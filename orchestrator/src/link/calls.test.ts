@@ -385,3 +385,26 @@ describe('PROTOCOL: secrets', () => {
     await expect(session.secret(ref, never)).rejects.toMatchObject({ code: 'orchestrator_lost' });
   });
 });
+
+describe('PROTOCOL C15: tallies', () => {
+  const never = new AbortController().signal;
+  const ref = { siteId: 'site-1', window: 'w', version: 'v-2', before: 'v-1' };
+  const none = { answered: 0, failed: 0, apart: 0 };
+
+  beforeEach(() => open());
+
+  it('are asked for with odd ids, and handed on', async () => {
+    const asked = session.tally(ref, never);
+    await settle();
+    expect(edge.take('get_tally')).toEqual([{ type: 'get_tally', id: 1, ...ref }]);
+    const counted = { since: 5, at: 9, version: { ...none, failed: 2 }, before: none, others: none };
+    send({ type: 'tally', id: 1, ...counted });
+    expect(await asked).toMatchObject(counted);
+  });
+
+  it('are waited for 2 s, no longer: an edge that does not know them is silent', async () => {
+    const asked = session.tally(ref, never);
+    clock.pass(2_000);
+    await expect(asked).rejects.toMatchObject({ code: 'deadline_exceeded' });
+  });
+});

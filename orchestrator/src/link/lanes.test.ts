@@ -172,6 +172,25 @@ describe('Lanes', () => {
     await until('the close', () => one?.closed === 4400);
   });
 
+  it('C15: asks each lane what it has counted, and says of which it is not told', async () => {
+    const [control, one, two] = await opened();
+    two?.terminate();
+    await until('lane 2 is down', () => stateOf(2) !== 'open');
+    const ref = { siteId: 'site-1', window: 'w', version: 'v-2' };
+    const tallies = lanes.tallies(ref, new AbortController().signal);
+    const none = { answered: 0, failed: 0, apart: 0 };
+    const counts = { since: 1, at: 2, version: none, before: none, others: none };
+    const { id } = (await control?.frame('get_tally')) ?? { id: 0 };
+    control?.send({ type: 'tally', id, ...counts });
+    const asked = (await one?.frame('get_tally')) ?? { id: 0 };
+    one?.send({ type: 'tally', id: asked.id, ...counts, others: { ...none, answered: 7 } });
+    expect(await tallies).toMatchObject([
+      { lane: 0, tally: { others: none } },
+      { lane: 1, tally: { others: { answered: 7 } } },
+      { lane: 2, tally: undefined },
+    ]);
+  });
+
   it('S9: a probe is answered on every lane', async () => {
     const [, one] = await opened();
     one?.send({ type: 'probe', n: 7 });

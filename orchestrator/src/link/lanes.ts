@@ -1,4 +1,5 @@
-import type { LaneStatus } from '@clawdbot/protocol';
+import { CONTROL_LANE, type LaneStatus } from '@clawdbot/protocol';
+import type { LaneTally, TallyRef } from '../calls/index.ts';
 import { Link, type LinkOptions } from './link.ts';
 import type { LinkState } from './state.ts';
 
@@ -51,6 +52,13 @@ export class Lanes {
     await running[0];
     unsubscribe();
     await Promise.all(running);
+  }
+
+  /** What each lane has counted of a site's requests, but those that the edge has refused for good: they carry none. */
+  tallies(ref: TallyRef, signal: AbortSignal): Promise<LaneTally[]> {
+    const lanes = [{ lane: CONTROL_LANE, link: this.control }, ...this.#calls];
+    const asked = lanes.filter(({ link }) => link.state.value.kind !== 'refused');
+    return Promise.all(asked.map(async ({ lane, link }) => ({ lane, tally: await link.tally(ref, signal) })));
   }
 
   /** This process must not come back: ends every lane and never dials again. */

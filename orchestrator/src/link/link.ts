@@ -1,5 +1,5 @@
 import { DRAIN_MS, Failure, type ReceiptAnswer, type Terms } from '@clawdbot/protocol';
-import type { BlobRef, Secret, SecretRef, Services } from '../calls/index.ts';
+import type { BlobRef, Secret, SecretRef, Services, Tally, TallyRef } from '../calls/index.ts';
 import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
@@ -110,6 +110,12 @@ export class Link {
     const ref: SecretRef = { siteId, name };
     const what = { ms: SECRET_DEADLINE_MS, name: `the secret "${name}"` };
     return this.#asked(what, signal, (session, scope) => session.secret(ref, scope));
+  }
+
+  /** What this lane has counted of a site's requests; undefined when the edge does not say so at once. */
+  async tally(ref: TallyRef, signal: AbortSignal): Promise<Tally | undefined> {
+    if (this.state.value.kind !== 'open') return undefined;
+    return this.#session?.tally(ref, signal).catch(() => undefined);
   }
 
   /** Asks the edge for what may be asked again at no cost: on the next session, when the socket ended under it. */

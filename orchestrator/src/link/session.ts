@@ -18,7 +18,15 @@ import {
   type Welcome,
   type Wire,
 } from '@clawdbot/protocol';
-import { type BlobRef, Calls, type Secret, type SecretRef, type Services } from '../calls/index.ts';
+import {
+  type BlobRef,
+  Calls,
+  type Secret,
+  type SecretRef,
+  type Services,
+  type Tally,
+  type TallyRef,
+} from '../calls/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
@@ -175,6 +183,11 @@ export class Session {
     return this.#calls.secret(ref, signal);
   }
 
+  /** What this lane has counted of a site's requests. Throws `Failure`. */
+  tally(ref: TallyRef, signal: AbortSignal): Promise<Tally> {
+    return this.#calls.tally(ref, signal);
+  }
+
   /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
   answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
     return this.#calls.answerReceipt(answer, signal);
@@ -235,6 +248,7 @@ export class Session {
       case 'request':
       case 'get_status':
       case 'secret':
+      case 'tally':
       case 'end':
       case 'cancel':
       case 'credit':

@@ -25,6 +25,8 @@ interface Env {
 }
 
 const TAG_PATH = '/_tag/';
+/** If the server is behind the relay, that counts by it how each version's requests go, and does not pass it on. */
+const SENT_BY_HEADER = 'x-orchestrator-worker-version';
 const SCRIPT = `<script src="${TAG_PATH}tag.js" async></script>`;
 
 /** The same request at another server. */
@@ -50,6 +52,7 @@ async function askSite(
   const asked = sentTo(upstream, request, pathname);
   asked.headers.set('x-forwarded-host', host);
   asked.headers.set('x-forwarded-proto', protocol.slice(0, -1));
+  asked.headers.set(SENT_BY_HEADER, env.CF_VERSION_METADATA?.id ?? '');
   const answer = await fetch(asked, { redirect: 'manual' });
   if (answer.webSocket !== null) return answer;
   const own = new Response(answer.body, answer);

@@ -1,3 +1,4 @@
+import { SENT_BY_HEADER } from '@clawdbot/protocol';
 import { afterEach, expect, it, vi } from 'vitest';
 import proxy from './index.ts';
 
@@ -37,6 +38,7 @@ it('passes method, path, query, headers and body to the site’s server, and say
     a: 'b',
     'x-forwarded-host': 'shop.example',
     'x-forwarded-proto': 'https',
+    [SENT_BY_HEADER]: 'v-1',
   });
 });
 

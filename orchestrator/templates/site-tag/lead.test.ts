@@ -1,3 +1,4 @@
+import { SENT_BY_HEADER } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
 import { RELAY, SHOP, TAG, tagWith } from './tag.fixture.ts';
 
@@ -22,6 +23,7 @@ describe('a lead', () => {
     expect([request?.method, request?.url, request?.headers.get('idempotency-key')]).toEqual([
       ...['POST', `${RELAY}/s/shop/webhooks/lead`, LEAD.id],
     ]);
+    expect(request?.headers.get(SENT_BY_HEADER)).toBe('v-1');
     expect(await tag.relayed()).toEqual({ ...LEAD, siteId: 'shop' });
   });
 

@@ -4,10 +4,14 @@ import { Refusal } from './refusal.ts';
 /** Longer than the relay waits for an upstream before it answers 202 by itself (30 s, unless the route says more). */
 const RELAY_DEADLINE_MS = 35_000;
 const RETRY_AFTER_S = '5';
+/** The relay counts by it how each version's leads go, and does not pass it on. */
+const SENT_BY_HEADER = 'x-orchestrator-worker-version';
 
 export interface RelayParts {
   readonly siteId: string;
   readonly relayUrl: string;
+  /** This Worker's; '' when it is not told. */
+  readonly version: string;
   readonly fetcher: typeof fetch;
 }
 
@@ -26,10 +30,10 @@ export interface Taken {
  */
 export async function relayLead(
   lead: Lead,
-  { siteId, relayUrl, fetcher }: RelayParts,
+  parts: RelayParts,
   visitor: Readonly<Record<string, string>>,
 ): Promise<{ status: 200 | 202; taken: Taken }> {
-  const response = await send(`${relayUrl}/s/${siteId}/webhooks/lead`, lead, visitor, fetcher);
+  const response = await send(lead, parts, visitor);
   const receiptId = response.headers.get('x-receipt-id') ?? undefined;
   if (!response.ok && receiptId === undefined) {
     await response.body?.cancel();
@@ -44,15 +48,19 @@ export async function relayLead(
 }
 
 async function send(
-  url: string,
   lead: Lead,
+  { siteId, relayUrl, version, fetcher }: RelayParts,
   visitor: Readonly<Record<string, string>>,
-  fetcher: typeof fetch,
 ): Promise<Response> {
   try {
-    return await fetcher(url, {
+    return await fetcher(`${relayUrl}/s/${siteId}/webhooks/lead`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': lead.id, ...visitor },
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': lead.id,
+        ...(version === '' ? {} : { [SENT_BY_HEADER]: version }),
+        ...visitor,
+      },
       body: JSON.stringify(lead),
       // A route may answer queued requests with a redirect of its own; that is no reason to follow it.
       redirect: 'manual',

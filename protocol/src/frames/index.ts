@@ -5,6 +5,7 @@ import { parcelPush, receiptAnswer } from './receipts.ts';
 import { getSecret, secret } from './secrets.ts';
 import { ack, drain, error, hello, join, joined, probe, resync, welcome } from './session.ts';
 import { getStatusResult, status } from './status.ts';
+import { getTally, tally } from './tally.ts';
 
 /** Every frame the edge receives, by its `type`. */
 export const FRAMES_TO_EDGE = {
@@ -22,6 +23,7 @@ export const FRAMES_TO_EDGE = {
   get_status_result: getStatusResult,
   blob,
   get_secret: getSecret,
+  get_tally: getTally,
   receipt_answer: receiptAnswer,
   status,
 } as const;
@@ -42,6 +44,7 @@ export const FRAMES_TO_ORCHESTRATOR = {
   credit,
   get_status: getStatus,
   secret,
+  tally,
   parcel: parcelPush,
 } as const;
 
@@ -60,3 +63,4 @@ export * from './receipts.ts';
 export * from './secrets.ts';
 export * from './session.ts';
 export * from './status.ts';
+export * from './tally.ts';

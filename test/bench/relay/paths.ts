@@ -40,25 +40,24 @@ export async function startDirect(own: Own, origin: string): Promise<Target> {
 }
 
 /** Worker → object → socket → Node → origin, by Cap'n Web. */
-export async function startCapnweb(own: Own, origin: string): Promise<Target> {
+export const startCapnweb = (own: Own, origin: string): Promise<Target> =>
+  startTunnel(own, 'capnweb', origin);
+
+/** The same way with the least code. */
+export const startFloor = (own: Own, origin: string): Promise<Target> => startTunnel(own, 'floor', origin);
+
+/** An edge with one object and its Node end: what is compared has them in folders of the same make. */
+async function startTunnel(own: Own, name: 'capnweb' | 'floor', origin: string): Promise<Target> {
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
   const address = { port, host, path: PATH };
   const object = { className: 'Tunnel', binding: 'TUNNEL' };
-  const launch = await workerd(join(own.dir, 'capnweb'), {
-    entry: 'capnweb/worker.ts',
-    port,
-    vars: {},
-    object,
-  });
-  const edge = await start(own, {
-    name: 'capnweb',
-    ...launch,
-    isUp: () => answers(urlOf(address), 'anything'),
-  });
+  const worker = { entry: `${name}/worker.ts`, port, vars: {}, object };
+  const launch = await workerd(join(own.dir, name), worker);
+  const edge = await start(own, { name, ...launch, isUp: () => answers(urlOf(address), 'anything') });
   const env = { EDGE_URL: `ws://${host}`, ORIGIN: origin };
   const isUp = () => answers(urlOf(address));
-  const peer = await start(own, { name: 'capnweb-peer', ...node('capnweb/peer/main.ts'), env, isUp });
+  const peer = await start(own, { name: `${name}-peer`, ...node(`${name}/peer/main.ts`), env, isUp });
   return { address, pids: { workerd: edge, node: peer } };
 }
 

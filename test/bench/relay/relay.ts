@@ -8,7 +8,7 @@ import { Generator } from '../load/generator.ts';
 import { numbers } from '../options.ts';
 import { type Machine, machine } from '../report/machine.ts';
 import { writeResults } from '../report/results.ts';
-import { startCapnweb, startDirect, startOrigin, startProduct } from './paths.ts';
+import { startCapnweb, startDirect, startFloor, startOrigin, startProduct } from './paths.ts';
 import type { Own } from './processes.ts';
 import { measureRounds, PATHS, type Plan, type Sample, type Targets } from './rounds.ts';
 import { printable, summarise } from './summary.ts';
@@ -16,7 +16,8 @@ import { printable, summarise } from './summary.ts';
 const DEFAULTS: Plan = { rounds: 7, seconds: 1.5 };
 
 export const relay = {
-  about: 'requests through the channel, beside a Worker that fetches the origin and beside Cap’n Web',
+  about:
+    'requests through the channel, beside a Worker that fetches the origin, Cap’n Web and the least code that relays',
   options: `[--rounds ${DEFAULTS.rounds}] [--seconds ${DEFAULTS.seconds}]`,
   run(args: string[]): Promise<number> {
     const plan = numbers(args, { ...DEFAULTS });
@@ -39,7 +40,9 @@ async function benchmark(plan: Plan, cleanup: Cleanup): Promise<number> {
 }
 
 async function startPaths(cleanup: Cleanup): Promise<Targets> {
-  console.log('Starting an origin, and in front of it the product, a direct Worker and Cap’n Web …');
+  console.log(
+    'Starting an origin, and in front of it the product, a direct Worker, Cap’n Web and the floor …',
+  );
   const dir = mkdtempSync(join(tmpdir(), 'bench-relay-'));
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
   const own: Own = { dir, cleanup };
@@ -47,6 +50,7 @@ async function startPaths(cleanup: Cleanup): Promise<Targets> {
   return {
     direct: await startDirect(own, origin),
     capnweb: await startCapnweb(own, origin),
+    floor: await startFloor(own, origin),
     product: await startProduct(own, origin),
   };
 }

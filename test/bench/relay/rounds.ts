@@ -5,7 +5,7 @@ import { cpuMsOf } from '../report/cpu.ts';
 import { LARGE_BYTES } from './origin/body.ts';
 import { type Target, urlOf } from './paths.ts';
 
-export const PATHS = ['product', 'direct', 'capnweb'] as const;
+export const PATHS = ['product', 'direct', 'capnweb', 'floor'] as const;
 export type PathName = (typeof PATHS)[number];
 export type Targets = Readonly<Record<PathName, Target>>;
 
@@ -16,19 +16,17 @@ export interface Workload {
   readonly sendBytes: number;
   /** The reply is the origin's large one. */
   readonly large: boolean;
+  /** Those that can: the floor passes no upload on, and Cap'n Web's end here holds bodies whole. */
   readonly paths: readonly PathName[];
 }
 
 const small = (connections: number): Workload => ({
   ...{ name: 'GET', connections, sendBytes: 0, large: false, paths: PATHS },
 });
-/** Cap'n Web's end here holds bodies whole, and would measure that. */
-const STREAMING: readonly PathName[] = ['product', 'direct'];
-
 export const WORKLOADS: readonly Workload[] = [
   ...[1, 32, 256].map(small),
-  { ...small(32), name: 'POST 64 KiB', sendBytes: 64 * 1024, paths: STREAMING },
-  { ...small(1), name: 'GET 10 MiB', large: true, paths: STREAMING },
+  { ...small(32), name: 'POST 64 KiB', sendBytes: 64 * 1024, paths: ['product', 'direct'] },
+  { ...small(1), name: 'GET 10 MiB', large: true, paths: ['product', 'direct', 'floor'] },
 ];
 
 /** What one path did with one workload in one round. */

@@ -14,8 +14,9 @@ export interface Row {
   readonly nodeUs: Spread;
   /** Requests per second as a ratio to the other path's in the same round. */
   readonly timesDirect: Spread;
-  /** Absent for what Cap'n Web does not do here. */
+  /** Absent for what Cap'n Web, or the floor, does not do here. */
   readonly timesCapnweb?: Spread;
+  readonly timesFloor?: Spread;
 }
 
 type Quantity = 'repliesPerS' | 'p50Ms' | 'p99Ms' | 'workerdUs' | 'nodeUs';
@@ -33,6 +34,7 @@ function rowOf(samples: readonly Sample[], path: PathName, { name, connections, 
       .toSorted((a, b) => a.round - b.round)
       .map((sample) => sample[what]);
   const rates = of(path, 'repliesPerS');
+  const times = (other: PathName) => spread(ratios(rates, of(other, 'repliesPerS')));
   return {
     workload: name,
     connections,
@@ -42,10 +44,9 @@ function rowOf(samples: readonly Sample[], path: PathName, { name, connections, 
     p99Ms: spread(of(path, 'p99Ms')),
     workerdUs: spread(of(path, 'workerdUs')),
     nodeUs: spread(of(path, 'nodeUs')),
-    timesDirect: spread(ratios(rates, of('direct', 'repliesPerS'))),
-    ...(paths.includes('capnweb')
-      ? { timesCapnweb: spread(ratios(rates, of('capnweb', 'repliesPerS'))) }
-      : {}),
+    timesDirect: times('direct'),
+    ...(paths.includes('capnweb') ? { timesCapnweb: times('capnweb') } : {}),
+    ...(paths.includes('floor') ? { timesFloor: times('floor') } : {}),
   };
 }
 
@@ -61,6 +62,8 @@ const TITLES = [
   '(min–max)',
   '× capnweb',
   '(min–max)',
+  '× floor',
+  '(min–max)',
   'CPU µs: workerd',
   'Node',
 ];
@@ -75,12 +78,15 @@ export function printable(rows: readonly Row[]): string {
     row.p50Ms.median.toFixed(2),
     row.p99Ms.median.toFixed(2),
     ...withRange(row.timesDirect, 2),
-    ...(row.timesCapnweb === undefined ? ['', ''] : withRange(row.timesCapnweb, 2)),
+    ...maybe(row.timesCapnweb),
+    ...maybe(row.timesFloor),
     row.workerdUs.median.toFixed(0),
     Number.isNaN(row.nodeUs.median) ? '' : row.nodeUs.median.toFixed(0),
   ]);
   return table([TITLES, ...lines]);
 }
+
+const maybe = (ratio: Spread | undefined) => (ratio === undefined ? ['', ''] : withRange(ratio, 2));
 
 const withRange = ({ median, min, max }: Spread, digits: number): [string, string] => [
   median.toFixed(digits),

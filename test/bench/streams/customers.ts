@@ -14,8 +14,12 @@ const AT_A_TIME = 20;
 const SETTLE_MS = 2_000;
 
 /** Opens a request of its own connection. Rejects when there is no answer. */
-export async function ask({ relayUrl, siteId }: Site, path: string): Promise<IncomingMessage> {
-  const sent = request(`${relayUrl}/s/${siteId}${path}`, { agent: false });
+export const ask = (site: Site, path: string): Promise<IncomingMessage> => askUrl(urlOf(site) + path);
+
+const urlOf = ({ relayUrl, siteId }: Site): string => `${relayUrl}/s/${siteId}`;
+
+async function askUrl(url: string): Promise<IncomingMessage> {
+  const sent = request(url, { agent: false });
   sent.end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   response.on('error', () => undefined); // Its reader left.
@@ -38,13 +42,13 @@ export class Customers {
     this.#responses = responses;
   }
 
-  static async stalled(site: Site, count: number): Promise<Customers> {
+  /** @param at a site, or the URL of whatever answers with much */
+  static async stalled(at: Site | string, count: number): Promise<Customers> {
+    const url = typeof at === 'string' ? at : `${urlOf(at)}/bytes/${MUCH_BYTES}`;
     const responses: IncomingMessage[] = [];
     while (responses.length < count) {
       const some = Math.min(AT_A_TIME, count - responses.length);
-      responses.push(
-        ...(await Promise.all(Array.from({ length: some }, () => ask(site, `/bytes/${MUCH_BYTES}`)))),
-      );
+      responses.push(...(await Promise.all(Array.from({ length: some }, () => askUrl(url)))));
     }
     await delay(SETTLE_MS);
     return new Customers(responses);

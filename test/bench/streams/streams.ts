@@ -9,6 +9,7 @@ import { machine } from '../report/machine.ts';
 import { writeResults } from '../report/results.ts';
 import { percentile } from '../report/statistics.ts';
 import { ownSandbox } from '../sandbox.ts';
+import { stalledAtBareWorker } from './bare/bare.ts';
 import { carryBodies } from './bodies.ts';
 import { Customers, latencies, read, type Site } from './customers.ts';
 import { Watch } from './memory.ts';
@@ -46,6 +47,7 @@ async function benchmark(plan: typeof DEFAULTS, cleanup: Cleanup): Promise<numbe
   watch.restart();
   await beside(site, plan.stalled, () => latencies(site, plan.requests, RATE_PER_S));
   const stalled = watch.grown;
+  const bare = await stalledAtBareWorker({ dir, cleanup }, plan.stalled);
 
   await carryBodies(site, 20_000_000);
   watch.restart();
@@ -58,9 +60,10 @@ async function benchmark(plan: typeof DEFAULTS, cleanup: Cleanup): Promise<numbe
 On ${layer}; ${before.cpus} × ${before.cpu}, Node ${before.node}, load average before ${before.loadBefore.toFixed(2)}.
 ${plan.requests} requests at ${RATE_PER_S}/s: p99 ${p99.alone.toFixed(1)} ms alone, ${p99.beside.toFixed(1)} ms beside a stalled stream.
 ${plan.stalled} stalled customers, behind as many who read 4 MiB each: workerd grew by ${stalled.edge.toFixed(0)} MiB, Node by ${stalled.orchestrator.toFixed(0)} MiB.
+As many at a Worker that only streams, without a relay: its workerd grew by ${bare.toFixed(0)} MiB.
 ${plan.bodyMb} MB up and ${plan.bodyMb} MB down at once: workerd grew by ${bodies.edge.toFixed(0)} MiB, Node by ${bodies.orchestrator.toFixed(0)} MiB.`);
   console.log(
-    `Written to ${writeResults('streams', { layer, machine: before, ...plan, p99, stalled, bodies })}`,
+    `Written to ${writeResults('streams', { layer, machine: before, ...plan, p99, stalled, bare, bodies })}`,
   );
   const good =
     p99.beside - p99.alone < MAX.delayMs &&

@@ -3,15 +3,15 @@
  * durable, checked or limited here, so it is the floor of what that library can do.
  */
 import { RpcSession, type RpcStub } from 'capnweb';
-import type { Relay } from './contract.ts';
-import { SocketTransport } from './transport.ts';
 import {
   type HibernatableSocket,
   type Namespace,
   type ObjectState,
   socketPair,
   switchingProtocols,
-} from './workerd.ts';
+} from '../../workerd.ts';
+import type { Relay } from './contract.ts';
+import { SocketTransport } from './transport.ts';
 
 interface Session {
   readonly socket: HibernatableSocket;

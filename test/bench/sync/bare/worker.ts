@@ -5,7 +5,7 @@ import {
   type ObjectState,
   socketPair,
   switchingProtocols,
-} from '../../relay/capnweb/workerd.ts';
+} from '../../workerd.ts';
 
 interface StoringState extends ObjectState {
   readonly storage: { readonly sql: { exec(query: string, ...params: (string | number)[]): unknown } };

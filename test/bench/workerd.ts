@@ -1,7 +1,7 @@
 /** As much of workerd's own types as the compared Worker uses. */
 
 export interface HibernatableSocket {
-  send(text: string): void;
+  send(message: string): void;
   close(code: number, reason: string): void;
 }
 
