@@ -25,6 +25,18 @@ describe('the dashboard’s files', () => {
     expect(await cached('/assets/index-1a2b.js')).toContain('immutable');
   });
 
+  it('are one page at each of the dashboard’s places, which can be linked to', async () => {
+    const page = await (await edge(`${CONSOLE}/`)).text();
+    for (const path of ['/sites', '/sites/corner-shop?tab=1']) {
+      const place = await edge(CONSOLE + path);
+      expect([place.status, await place.text()]).toEqual([200, page]);
+      expect(place.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(place.headers.get('cache-control')).toBe('no-cache');
+    }
+    expect((await edge(`${CONSOLE}/sites/a/b`)).status).toBe(404);
+    expect((await edge(`${RELAY}/sites`)).status).toBe(404);
+  });
+
   it('leave the console’s other paths as they are: an unknown one is a problem, and says so', async () => {
     const unknown = await edge(`${CONSOLE}/nowhere`);
     expect(unknown.status).toBe(404);

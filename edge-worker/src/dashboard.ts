@@ -1,5 +1,5 @@
-import { Failure } from '@clawdbot/protocol';
-import type { MiddlewareHandler } from 'hono';
+import { Failure, pathOfPlace, placeOf } from '@clawdbot/protocol';
+import type { HonoRequest, MiddlewareHandler } from 'hono';
 import type { ConsoleEnv } from './api/env.ts';
 import { within } from './deadline.ts';
 
@@ -30,10 +30,14 @@ const SECURITY = {
 /** Vite names these by their content, so that the name never means something else. */
 const isHashed = (path: string): boolean => path.startsWith('/assets/');
 
+/** Every place of the dashboard is the same page. */
+const fileOf = ({ raw, path }: HonoRequest): Request =>
+  placeOf(path) === undefined ? raw : new Request(new URL(pathOfPlace({ at: 'overview' }), raw.url), raw);
+
 /** The dashboard's files, on the console's host alone; what is none of them is for `next`. */
 export const dashboard: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
   const { assets } = c.env.services;
-  const file = await within(FILE_DEADLINE_MS, assets.fetch(c.req.raw), late);
+  const file = await within(FILE_DEADLINE_MS, assets.fetch(fileOf(c.req)), late);
   if (file.status === 404) return next();
   const headers = new Headers(file.headers);
   for (const [name, value] of Object.entries(SECURITY)) headers.set(name, value);

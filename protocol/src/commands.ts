@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCode } from './errors.ts';
-import { commandId, secretName, sha256Hex, siteId, timeMs, workerVersionId } from './ids.ts';
+import { bindingName, commandId, secretName, sha256Hex, siteId, timeMs, workerVersionId } from './ids.ts';
 import { json } from './json.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';
@@ -22,7 +22,6 @@ const modulePath = z
   );
 
 const compatibilityDate = z.iso.date('expected a date, YYYY-MM-DD');
-const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable name');
 
 /** https://developers.cloudflare.com/workers/platform/limits/#environment-variables */
 const VARIABLE_CHARS_MAX = 5_120;
@@ -99,6 +98,9 @@ export type LookedAt = z.infer<typeof lookedAt>;
 
 const healthCheck = lookedAt.extend({ maxErrorRate: z.number().min(0).max(1).default(0) });
 
+/** Shares have to add up to 100, which that of a finer step and its rest do not. */
+const STEP_MIN = 0.001;
+
 const ascending = (steps: readonly number[]): boolean =>
   steps.every((step, at) => step > (steps[at - 1] ?? 0)) && steps.at(-1) === 100;
 
@@ -108,7 +110,7 @@ export const strategy = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('gradual'),
     steps: z
-      .array(z.number().gt(0).max(100))
+      .array(z.number().gt(0).max(100).multipleOf(STEP_MIN, 'expected at most 3 decimals'))
       .min(1)
       .max(10)
       .refine(ascending, { error: 'expected percentages that ascend and end at 100, e.g. [1, 10, 100]' }),
@@ -149,10 +151,11 @@ const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64('exp
 });
 export type ModuleSource = z.infer<typeof moduleSource>;
 
+const utf8 = new TextEncoder();
 /** Bytes of base64 text, without decoding it. */
 const base64Bytes = (text: string): number => Math.floor((text.replace(/=+$/, '').length * 3) / 4);
 const sourceBytes = (source: ModuleSource): number =>
-  typeof source === 'string' ? source.length : base64Bytes(source.base64);
+  typeof source === 'string' ? utf8.encode(source).length : base64Bytes(source.base64);
 
 const expiresInMs = z
   .int()

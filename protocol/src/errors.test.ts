@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { putSecret } from './api/secrets.ts';
+import { deployPayload } from './commands.ts';
 import { explain } from './errors.ts';
-import { editedConfig, siteConfig } from './site/config.ts';
+import { DEPLOY_BYTES_MAX } from './limits.ts';
+import { siteConfig } from './site/config.ts';
+import { editedConfig } from './site/edited.ts';
 
 const why = (schema: z.ZodType, value: unknown): string => {
   const { error } = schema.safeParse(value);
@@ -61,6 +64,28 @@ describe('an amount that is too small or too large', () => {
   });
 });
 
+describe('a deployment', () => {
+  const deployment = (more: object) => ({
+    ...{ name: 'w', mainModule: 'a.js', compatibilityDate: '2026-01-01', modules: { 'a.js': '' } },
+    ...more,
+  });
+  const steps = (...percentages: number[]) =>
+    deployment({ strategy: { type: 'gradual', steps: percentages, bakeMs: 0, healthCheck: { path: '/' } } });
+
+  it('whose shares cannot add up to 100 is refused', () => {
+    for (const step of [1e-9, 33.33333, 0.0001])
+      expect(why(deployPayload, steps(step, 100))).toBe('strategy.steps[0]: expected at most 3 decimals');
+    expect(why(deployPayload, steps(0.001, 12.345, 33.333, 99.999, 100))).toBe('taken');
+  });
+
+  it('is as large as its bytes, whatever they write', () => {
+    const half = '€'.repeat(DEPLOY_BYTES_MAX / 2);
+    expect(why(deployPayload, deployment({ modules: { 'a.js': half } }))).toMatch(
+      /^modules: expected at most/,
+    );
+  });
+});
+
 describe('an edit', () => {
   it.each(['stale', 'unavailable'])(
     'that gives an answer for stored requests where offline is %s',
@@ -76,4 +101,24 @@ describe('an edit', () => {
       expect(why(editedConfig, config({ offline: 'queue', respond: 'accepted' }))).toBe('taken');
     },
   );
+
+  const queue = (accepted: object) => config({ offline: 'queue', accepted });
+  it.each([
+    [
+      'a location with a line’s end',
+      queue({ location: 'https://x/\r\nA: b' }),
+      'routes[0].accepted.location',
+    ],
+    ['a content type with one', queue({ contentType: 'text/html\nA: b' }), 'routes[0].accepted.contentType'],
+    [
+      'a header for CORS that is none',
+      config({ cors: { origins: ['*'], headers: ['a: b'] } }),
+      'routes[0].cors.headers[0]',
+    ],
+    ['a variable without a name', config({}, { worker: { vars: { '': 'x' } } }), 'worker.vars.'],
+    ['a variable’s name with a dash', config({}, { worker: { vars: { 'a-b': 'x' } } }), 'worker.vars.a-b'],
+  ])('with %s, which would fail when it is used, is refused', (_what, value, place) => {
+    expect(why(editedConfig, value).split(': ')[0]).toBe(place);
+    expect(why(siteConfig, value)).toBe('taken');
+  });
 });

@@ -30,6 +30,9 @@ export const eventId = z
   .string()
   .regex(/^evt_[0-9a-z]{16,32}$/, 'expected an event id, "evt_<time-ordered random>"');
 
+/** Of a variable, secret or binding in a Worker's `env`. */
+export const bindingName = z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected a variable name');
+
 /** Part of URLs and of a config's references; no dot at either end, since a URL's parser would resolve it. */
 export const secretName = z
   .string()

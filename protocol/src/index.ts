@@ -15,5 +15,6 @@ export * from './log/index.ts';
 export * from './parcel.ts';
 export * from './sender.ts';
 export * from './site/config.ts';
+export * from './site/edited.ts';
 export * from './site/match.ts';
 export * from './stream/index.ts';

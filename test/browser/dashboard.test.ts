@@ -111,7 +111,7 @@ describe('the console', () => {
     expect(answer.status).toBe(202);
     await visitor.sees(visitor.row('Commands', 'Deploy hello'), 'succeeded');
     const told = visitor.row('Events', 'hello is deployed and answers');
-    expect(await told.getByRole('link').getAttribute('href')).toMatch(/^http:/);
+    expect(await told.getByRole('link', { name: 'http:' }).getAttribute('href')).toMatch(/^http:/);
   });
 
   it('says within seconds that a killed orchestrator is away and why, and goes on without it', async () => {
@@ -129,6 +129,10 @@ describe('the console', () => {
     const generation = await edit();
     await visitor.sees(visitor.row('Commands', 'queued'), `Config generation ${generation}`);
     await visitor.sees(card.locator('dl > div').first(), /^control[1-9]$/);
+    await visitor.open(`/sites/${file.siteId}`);
+    await visitor.sees(visitor.region(file.siteId), /VPS away.*Meanwhile each route/);
+    await visitor.sees(visitor.region('Health'), 'is away, and the curve is kept there');
+    await visitor.open();
     await sandbox.startPart('orchestrator');
     await visitor.sees(card, 'Online');
     await visitor.row('Events', `generation ${generation} runs`).waitFor();
@@ -172,9 +176,15 @@ describe('the console', () => {
   });
 
   it.each([390, 320])('fits a phone %i px wide', async (width) => {
-    const { page } = await signedIn({ viewport: { width, height: 844 } });
+    const visitor = await signedIn({ viewport: { width, height: 844 } });
+    const { page } = visitor;
     await page.getByRole('article').first().waitFor();
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    for (const path of ['/', '/sites', `/sites/${system().file.siteId}`]) {
+      await visitor.open(path);
+      await visitor.sees(visitor.connection, 'Live');
+      await page.getByText('Loading …').first().waitFor({ state: 'detached' });
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    }
   });
 
   it('is right in the dark too, and gives every control a name', async () => {
@@ -184,5 +194,71 @@ describe('the console', () => {
     }
     const unnamed = 'document.querySelectorAll("button:empty, th:empty, select:not([id])").length';
     expect(await page.evaluate(unnamed)).toBe(0);
+  });
+});
+
+describe('a site', () => {
+  it('is found in the list, and has a page of its own that can be linked to', async () => {
+    const visitor = await signedIn();
+    const { page } = visitor;
+    const { siteId, orchestratorId } = system().file;
+    await page.getByRole('link', { name: 'Sites' }).click();
+    await page.getByLabel('Search').fill('no such site');
+    await visitor.sees(visitor.region('Sites'), 'No site is like that');
+    await page.getByLabel('Search').fill(siteId.slice(0, 4));
+    await visitor.sees(visitor.row('Sites', siteId), /works.*generation \d+/);
+    expect(page.url()).toBe(`${system().file.edgeUrl}/sites?q=${siteId.slice(0, 4)}`);
+    await page.getByRole('link', { name: siteId }).click();
+    expect(page.url()).toBe(`${system().file.edgeUrl}/sites/${siteId}`);
+    await visitor.sees(visitor.region(siteId), new RegExp(`works.*${orchestratorId}.*Online`));
+    await page.reload();
+    await visitor.sees(visitor.region('Config'), /Desired.*Used by the VPSapplied.*Last good.*\/webhooks/);
+    await page.goBack();
+    await visitor.row('Sites', siteId).waitFor();
+    expect(await page.getByLabel('Search').inputValue()).toBe(siteId.slice(0, 4));
+    await visitor.open('/sites/nobody');
+    await visitor.sees(page.getByRole('alert'), 'no site "nobody"');
+  });
+
+  it('shows an edit and a deployment as they go on, and the proof, to a viewer too', async () => {
+    const visitor = await visit();
+    await visitor.signIn(system().file.viewerToken);
+    await visitor.open(`/sites/${system().file.siteId}`);
+    await visitor.region('Deployments').waitFor();
+    const generation = await edit();
+    const desired = `Desiredgeneration ${generation} by admin@.*Used by the VPSapplied`;
+    await visitor.sees(visitor.region('Config'), new RegExp(desired));
+    await visitor.sees(visitor.row('Events', `generation ${generation} runs`), 'Config');
+    const { status } = await system().act('deploy_worker', {
+      name: 'seen-here',
+      mainModule: 'index.js',
+      modules: { 'index.js': 'export default { fetch: () => new Response("hello") }' },
+      compatibilityDate: '2026-01-01',
+    });
+    expect(status).toBe(202);
+    await visitor.sees(visitor.row('Deployments', 'seen-here'), /deployed.*reachable: it answers/);
+  });
+
+  it('shows its Worker’s latency as a curve, which is told in words too', async () => {
+    const visitor = await signedIn();
+    const { page } = visitor;
+    const look = { ok: true, status: 200, latencyMs: 40, version: 'one', certificateDays: 9 };
+    const checks = [3, 2, 1].map((n) => ({ ...look, at: n * 60_000, ok: n !== 2 }));
+    await page.route('**/api/v1/orchestrator', async (route) => {
+      const answer = await (await route.fetch()).json();
+      const worker = {
+        name: 'looked-at',
+        state: 'deployed',
+        at: 1,
+        health: { ...checks[0], looks: 3, good: 2 },
+      };
+      answer.data.site.workers = [{ ...worker, checks }];
+      await route.fulfill({ json: answer });
+    });
+    await visitor.open(`/sites/${system().file.siteId}`);
+    await visitor.sees(visitor.region('Health'), /200 in 40 ms.*one.*9 days left.*2 of 3/);
+    const curve = page.getByRole('img', { name: 'Health of looked-at' });
+    await visitor.sees(curve, '40 ms at the median, 40 ms at the most; 1 of 3 looks failed');
+    expect(await curve.locator('.cross').count()).toBe(1);
   });
 });

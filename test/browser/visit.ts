@@ -45,8 +45,13 @@ export class Visit {
   }
 
   /** A row of a table in the region with this title. */
-  row(region: 'Commands' | 'Events', text: string): Locator {
-    return this.page.getByRole('region', { name: region }).getByRole('row').filter({ hasText: text }).first();
+  row(region: string, text: string): Locator {
+    return this.region(region).getByRole('row').filter({ hasText: text }).first();
+  }
+
+  /** A titled part of the page. */
+  region(name: string): Locator {
+    return this.page.getByRole('region', { name, exact: true });
   }
 
   /** Waits until the element shows the text. */

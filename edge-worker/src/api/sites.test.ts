@@ -27,6 +27,15 @@ const list = async (query = '', of = tenant) => {
 };
 
 describe('a site', () => {
+  it('keeps its id for its organisation when it is deleted: its Workers still go by that', async () => {
+    const id = fresh('shop');
+    await made({ id });
+    await tenant.call('DELETE', `/sites/${id}`);
+    const other = await Tenant.create(fresh('vps'));
+    expect(await refused(await other.call('POST', '/sites', { body: { id } }))).toEqual([409, 'conflict']);
+    expect((await create({ id })).status).toBe(201);
+  });
+
   it('is made, read, listed, changed and deleted', async () => {
     const id = fresh('shop');
     const hostname = `${id}.example.net`;

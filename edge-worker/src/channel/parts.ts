@@ -17,6 +17,7 @@ import { Greeting } from './greeting.ts';
 import { Handling } from './handling.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
+import { MoveNews } from './move/news.ts';
 import { openMoves, relayThere } from './move/open.ts';
 import { Projector } from './projector.ts';
 import { PublicConfigs } from './public-config.ts';
@@ -74,6 +75,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const telling = new Telling({
     ...facts,
     news: new CommandNews(sql, orchestratorId),
+    moves: new MoveNews({ sql, book: facts.moves, orchestratorId, now }),
     presence: () => facts.presence.current,
     after,
     publish: async (update) => {
@@ -136,6 +138,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     ...{ facts, storage: ctx.storage.sql, db, book, control, intake, stale, waiting, after, peer, wakeAt },
     // A turn later: it may be said inside a transaction.
     onWork: () => void after(0, () => chores.moves.start()),
+    onStep: () => telling.note('logs'),
     onStored: () => {
       lane.pump();
       telling.note('logs');

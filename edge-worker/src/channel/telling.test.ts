@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { CommandSummary, Event } from '@clawdbot/protocol';
+import type { CommandSummary, Event, SiteMove } from '@clawdbot/protocol';
 import { expect, it } from 'vitest';
 import type { HubUpdate } from '../hub/rpc.ts';
 import { Meta, objectSql } from './store.ts';
@@ -8,6 +8,7 @@ import { Telling } from './telling.ts';
 
 const queues = { control: 0, queue: 0, inbox: 0, deadLetters: 0, deadReceipts: 0, unprojected: 0 };
 const summary = (id: string) => ({ id }) as CommandSummary;
+const move = (id: string) => ({ id }) as SiteMove;
 const happened = (n: number) => ({ id: `evt_${n}` }) as Event;
 
 class World {
@@ -15,6 +16,7 @@ class World {
   readonly published: HubUpdate[] = [];
   readonly timers: { ms: number; task: () => void }[] = [];
   readonly touched: string[] = [];
+  readonly moved: string[] = [];
   events = 0;
   answer: () => Promise<void> = async () => undefined;
   readonly telling: Telling;
@@ -26,6 +28,10 @@ class World {
       meta,
       state: { queues, status: undefined },
       commands: { takeTouched: () => this.touched.splice(0) },
+      moves: {
+        all: () => [move('all')],
+        changed: () => this.moved.splice(0).map(move),
+      },
       news: { all: () => [summary('all')], of: (ids) => ids.map(summary) },
       events: {
         last: (limit, behind = 0) =>
@@ -79,20 +85,24 @@ it('when watching begins all is told before the answer, and then what changes, g
     world.events = 150;
     await world.telling.watch();
     expect(world.published[0]).toMatchObject({ queues, commands: [{ id: 'all' }], events: { last: 150 } });
+    expect(world.published[0]).toMatchObject({ moves: [{ id: 'all' }] });
     expect(world.published[0]?.events?.items).toHaveLength(100);
     world.touched.push('one');
+    world.moved.push('first');
     world.events = 152;
     for (let n = 0; n < 5; n++) world.telling.note('logs');
     expect(world.timers).toHaveLength(1);
     await world.fire();
     expect(world.published[1]).toMatchObject({
       commands: [{ id: 'one' }],
+      moves: [{ id: 'first' }],
       events: { items: [{ id: 'evt_151' }, { id: 'evt_152' }], last: 152 },
     });
     world.telling.note('logs');
     expect(world.timers[0]?.ms).toBeGreaterThan(0);
     await world.fire();
     expect(world.published[2]).not.toHaveProperty('events');
+    expect(world.published[2]).not.toHaveProperty('moves');
   }));
 
 it('ends 90 s after it was last asked for', () =>

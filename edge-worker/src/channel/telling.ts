@@ -6,6 +6,7 @@ import type { CommandNews } from './command-news.ts';
 import type { Commands } from './commands.ts';
 import type { Events } from './events.ts';
 import type { After } from './liveness.ts';
+import type { MoveNews } from './move/news.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
 
@@ -15,6 +16,7 @@ export interface TellingParts {
   readonly state: Pick<State, 'queues' | 'status'>;
   readonly commands: Pick<Commands, 'takeTouched'>;
   readonly news: Pick<CommandNews, 'all' | 'of'>;
+  readonly moves: Pick<MoveNews, 'all' | 'changed'>;
   readonly events: Pick<Events, 'last' | 'position'>;
   readonly presence: () => Presence;
   readonly now: () => number;
@@ -123,16 +125,18 @@ export class Telling {
     return update;
   }
 
-  #logs(): Pick<HubUpdate, 'queues' | 'commands' | 'events'> {
-    const { state, commands, news, events } = this.#parts;
+  #logs(): Pick<HubUpdate, 'queues' | 'commands' | 'moves' | 'events'> {
+    const { state, commands, news, moves, events } = this.#parts;
     const queues: Orchestrator['queues'] = state.queues;
     const touched = commands.takeTouched();
     const shown = this.#full ? news.all() : news.of(touched);
+    const moved = this.#full ? moves.all() : moves.changed();
     const last = events.position;
     const behind = this.#full ? 0 : this.#toldEvents;
     return {
       queues,
       ...(shown.length === 0 ? {} : { commands: shown }),
+      ...(moved.length === 0 ? {} : { moves: moved }),
       ...(this.#full || last > behind
         ? { events: { items: events.last(EVENTS_PER_UPDATE_MAX, behind), last } }
         : {}),

@@ -75,9 +75,20 @@ export class Sites {
     return siteOf(row);
   }
 
-  /** Throws `conflict` when the id is taken, by whomever: it is unique everywhere. */
+  /**
+   * Throws `conflict` when the id is taken, by whomever: it is unique everywhere, and for good. One that was another
+   * organisation's still names that one's Workers.
+   */
   async refuseTakenId(id: string): Promise<void> {
-    const taken = await queried(this.#db.prepare('SELECT 1 FROM orc_sites WHERE id = ?').bind(id).first());
+    const taken = await queried(
+      this.#db
+        .prepare(
+          `SELECT 1 FROM orc_sites WHERE id = ?1
+           UNION ALL SELECT 1 FROM orc_former_sites WHERE id = ?1 AND org_id <> ?2`,
+        )
+        .bind(id, this.#orgId)
+        .first(),
+    );
     if (taken !== null) throw new Failure('conflict', `the site id "${id}" is taken; choose another`);
   }
 
@@ -135,7 +146,10 @@ export class Sites {
 
   async remove(id: string): Promise<void> {
     const site = this.#db.prepare('DELETE FROM orc_sites WHERE org_id = ? AND id = ?').bind(this.#orgId, id);
-    await this.#write([this.#deleteHostnames(id), site]);
+    const former = this.#db
+      .prepare('INSERT OR IGNORE INTO orc_former_sites (id, org_id) VALUES (?, ?)')
+      .bind(id, this.#orgId);
+    await this.#write([this.#deleteHostnames(id), site, former]);
   }
 
   #insertHostnames(id: string, hostnames: readonly string[]): D1PreparedStatement {

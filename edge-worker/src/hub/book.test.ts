@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { objectSql } from '../channel/store.ts';
 import { fresh } from '../edge.fixture.ts';
 import { Book, type Cursor } from './book.ts';
-import { commandOf, eventOf, eventsTo } from './hub.fixture.ts';
+import { commandOf, eventOf, eventsTo, moveOf } from './hub.fixture.ts';
 import type { HubUpdate } from './rpc.ts';
 
 /**
@@ -20,7 +20,7 @@ function withBooks(work: (empty: () => Book, reopened: () => Book) => void): Pro
     let streams = 0;
     const open = () => new Book(sql, () => `stream-${++streams}`);
     work(() => {
-      sql.run('DROP TABLE book_1');
+      sql.run('DROP TABLE book_2');
       const book = open();
       book.list(['a', 'b']);
       return book;
@@ -60,6 +60,23 @@ describe('what dashboards are shown', () => {
       noted(book, 10, { commands: command('succeeded', 5) });
       expect(noted(book, 10, { commands: command('running', 4) })).toBe(false);
       expect(book.snapshot(book.end, 0).commands).toEqual(command('succeeded', 5));
+    }));
+
+  it('is each move with how many requests wait, which is news though no step was made, and then its end', () =>
+    withBook((book) => {
+      const held = (waiting: number) => [
+        moveOf('a', 1, { state: 'moving', heldAt: 2, updatedAt: 2, waiting }),
+      ];
+      noted(book, 10, { moves: [...held(0), moveOf('a', 2)] });
+      const before = book.end;
+      expect(noted(book, 11, { moves: held(7) })).toBe(true);
+      expect(noted(book, 10, { moves: held(3) })).toBe(false);
+      expect(since(book, before)).toMatchObject({ moves: held(7) });
+      const moved = moveOf('a', 1, { state: 'moved', heldAt: 2, pausedMs: 3, updatedAt: 5 });
+      noted(book, 12, { moves: [moved] });
+      expect(book.snapshot(book.end, 0).moves).toEqual([moved, moveOf('a', 2)]);
+      book.forget('a');
+      expect(book.snapshot(book.end, 0).moves).toEqual([]);
     }));
 
   it('is of an organisation’s own orchestrators', () =>

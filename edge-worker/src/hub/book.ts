@@ -1,20 +1,31 @@
-import { int, type LiveSnapshot, type LiveUpdate, type Sql, text } from '@clawdbot/protocol';
-import { Commands } from './commands.ts';
+import {
+  type CommandSummary,
+  int,
+  isFinal,
+  isMoveOver,
+  type LiveSnapshot,
+  type LiveUpdate,
+  type SiteMove,
+  type Sql,
+  text,
+} from '@clawdbot/protocol';
 import { type Place, Ring } from './ring.ts';
-import type { HubUpdate } from './rpc.ts';
+import { ENDED_MOVES_MAX, type HubUpdate } from './rpc.ts';
 import { States } from './states.ts';
+import { Tasks } from './tasks.ts';
 
 /** Raised when what is kept changes its shape: it is a cache, and begins anew. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 const TABLES = [
   `CREATE TABLE stream (
      one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, position INTEGER NOT NULL DEFAULT 0,
      count INTEGER NOT NULL DEFAULT 0, floor_position INTEGER NOT NULL DEFAULT 0,
      floor_count INTEGER NOT NULL DEFAULT 0)`,
   ...States.TABLES,
-  ...Commands.TABLES,
+  ...Tasks.TABLES,
   ...Ring.TABLES,
 ];
+const ENDED_COMMANDS_MAX = 50;
 /** Notes between two trims: each may bring a hundred events. */
 const NOTES_PER_TRIM = 10;
 
@@ -24,14 +35,15 @@ export interface Cursor extends Place {
 }
 
 /**
- * What dashboards are shown, and since which position: orchestrators and commands (the latest of each), and the last
- * events. A continuation is possible from every position behind which nothing was dropped. Survives hibernation.
+ * What dashboards are shown, and since which position: orchestrators, commands and moves (the latest of each), and the
+ * last events. A continuation is possible from every position behind which nothing was dropped. Survives hibernation.
  */
 export class Book {
   readonly #sql: Sql;
   readonly #newName: () => string;
   readonly #states: States;
-  readonly #commands: Commands;
+  readonly #commands: Tasks<CommandSummary>;
+  readonly #moves: Tasks<SiteMove>;
   readonly #ring: Ring;
   /** After a sleep nobody knows, so the next trim is due. */
   #notes = NOTES_PER_TRIM;
@@ -41,7 +53,18 @@ export class Book {
     this.#newName = newName;
     this.#migrate();
     this.#states = new States(sql);
-    this.#commands = new Commands(sql);
+    this.#commands = new Tasks<CommandSummary>(sql, {
+      table: 'commands',
+      of: ({ commands }) => commands,
+      isOver: ({ state }) => isFinal(state),
+      endedMax: ENDED_COMMANDS_MAX,
+    });
+    this.#moves = new Tasks<SiteMove>(sql, {
+      table: 'moves',
+      of: ({ moves }) => moves,
+      isOver: isMoveOver,
+      endedMax: ENDED_MOVES_MAX,
+    });
     this.#ring = new Ring(sql);
   }
 
@@ -74,21 +97,21 @@ export class Book {
       const { position, count } = this.end;
       const next = position + 1;
       const isNews = this.#states.note(update, next);
-      const moved = this.#commands.note(update, next);
+      const tasks = [this.#commands.note(update, next), this.#moves.note(update, next)];
       const counted = this.#ring.note(update, { position: next, count });
-      if (!isNews && !moved && counted === count) return false;
+      if (!isNews && !tasks.includes(true) && counted === count) return false;
       this.#sql.run(`UPDATE stream SET position = ?, count = ?`, next, counted);
       return true;
     });
   }
 
   /**
-   * Forgets commands and events of an orchestrator of which not everything was told. Nobody can continue over that,
+   * Forgets commands, moves and events of an orchestrator of which not everything was told. Nobody can continue over that,
    * so a new stream begins. @returns whether there was something to forget
    */
   forget(id: string): boolean {
     return this.#sql.transaction(() => {
-      const had = [this.#commands.forget(id), this.#ring.forget(id)].includes(true);
+      const had = [this.#commands, this.#moves, this.#ring].map((part) => part.forget(id)).includes(true);
       if (had) {
         this.#sql.run(
           `UPDATE stream SET name = ?, floor_position = position, floor_count = count`,
@@ -114,6 +137,7 @@ export class Book {
       position: end.position,
       orchestrators: this.#states.all(now),
       commands: this.#commands.listed(),
+      moves: this.#moves.listed(),
       events: this.#ring.snapshot(end),
     };
   }
@@ -125,6 +149,7 @@ export class Book {
       position: end.position,
       orchestrators: this.#states.changedAfter(from.position),
       commands: this.#commands.changedAfter(from.position),
+      moves: this.#moves.changedAfter(from.position),
       ...this.#ring.between(from, end),
     };
   }
@@ -135,7 +160,7 @@ export class Book {
     this.#notes = 0;
     this.#sql.transaction(() => {
       const events = this.#ring.trim();
-      const position = Math.max(this.#commands.trim(), events?.position ?? 0);
+      const position = Math.max(this.#commands.trim(), this.#moves.trim(), events?.position ?? 0);
       this.#sql.run(
         `UPDATE stream SET floor_position = max(floor_position, ?), floor_count = max(floor_count, ?)
          WHERE floor_position < ? OR floor_count < ?`,

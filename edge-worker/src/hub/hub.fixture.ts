@@ -1,4 +1,4 @@
-import type { CommandSummary, Event, LiveMessage, LiveUpdate } from '@clawdbot/protocol';
+import type { CommandSummary, Event, LiveMessage, LiveUpdate, SiteMove } from '@clawdbot/protocol';
 import { liveMessage } from '@clawdbot/protocol';
 import { EVENTS_PER_UPDATE_MAX, type HubUpdate } from './rpc.ts';
 
@@ -40,6 +40,12 @@ export const commandOf = (
   createdAt: n,
   createdBy: 'owner',
   updatedAt,
+});
+
+export const moveOf = (from: string, n: number, more: Partial<SiteMove> = {}): SiteMove => ({
+  ...{ id: id(`move_${from}_`, n), siteId: `shop-${n}`, from, to: 'z', state: 'preparing' },
+  ...{ receipts: 0, createdBy: 'owner', createdAt: n, updatedAt: n },
+  ...more,
 });
 
 /** A dashboard's end of its socket: what comes over it, checked against the protocol. Answers probes if asked to. */

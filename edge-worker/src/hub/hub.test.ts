@@ -125,6 +125,7 @@ describe('a dashboard', () => {
       position: position + 1,
       orchestrators: [],
       commands: [commandOf(vps, 1, 'running', 2)],
+      moves: [],
       events: eventsTo(vps, 5)?.items.slice(2),
       missed: 0,
     });

@@ -4,6 +4,7 @@ import {
   event,
   orchestratorId,
   presence,
+  siteMove,
   status,
   timeMs,
 } from '@clawdbot/protocol';
@@ -11,6 +12,9 @@ import { z } from 'zod';
 
 /** Events that one update carries at most; how many there were before them, their positions tell. */
 export const EVENTS_PER_UPDATE_MAX = 100;
+
+/** Ended moves of one orchestrator that are told: an evacuation of all its sites is to be seen as a whole. */
+export const ENDED_MOVES_MAX = 500;
 
 /** What a Channel object tells of its orchestrator. What is absent is as it was. */
 export const hubUpdate = z.object({
@@ -22,6 +26,8 @@ export const hubUpdate = z.object({
   status: status.omit({ type: true }).optional(),
   /** Those that have changed; when watching begins, all that are open and those that ended last. */
   commands: z.array(commandSummary).optional(),
+  /** The same of the moves of its sites to other orchestrators. */
+  moves: z.array(siteMove).optional(),
   events: z
     .object({
       /** The last ones, oldest first, with nothing between them left out. */

@@ -1,5 +1,6 @@
 import type { ConfigConsumer, SiteConfigState } from '@clawdbot/protocol';
 import { when } from './desk.ts';
+import { oneLine } from './io.ts';
 
 /** What is desired, who uses it, and what keeps the others from it. */
 export function standingLines(state: SiteConfigState): string[] {
@@ -17,7 +18,7 @@ const warn = (warning: string): string => `warning: ${warning}`;
 function desired({ generation, updatedAt, author, note }: SiteConfigState): string {
   const at = updatedAt === undefined ? '' : ` of ${when(updatedAt)}`;
   const by = author === undefined ? '' : ` by ${author}`;
-  return `desired: generation ${generation}${at}${by}${note === undefined ? '' : ` (${note})`}`;
+  return `desired: generation ${generation}${at}${by}${note === undefined ? '' : ` (${oneLine(note)})`}`;
 }
 
 function line(name: string, { state, generation, at, why }: ConfigConsumer): string {

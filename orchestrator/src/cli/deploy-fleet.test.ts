@@ -126,6 +126,36 @@ it('a folder goes to each site by its own options, and what is not deployed of i
   expect(given[1]).toMatchObject({ payload: { name: 'two-x', routes: ['two.example/*'] } });
 });
 
+it('an edge that is away for a while has ended no deployment', async () => {
+  const edge = edgeOf(SITES, () => succeeded);
+  const trouble = () => Response.json({ title: 'overloaded' }, { status: 503 });
+  edge['POST /api/v1/orchestrator']?.unshift(trouble, trouble);
+  for (const siteId of SITES) edge[`GET /api/v1/commands/${idOf(siteId)}`]?.unshift(trouble);
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
+  expect(error).toBeUndefined();
+  expect(out).toBe('5 of 5 sites deployed, 5 of them observed; 0 failed, 0 not begun');
+});
+
+it('of an edge that stays away nothing is claimed', async () => {
+  const edge = edgeOf(SITES, () => ({ state: 'running' }));
+  for (const siteId of SITES)
+    edge[`GET /api/v1/commands/${idOf(siteId)}`] = [() => Response.json({}, { status: 503 })];
+  const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
+  expect(String(error)).toMatch(/it answered 503/);
+  expect(out).toBe('');
+});
+
+it('nothing is begun when one of the sites cannot have its Worker', async () => {
+  const sites = [...SITES, 's'.repeat(63)];
+  const { error, seen } = await clawctl(
+    ['fleet', file(), '--label', 'a=b'],
+    edgeOf(sites, () => succeeded),
+    passing(),
+  );
+  expect(String(error)).toMatch(/name: expected a Worker name/);
+  expect(seen.filter(({ method }) => method === 'POST')).toEqual([]);
+});
+
 it.each([
   ['one name for all', { ...PAYLOAD, name: 'tag' }, /put \{site\} into/],
   [

@@ -9,6 +9,7 @@ import {
 import { readChange } from './config.ts';
 import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
+import { Unreachable } from './edge.ts';
 import { CliError, messageOf, table } from './io.ts';
 import { labelFilter } from './sites.ts';
 
@@ -38,6 +39,8 @@ const POLL_MS = 500;
 const MINUTE_MS = 60_000;
 /** An orchestrator that is away must not keep the others waiting for ever. */
 const EXPIRES_IN_MS = 60 * MINUTE_MS;
+/** An edge that is away for a while has ended no deployment: so long it is asked again. */
+const AWAY_MS_MAX = 10 * MINUTE_MS;
 
 /** Deploys a Worker of its own to every site with these labels. Throws `CliError`. */
 export async function deployFleet(
@@ -47,6 +50,7 @@ export async function deployFleet(
 ): Promise<void> {
   const payload = await payloads(desk, path, options);
   const sites = await sitesOf(desk, options.label);
+  for (const siteId of sites) payload(siteId);
   const first = payload(sites[0] ?? '');
   if (sites.length > 1) checkApart(first, payload(sites[1] ?? ''));
   const id = options.resume ?? desk.io.newId();
@@ -114,6 +118,7 @@ class Fleet {
   readonly #options: FleetOptions;
   readonly #outcomes: Outcome[] = [];
   #nextAt = 0;
+  #isLost = false;
 
   constructor(desk: Desk, id: string, options: FleetOptions) {
     this.#desk = desk;
@@ -127,7 +132,7 @@ class Fleet {
     const lane = async (): Promise<void> => {
       for (let siteId = left.shift(); siteId !== undefined; siteId = left.shift()) {
         await this.#turn();
-        if (this.#isAborted) return;
+        if (this.#isAborted || this.#isLost) return;
         this.#ended(await this.#one(siteId, payload(siteId)));
       }
     };
@@ -152,17 +157,37 @@ class Fleet {
     const { edge, io } = this.#desk;
     try {
       const key = `fleet-${this.#id}-${siteId}`;
-      const { commandId } = await edge.submit({ action: 'deploy_worker', siteId, payload }, key);
-      let command = await edge.command(commandId);
+      const { commandId } = await this.#patiently(() =>
+        edge.submit({ action: 'deploy_worker', siteId, payload }, key),
+      );
+      const look = () => this.#patiently(() => edge.command(commandId));
+      let command = await look();
       while (!isFinal(command.state)) {
         await io.wait(POLL_MS);
-        command = await edge.command(commandId);
+        command = await look();
       }
       const proof = deployResult.safeParse(command.result).data?.proof;
       const why = command.error?.message ?? command.reason;
       return { siteId, state: command.state, ...(proof && { proof }), ...(why !== undefined && { why }) };
     } catch (error) {
+      // Of this one nothing is known: no more are begun, and all can be gone on with by --resume.
+      this.#isLost ||= error instanceof Unreachable;
+      if (this.#isLost) throw error;
       return { siteId, state: 'refused', why: messageOf(error) };
+    }
+  }
+
+  /** Throws `Unreachable` when the edge has not answered for ten minutes. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    const { io } = this.#desk;
+    const until = io.now() + AWAY_MS_MAX;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof Unreachable) || io.now() >= until) throw error;
+        await io.wait(POLL_MS);
+      }
     }
   }
 

@@ -57,7 +57,7 @@ const complaint = z.union([
   orchestratorResponse.transform(({ error }) => error),
 ]);
 
-/** The edge could not be reached: the same may succeed later. */
+/** The edge could not be reached, or is in trouble: the same may succeed later. */
 export class Unreachable extends CliError {}
 
 /** `?…` of a list; what is undefined is left out. */
@@ -248,6 +248,7 @@ export class Edge {
     const answer: unknown = await response.json().catch(() => undefined);
     if (response.ok) return read(schema, answer);
     const said = complaint.safeParse(answer).data ?? `it answered ${response.status}`;
+    if (response.status === 429 || response.status >= 500) throw new Unreachable(said);
     throw new CliError(response.status === 401 ? `the edge refused the token: ${said}` : said);
   }
 

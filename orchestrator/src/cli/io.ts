@@ -34,8 +34,15 @@ export const asJson = (value: unknown): string => JSON.stringify(value, null, 2)
 export const asComplaint = (sentence: string, json: boolean): string =>
   json ? JSON.stringify({ error: sentence }) : `clawctl: ${sentence}`;
 
+/** Text as a terminal may have it: what others have written (names, notes, errors) gives it no commands. */
+export const inert = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '\ufffd');
+
+/** … and begins no line of its own. */
+export const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ');
+
 /** Columns, as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(oneLine));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>

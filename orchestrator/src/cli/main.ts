@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ask } from './ask.ts';
 import { edit } from './editor.ts';
 import { askHidden } from './hidden.ts';
-import { asComplaint, CliError, type Io } from './io.ts';
+import { asComplaint, CliError, type Io, inert } from './io.ts';
 import { createProgram } from './program.ts';
 
 const io: Io = {
@@ -18,9 +18,9 @@ const io: Io = {
   ask: process.stdin.isTTY ? ask : undefined,
   edit: process.stdin.isTTY ? edit : undefined,
   askHidden: process.stdin.isTTY ? askHidden : undefined,
-  out: (line) => void process.stdout.write(`${line}\n`),
+  out: (line) => void process.stdout.write(`${inert(line)}\n`),
   width: process.stdout.columns,
-  err: (line) => void process.stderr.write(`${line}\n`),
+  err: (line) => void process.stderr.write(`${inert(line)}\n`),
 };
 
 // Whoever reads has seen enough, as in "clawctl events --follow | head".

@@ -20,7 +20,7 @@ export async function addressOf(deployment: Deployment, scope: Scope): Promise<s
   const url = deployment.facts.url ?? (known?.isDeployed === true ? known.url : undefined);
   // A Worker that was adopted may have none: an earlier version of it gets none either.
   const isThere = url !== undefined && (url !== '' || plan.source.kind === 'earlier');
-  return isThere ? url : api.publish(plan.name, context.signal);
+  return isThere ? url : api.publish(plan.name, context);
 }
 
 async function setAddresses(scope: Scope): Promise<void> {
@@ -28,10 +28,10 @@ async function setAddresses(scope: Scope): Promise<void> {
   const { routes, customDomains = [] } = bodyOf(plan);
   const known = records.worker(plan.name);
   if (routes !== undefined && JSON.stringify(routes) !== known?.routes)
-    await api.route(plan.name, routes, context.signal);
+    await api.route(plan.name, routes, context);
   const attached = new Set<string>(JSON.parse(known?.domains ?? '[]'));
   for (const hostname of customDomains)
-    if (!attached.has(hostname)) await api.attach(plan.name, hostname, context.signal);
+    if (!attached.has(hostname)) await api.attach(plan.name, hostname, context);
 }
 
 /** What a Worker has from now on, to be kept beside it. */

@@ -5,6 +5,8 @@ import { BaseSubdomains } from 'cloudflare/resources/workers/subdomains';
 import { createClient } from 'cloudflare/tree-shakable';
 import { z } from 'zod';
 import type { CloudflareConfig } from '../config.ts';
+import { unlessAbsent } from './absent.ts';
+import type { Ends } from './patience.ts';
 import { type Calling, patiently } from './retry.ts';
 import type { Traffic } from './state.ts';
 import { isSame } from './traffic.ts';
@@ -120,27 +122,35 @@ export class Api {
     return result.resources.script_runtime?.migration_tag ?? undefined;
   }
 
-  /** Uploads a first version of a new Worker, which serves at once. */
-  async create({ name, tag, form }: Upload, signal: AbortSignal): Promise<Served> {
+  /**
+   * Uploads a first version of a new Worker, which serves at once.
+   * @returns its deployment; `before` is who served, where somebody else has made the Worker at the same moment
+   */
+  async create({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<Served & { before: Traffic }> {
     // Its answer names neither version nor deployment: they are looked up in any case.
     const put = async (): Promise<string> => {
-      await this.#client.put(this.#path(name), { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS });
+      await this.#client.put(this.#path(name), { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS });
       return '';
     };
     await this.#call(put, signal, () => this.#findTagged(name, tag, signal));
     const list = (await this.deployments(name, signal)) ?? [];
     const [only, another] = list;
-    const versionId =
-      another === undefined ? only?.traffic[0]?.versionId : await this.tagged(name, tag, signal);
-    const own = list.find(({ traffic }) => traffic.some((share) => share.versionId === versionId));
+    const mine =
+      another === undefined
+        ? [only?.traffic[0]?.versionId]
+        : (await this.versions(name, signal)).filter((listed) => listed.tag === tag).map(({ id }) => id);
+    const isMine = ({ traffic }: Served) => traffic.some(({ versionId }) => mine.includes(versionId));
+    const own = list.find(isMine);
+    const [versionId] = mine;
     if (versionId === undefined || own === undefined) throw missing(name);
-    return { ...own, traffic: [{ versionId, percentage: 100 }] };
+    const older = list.slice(list.indexOf(own)).find((served) => !isMine(served));
+    return { ...own, traffic: [{ versionId, percentage: 100 }], before: older?.traffic ?? [] };
   }
 
   /** Uploads a version that does not serve yet. @returns its id */
-  addVersion({ name, tag, form }: Upload, signal: AbortSignal): Promise<string> {
+  addVersion({ name, tag, form }: Upload, { signal, stop }: Ends): Promise<string> {
     const post = async (): Promise<string> => {
-      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      const options = { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS };
       return uploaded.parse(await this.#client.post(`${this.#path(name)}/versions`, options)).result.id;
     };
     return this.#call(post, signal, () => this.#findTagged(name, tag, signal));
@@ -151,14 +161,14 @@ export class Api {
     name: string,
     traffic: Traffic,
     how: { message: string; force?: boolean },
-    signal: AbortSignal,
+    { signal, stop }: Ends,
   ): Promise<string> {
     const body = {
       strategy: 'percentage',
       versions: traffic.map(({ versionId, percentage }) => ({ version_id: versionId, percentage })),
       annotations: { 'workers/message': how.message },
     };
-    const options = { body, signal, ...(how.force === true && { query: { force: 'true' } }) };
+    const options = { body, signal: stop, ...(how.force === true && { query: { force: 'true' } }) };
     const deploy = async (): Promise<string> =>
       uploaded.parse(await this.#client.post(`${this.#path(name)}/deployments`, options)).result.id;
     return this.#call(deploy, signal, async () => {
@@ -168,9 +178,10 @@ export class Api {
   }
 
   /** Puts the Worker on its workers.dev address. @returns the address */
-  async publish(name: string, signal: AbortSignal): Promise<string> {
+  async publish(name: string, { signal, stop }: Ends): Promise<string> {
     const { scripts } = this.#client.workers;
-    const enable = () => scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal });
+    const enable = () =>
+      scripts.subdomain.create(name, { ...this.#account, enabled: true }, { signal: stop });
     const { url } = served.parse(await this.#call(enable, signal));
     return url ?? this.#onWorkersDev(name, signal);
   }
@@ -188,16 +199,17 @@ export class Api {
   }
 
   /** Gives the Worker these route patterns, and no others: one call, as wrangler makes it, whatever zones they are in. */
-  async route(name: string, patterns: readonly string[], signal: AbortSignal): Promise<void> {
+  async route(name: string, patterns: readonly string[], { signal, stop }: Ends): Promise<void> {
     const body = patterns.map((pattern) => ({ pattern }));
-    await this.#call(() => this.#client.put(`${this.#path(name)}/routes`, { body, signal }), signal);
+    const put = () => this.#client.put(`${this.#path(name)}/routes`, { body, signal: stop });
+    await this.#call(put, signal);
   }
 
   /** Puts the Worker on a host name of the account's own. Safe to repeat. */
-  async attach(name: string, hostname: string, signal: AbortSignal): Promise<void> {
+  async attach(name: string, hostname: string, { signal, stop }: Ends): Promise<void> {
     const body = { hostname, service: name, environment: 'production' };
     const path = `/accounts/${this.#account.account_id}/workers/domains`;
-    await this.#call(() => this.#client.put(path, { body, signal }), signal);
+    await this.#call(() => this.#client.put(path, { body, signal: stop }), signal);
   }
 
   /** Of a Worker in a dispatch namespace; undefined when there is none of this name. */
@@ -212,11 +224,11 @@ export class Api {
     namespace: string,
     name: string,
     form: () => FormData,
-    signal: AbortSignal,
+    { signal, stop }: Ends,
   ): Promise<string> {
     const path = this.#namespacePath(namespace, name);
     const put = async (): Promise<string> => {
-      const options = { body: form(), signal, timeout: UPLOAD_TIMEOUT_MS };
+      const options = { body: form(), signal: stop, timeout: UPLOAD_TIMEOUT_MS };
       return inNamespace.parse(await this.#client.put(path, options)).result.etag;
     };
     return this.#call(put, signal);
@@ -281,19 +293,6 @@ const servedOf = ({
   message: notes?.['workers/message'],
   traffic: shares.map(({ version_id, percentage }) => ({ versionId: version_id, percentage })),
 });
-
-/** Cloudflare's code for a Worker that is not there; other 404s are faults of ours, e.g. a wrong base URL. */
-const ABSENT = 10_007;
-const refusal = z.object({ status: z.literal(404), errors: z.array(z.object({ code: z.number() })) });
-
-async function unlessAbsent(call: Promise<unknown>): Promise<unknown> {
-  try {
-    return await call;
-  } catch (error) {
-    if (refusal.safeParse(error).data?.errors.some(({ code }) => code === ABSENT)) return undefined;
-    throw error;
-  }
-}
 
 const missing = (name: string): Failure =>
   new Failure('deploy_failed', `Cloudflare took ${name}, but does not list the new version: deploy again`);

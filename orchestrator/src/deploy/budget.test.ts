@@ -71,3 +71,21 @@ it('lets go of who waits when the process stops', async () => {
   const stopped = AbortSignal.abort(new Failure('conflict', 'stopped'));
   await expect(budget.take(stopped)).rejects.toThrow('stopped');
 });
+
+it('waits no longer than a window for what it did before the clock was put back', async () => {
+  const { clock, budget } = budgetOf(1);
+  clock.now = 86_400_000;
+  await budget.take(never);
+  clock.now = 0;
+  await budget.take(never);
+  expect(clock.now).toBe(1_000);
+});
+
+it('is held for an hour at most, whatever a header says and wherever the clock is put back to', async () => {
+  const { clock, budget } = budgetOf(1);
+  clock.now = 86_400_000;
+  budget.hold(1e12);
+  clock.now = 0;
+  await budget.take(never);
+  expect(clock.now).toBe(3_600_000);
+});

@@ -12,6 +12,9 @@ export interface BudgetShare {
   readonly windowMs: number;
 }
 
+/** Whatever a header or a clock that was put back says: a block lasts five minutes, and timers take no more than 24 days. */
+const HOLD_MS_MAX = 3_600_000;
+
 /**
  * This orchestrator's part of what its token may ask of Cloudflare: a call waits until one fits. Who is told to slow
  * down holds all others back as well, since past its limit a token is blocked for five minutes.
@@ -60,8 +63,9 @@ export class CallBudget {
     const { calls } = this.#share;
     const windowMs = this.#share.windowMs + ON_THE_WAY_MS;
     const now = this.#now();
-    const begun = this.#made.findIndex((at) => at > now - windowMs);
-    this.#made = begun < 0 ? [] : this.#made.slice(begun);
+    // Behind a clock that was put back, what was made is ahead of it: it counts from now.
+    this.#made = this.#made.filter((at) => at > now - windowMs).map((at) => Math.min(at, now));
+    this.#heldUntil = Math.min(this.#heldUntil, now + HOLD_MS_MAX);
     const blocking = this.#made.at(-calls);
     const full = this.#made.length >= calls && blocking !== undefined ? blocking + windowMs - now : 0;
     return Math.max(full, this.#heldUntil - now);

@@ -344,6 +344,27 @@ describe('a Worker’s name', () => {
     expect(bench.script().versions).toHaveLength(2);
   });
 
+  it('is whose version came first, when two make the Worker at the same moment', async () => {
+    const theirs = new Bench();
+    let winner = '';
+    const fetcher: typeof fetch = async (input, init) => {
+      if (init?.method === 'PUT' && winner === '') {
+        const given = body({ siteId: 'site-2', commandId: FIRST });
+        const their = theirs.deployer({ fetcher: bench.cloudflare.fetcher });
+        winner = (await their.deploy(given, theirs.context())).versionId;
+      }
+      return bench.cloudflare.fetcher(input, init);
+    };
+    const late = bench.deployer({ fetcher }).deploy(body(), bench.context());
+    await expect(late).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/at the same moment.*nothing of it is left/),
+    });
+    expect(bench.serving()).toBe(`${winner} 100`);
+    expect(bench.versionsOf(COMMAND)).toEqual([]);
+    expect(bench.deployer().workers()).toMatchObject([{ name: 'tracker', state: 'failed' }]);
+  });
+
   it('is left to whoever has made the Worker outside, unless it is adopted', async () => {
     await bench.deploy({ commandId: FIRST });
     bench.sql.run('DELETE FROM workers');

@@ -14,7 +14,7 @@ export async function finish(deployment: Deployment, scope: Scope): Promise<Depl
   let url = facts.url ?? '';
   let proof = await proofAt(url);
   // The address may be another one than was remembered.
-  const published = proof === 'accepted' && url !== '' ? await api.publish(plan.name, signal) : url;
+  const published = proof === 'accepted' && url !== '' ? await api.publish(plan.name, context) : url;
   if (published !== url) {
     url = published;
     proof = await proofAt(url);

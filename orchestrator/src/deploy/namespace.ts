@@ -36,8 +36,8 @@ export async function putInNamespace(deployment: Deployment, scope: Scope): Prom
   const { api, plan, context, records, now } = scope;
   const { namespace, script } = targetOf(scope);
   const material = await scope.material();
-  const form = (): FormData => uploadForm(bodyOf(plan), material, [ownerTag(plan.siteId)]);
-  const versionId = await api.putInNamespace(namespace, script, form, context.signal);
+  const form = (): FormData => uploadForm(bodyOf(plan), material, { tags: [ownerTag(plan.siteId)] });
+  const versionId = await api.putInNamespace(namespace, script, form, context);
   const { commandId } = plan;
   const receipts = {
     ...deployment.facts.receipts,

@@ -33,7 +33,7 @@ export async function probe(
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
   try {
     const headers = { [OVERRIDES_HEADER]: `${name}="${versionId}"` };
-    const response = await fetcher(new URL(path, url), { headers, redirect: 'manual', signal: limit });
+    const response = await fetcher(within(url, path), { headers, redirect: 'manual', signal: limit });
     await response.body?.cancel();
     return { status: response.status, says: response.headers.get(VERSION_HEADER) ?? undefined };
   } catch {
@@ -41,6 +41,9 @@ export async function probe(
     return { status: undefined, says: undefined };
   }
 }
+
+/** On the Worker's own host whatever the path is: resolved against it, `//10.0.0.1/` would be another machine's. */
+const within = (url: string, path: string): URL => new URL(new URL(url).origin + path);
 
 /** What a version has to answer, and which share of other answers is borne. */
 export interface HealthCheck {
@@ -86,6 +89,8 @@ export async function checkHealth(
   const intervalMs = Math.min(INTERVAL_MS.max, Math.max(INTERVAL_MS.min, bakeMs / LOOKS));
   let [probes, failed, others] = [0, 0, 0];
   let isObserved = false;
+  // Behind a clock that was put back, `until` is further away than the stage is long.
+  let leftMs = Math.min(until - now(), bakeMs);
   for (;;) {
     const [{ status, says }] = await Promise.all([
       probe(target, check.path, signal, fetcher),
@@ -103,8 +108,10 @@ export async function checkHealth(
     }
     const complaint = relayed?.complaint(check.maxErrorRate);
     if (complaint !== undefined) throw ill(complaint, { probes, failed });
-    if (probes >= PROBES_MIN && now() >= until) return { probes, failed, isObserved };
-    await wait(isOther ? Math.max(intervalMs, OTHER_PAUSE_MS) : intervalMs, signal);
+    if (probes >= PROBES_MIN && leftMs <= 0) return { probes, failed, isObserved };
+    const pauseMs = isOther ? Math.max(intervalMs, OTHER_PAUSE_MS) : intervalMs;
+    await wait(pauseMs, signal);
+    leftMs = Math.min(leftMs - pauseMs, until - now());
   }
 }
 
@@ -114,7 +121,7 @@ function unhealthy(
   { probes, failed, status }: { probes: number; failed: number; status: number | undefined },
 ): Failure {
   const last = status === undefined ? 'did not answer' : `answered ${status}`;
-  const address = new URL(path, url).href;
+  const address = within(url, path).href;
   return new Failure(
     'deploy_failed',
     `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, of which a share of ${maxErrorRate} is borne; ${address} ${last}`,

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
-import { Bench, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
+import { Bench, body, COMMAND, commandOf, FIRST, gradual } from './bench.fixture.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
 let bench: Bench;
@@ -71,6 +71,19 @@ describe('a gradual deployment', () => {
     expect(bench.now - began).toBeGreaterThanOrEqual(180_000);
   });
 
+  it('bakes no longer than it was told when the clock is put back meanwhile', async () => {
+    let [waited, isBack] = [0, false];
+    bench.onWait = (ms) => {
+      waited += ms;
+      if (isBack || bench.script().deployments[0]?.versions[0]?.percentage !== 10) return;
+      isBack = true;
+      bench.now -= 3_600_000;
+    };
+    bench.now = 86_400_000;
+    await start({ bakeMs: 60_000 });
+    expect(waited).toBeLessThan(200_000);
+  });
+
   it('is observed when the version answers when it is asked for by name, although others serve most', async () => {
     let observedAt: unknown;
     const shares: string[] = [];
@@ -118,6 +131,20 @@ describe('a gradual deployment', () => {
       /a share of 0\.25 is borne/,
     );
   });
+
+  it.each(['//10.0.0.1/admin', '/\\10.0.0.1/admin', '/\t/10.0.0.1/admin'])(
+    'asks the Worker and nobody else, also for the path %j',
+    async (path) => {
+      const hosts = new Set<string>();
+      const fetcher: typeof fetch = (input, init) => {
+        hosts.add(new URL(String(input)).hostname);
+        return bench.cloudflare.fetcher(input, init);
+      };
+      const strategy = gradual({ healthCheck: { path, status: 200, maxErrorRate: 0 } });
+      await bench.deployer({ fetcher }).deploy(body({ strategy }), bench.context());
+      expect([...hosts].sort()).toEqual(['api.cloudflare.com', 'tracker.agency.workers.dev']);
+    },
+  );
 
   it('fails when the version cannot be asked for by name', async () => {
     bench.cloudflare.serveBy(() => new Response('', { headers: { 'Worker-Version': before } }));
@@ -269,6 +296,30 @@ describe('cancelling a deployment', () => {
     expect(bench.versionsOf(COMMAND)).toEqual([]);
     expect(bench.serving()).toBe(`${before} 100`);
   });
+
+  it.each([
+    ['PUT', '/scripts/new', 'new'],
+    ['POST', '/versions', 'tracker'],
+    ['POST', '/deployments', 'tracker'],
+  ])(
+    'while a %s of …%s is on its way leaves nothing of it, however late it is carried out',
+    async (method, path, name) => {
+      let late: () => unknown = () => undefined;
+      const fetcher: typeof fetch = async (input, init = {}) => {
+        const isIt = init.method === method && String(input).endsWith(path);
+        if (isIt) bench.cancel();
+        if (!isIt || init.signal?.aborted !== true) return bench.cloudflare.fetcher(input, init);
+        late = () => bench.cloudflare.fetcher(input, { ...init, signal: null });
+        throw new DOMException('aborted', 'AbortError');
+      };
+      const deployment = bench.deployer({ fetcher }).deploy(body({ name }), bench.context());
+      await expect(deployment).rejects.toMatchObject({ name: 'Cancelled' });
+      await late();
+      expect(bench.cloudflare.scripts.has('new')).toBe(false);
+      expect(bench.serving()).toBe(`${before} 100`);
+      if (path === '/versions') expect(bench.versionsOf(COMMAND)).toEqual([]);
+    },
+  );
 
   it('during a rollout rolls back, and says so', async () => {
     bench.onWait = () => {

@@ -110,7 +110,7 @@ async function serve(deployment: Deployment, scope: Scope, percentage: number): 
     if (!isAsLeft(deployment, current, plan)) throw changed(plan.name);
   }
   const force = plan.source.kind === 'earlier' && plan.source.body.force === true;
-  return api.serve(plan.name, wanted, { message: messageOf(plan), force }, signal);
+  return api.serve(plan.name, wanted, { message: messageOf(plan), force }, context);
 }
 
 /** What this command has divided itself, also in a run that this database does not know of, counts as left so. */

@@ -69,17 +69,17 @@ async function restored(
   deployment: Deployment,
   [current]: readonly Served[],
   own: string,
-  { api, plan, context, records }: Scope,
+  { api, plan, context: { stop }, records }: Scope,
 ): Promise<string> {
   const { before = [] } = deployment.facts;
   const known = { ...deployment, facts: { ...deployment.facts, versionId: own } };
   if (current === undefined || !isOwn(current.traffic, known, plan.rollout.stages))
     return 'what serves was left as it is';
-  await api.serve(plan.name, before, { message: messageOf(plan), force: true }, context.stop);
+  await api.serve(plan.name, before, { message: messageOf(plan), force: true }, { signal: stop, stop });
   const body = plan.source.kind === 'upload' ? plan.source.body : undefined;
   const routes = records.worker(plan.name)?.routes;
   if (body?.routes !== undefined && routes !== undefined && routes !== JSON.stringify(body.routes))
-    await api.route(plan.name, JSON.parse(routes), context.stop);
+    await api.route(plan.name, JSON.parse(routes), { signal: stop, stop });
   const shares = before.map(({ versionId, percentage }) => `${percentage} % to ${versionId}`);
   return `rolled back: ${shares.join(', ')}`;
 }

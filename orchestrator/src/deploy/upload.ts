@@ -53,7 +53,17 @@ export const messageOf = ({ siteId, commandId }: { siteId: string; commandId: st
 /** On a Worker in a dispatch namespace, which has no versions to say whose they are. */
 export const ownerTag = (siteId: string): string => `clawdbot-${siteId}`;
 
-function metadataOf(body: DeployWorker, secrets: Material['secrets'], tags: readonly string[]) {
+interface UploadOptions {
+  readonly tags?: readonly string[];
+  /** No such Worker is there, and of one that is made meanwhile nothing is taken. */
+  readonly isFirst?: boolean;
+}
+
+function metadataOf(
+  body: DeployWorker,
+  secrets: Material['secrets'],
+  { tags = [], isFirst = false }: UploadOptions,
+) {
   const { mainModule, compatibilityDate, compatibilityFlags, vars = {}, bindings = [] } = body;
   const texts = Object.entries(vars).map(([name, text]) => ({ type: 'plain_text', name, text }));
   const hidden = Object.entries(secrets).map(([name, text]) => ({ type: 'secret_text', name, text }));
@@ -63,7 +73,7 @@ function metadataOf(body: DeployWorker, secrets: Material['secrets'], tags: read
     ...(compatibilityFlags === undefined ? {} : { compatibility_flags: compatibilityFlags }),
     bindings: [...texts, ...hidden, ...bindings, { type: 'version_metadata', name: VERSION_BINDING }],
     // As wrangler does: secrets that were set apart from deployments outlive them.
-    keep_bindings: ['secret_text', 'secret_key'],
+    keep_bindings: isFirst ? [] : ['secret_text', 'secret_key'],
     // A tag has at most 100 bytes, which is what the longest command id has.
     ...(tags.length === 0 ? {} : { tags }),
     annotations: { 'workers/tag': body.commandId, 'workers/message': messageOf(body) },
@@ -77,10 +87,10 @@ function metadataOf(body: DeployWorker, secrets: Material['secrets'], tags: read
 export function uploadForm(
   body: DeployWorker,
   { modules, secrets }: Material,
-  tags: readonly string[] = [],
+  options: UploadOptions = {},
 ): FormData {
   const form = new FormData();
-  const metadata = JSON.stringify(metadataOf(body, secrets, tags));
+  const metadata = JSON.stringify(metadataOf(body, secrets, options));
   form.set('metadata', new Blob([metadata], { type: 'application/json' }));
   for (const module of modules) form.set(module.path, partOf(module));
   return form;

@@ -36,6 +36,9 @@ const inTheMiddle = (name: string): Failure =>
     `${name} is in the middle of a rollout that was begun elsewhere: end it or roll it back first ("clawctl rollback ${name}")`,
   );
 
+const overtaken = (name: string): string =>
+  `somebody else has made ${name} at the same moment, who has it: choose another name`;
+
 /** Uploads the version, unless an earlier run did. A Worker's first version serves at once. */
 export async function upload(deployment: Deployment, scope: Scope): Promise<Deployment> {
   const { api, plan, context, records, isRepeat, now } = scope;
@@ -52,13 +55,18 @@ export async function upload(deployment: Deployment, scope: Scope): Promise<Depl
       said(found),
     );
   const material = await scope.material();
-  const form = (): FormData => uploadForm(bodyOf(plan), material);
+  const form = (): FormData => uploadForm(bodyOf(plan), material, { isFirst: isFirst(deployment) });
   if (!isFirst(deployment)) {
-    const versionId = await api.addVersion({ name, tag, form }, signal);
+    const versionId = await api.addVersion({ name, tag, form }, context);
     return records.advance(deployment, next, { versionId, stage: 0 }, said(versionId));
   }
-  const { deploymentId, traffic } = await api.create({ name, tag, form }, signal);
+  const { deploymentId, traffic, before } = await api.create({ name, tag, form }, context);
   const versionId = traffic[0]?.versionId ?? '';
+  if (before.length > 0) {
+    const why = { end: 'failed', code: 'conflict', message: overtaken(name) } as const;
+    const known = { versionId, deploymentId, before: [...before], why };
+    return records.advance(deployment, 'undoing', known, () => context.progress('undoing', why.message));
+  }
   const receipts = accepted(deployment, { versionId, deploymentId, at: now() });
   const stage = rollout.stages.length - 1;
   const known = { versionId, deploymentId, stage, percentage: 100, receipts };

@@ -143,6 +143,17 @@ describe('a Worker’s health', () => {
 });
 
 describe('a round', () => {
+  it('outlives a deployment that a round falls into', async () => {
+    const watch = uptime();
+    await round(watch);
+    workers = [worker('tracker', { state: 'deploying' })];
+    await round(watch);
+    expect(visited).toHaveLength(1);
+    workers = [worker('tracker')];
+    await round(watch);
+    expect(watch.checks('tracker')).toHaveLength(2);
+  });
+
   it('passes over what is not there to be asked, and forgets what is gone', async () => {
     const watch = uptime();
     await round(watch);

@@ -57,8 +57,10 @@ export class Uptime {
 
   /** One round. @returns whether events were recorded. Throws `LeaseLost`, and what the database throws */
   async check(signal: AbortSignal): Promise<boolean> {
-    const watched = this.#options.workers().flatMap(watchedOf);
-    this.#checks.keepOnly(watched.map(({ name }) => name));
+    const workers = this.#options.workers();
+    const watched = workers.flatMap(watchedOf);
+    // Also of one that is being deployed: its history goes on when that has ended.
+    this.#checks.keepOnly(workers.map(({ name }) => name));
     let told = false;
     for (let done = 0; done < watched.length; done += AT_ONCE) {
       const some = watched.slice(done, done + AT_ONCE);

@@ -4,6 +4,7 @@ export * from './identity.ts';
 export * from './live.ts';
 export * from './moves.ts';
 export * from './orchestrator.ts';
+export * from './places.ts';
 export * from './problem.ts';
 export * from './resources.ts';
 export * from './secrets.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { status } from '../frames/status.ts';
 import { orchestratorId, timeMs } from '../ids.ts';
+import { siteMove } from './moves.ts';
 import { commandSummary, edgeQueues, event, presence } from './resources.ts';
 
 /**
@@ -26,6 +27,8 @@ const live = {
   orchestrators: z.array(liveOrchestrator),
   /** Open commands, and those that ended last; in an update those that have changed. */
   commands: z.array(commandSummary),
+  /** Moves of sites that are under way, and those that ended last; in an update those that have changed. */
+  moves: z.array(siteMove),
   /** Oldest first; a snapshot has the last ones. */
   events: z.array(event),
 };

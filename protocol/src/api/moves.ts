@@ -23,6 +23,10 @@ export const siteMove = z.object({
   reason: z.string().optional(),
   /** Stored requests that have crossed, delivered or not. */
   receipts: z.int(),
+  /** Since when requests are stored and not sent; absent until then. */
+  heldAt: timeMs.optional(),
+  /** Requests that wait for the end of it, counted to a few thousand; absent where nobody counts, as in lists. */
+  waiting: z.int().min(0).optional(),
   /** How long stored requests were not sent. */
   pausedMs: z.int().optional(),
   createdBy: z.string(),

@@ -37,7 +37,7 @@ const cors = z.strictObject({
   maxAgeS: z.int().min(0).max(86_400).optional(),
 });
 
-const headerName = z
+export const headerName = z
   .string()
   .max(100)
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header');
@@ -156,21 +156,6 @@ export const siteConfig = z
     error: `expected at most ${CONFIG_BYTES_MAX} characters of JSON`,
   });
 export type SiteConfig = z.infer<typeof siteConfig>;
-
-/**
- * What an edit may make of a config. Stricter than what was stored once and must still be read: what is without effect
- * is refused, since it looks as if it had one.
- */
-export const editedConfig = siteConfig.superRefine(({ routes }, context) => {
-  routes.forEach((entry, n) => {
-    if (entry.offline === 'queue') return;
-    for (const member of ['respond', 'accepted'] as const) {
-      if (entry[member] === undefined) continue;
-      const message = `has no effect with offline: "${entry.offline}", where no request is stored: leave it out, or set offline to "queue"`;
-      context.addIssue({ code: 'custom', path: ['routes', n, member], message });
-    }
-  });
-});
 
 /** The config of a site that nobody has configured yet: generation 0. */
 export const EMPTY_CONFIG: SiteConfig = { routes: [], worker: { vars: {} } };

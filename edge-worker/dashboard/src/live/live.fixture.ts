@@ -1,4 +1,11 @@
-import type { CommandSummary, Event, LiveOrchestrator, LiveSnapshot, LiveUpdate } from '@clawdbot/protocol';
+import type {
+  CommandSummary,
+  Event,
+  LiveOrchestrator,
+  LiveSnapshot,
+  LiveUpdate,
+  SiteMove,
+} from '@clawdbot/protocol';
 import type { LivePorts, SocketEvents } from './ports.ts';
 
 /** A dialled `/live`, from the edge's side. */
@@ -71,7 +78,7 @@ export class World {
   }
 }
 
-const nothing = { orchestrators: [], commands: [], events: [] };
+const nothing = { orchestrators: [], commands: [], moves: [], events: [] };
 
 export const snapshot = (position: number, changes: Partial<LiveSnapshot> = {}): LiveSnapshot => ({
   type: 'snapshot',
@@ -106,6 +113,13 @@ export const command = (n: number, state: CommandSummary['state']): CommandSumma
   createdAt: n,
   updatedAt: n,
   createdBy: 'admin',
+});
+
+/** The n-th move, begun and changed at n. */
+export const move = (n: number, changes: Partial<SiteMove> = {}): SiteMove => ({
+  ...{ id: `move_vps_${String(n).padStart(16, '0')}`, siteId: 'shop', from: 'vps', to: 'vps-2' },
+  ...{ state: 'preparing', receipts: 0, createdBy: 'admin', createdAt: n, updatedAt: n },
+  ...changes,
 });
 
 /** The n-th event. */

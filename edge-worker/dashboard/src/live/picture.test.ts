@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { command, event, snapshot, update } from './live.fixture.ts';
+import { command, event, move, snapshot, update } from './live.fixture.ts';
 import { ENDED_COMMANDS_MAX, EVENTS_MAX, pictureOf, withUpdate } from './picture.ts';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
@@ -23,6 +23,14 @@ describe('the picture', () => {
     const picture = pictureOf(snapshot(1, { commands: [command(1, 'running'), command(2, 'queued')] }));
     const { commands } = withUpdate(picture, update(2, { commands: [command(1, 'succeeded')] }));
     expect(commands.map(({ state }) => state)).toEqual(['queued', 'succeeded']);
+  });
+
+  it('shows moves under way first, and one with its end when that comes', () => {
+    const picture = pictureOf(snapshot(1, { moves: [move(1, { state: 'moved' }), move(3), move(2)] }));
+    expect(picture.moves.map(({ createdAt }) => createdAt)).toEqual([2, 3, 1]);
+    const end = move(3, { state: 'undone', updatedAt: 9 });
+    const { moves } = withUpdate(picture, update(2, { moves: [end] }));
+    expect(moves.map(({ state }) => state)).toEqual(['preparing', 'undone', 'moved']);
   });
 
   it('shows each event once, newest first', () => {

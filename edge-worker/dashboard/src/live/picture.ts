@@ -2,14 +2,18 @@ import {
   type CommandSummary,
   type Event,
   isFinal,
+  isMoveOver,
   type LiveOrchestrator,
   type LiveSnapshot,
   type LiveUpdate,
+  type SiteMove,
 } from '@clawdbot/protocol';
 
 /** What the page keeps of a tail without an end: a screen or two of events, and what has just been done. */
 export const EVENTS_MAX = 200;
 export const ENDED_COMMANDS_MAX = 50;
+/** An evacuation is to be seen as a whole. */
+const ENDED_MOVES_MAX = 1_000;
 
 /** All that the page shows, as of one position. */
 export interface Picture {
@@ -17,6 +21,8 @@ export interface Picture {
   readonly orchestrators: readonly LiveOrchestrator[];
   /** Open ones, oldest first, then those that ended, the last one first. */
   readonly commands: readonly CommandSummary[];
+  /** Those under way, the first one first, then those that ended, the last one first. */
+  readonly moves: readonly SiteMove[];
   /** Newest first. */
   readonly events: readonly Event[];
   /** Events that happened since the snapshot and were not told one by one. */
@@ -29,14 +35,16 @@ export const isOpen = ({ state }: CommandSummary): boolean => !isFinal(state);
 export const pictureOf = (snapshot: LiveSnapshot): Picture => ({
   orchestrators: byId(snapshot.orchestrators),
   commands: inOrder(snapshot.commands),
+  moves: movesInOrder(snapshot.moves),
   events: tail(snapshot.events, []),
   missed: 0,
 });
 
-/** The picture with an update's changes: the latest of each orchestrator and command, and each event once. */
+/** The picture with an update's changes: the latest of each orchestrator, command and move, and each event once. */
 export const withUpdate = (picture: Picture, update: LiveUpdate): Picture => ({
   orchestrators: byId(replaced(picture.orchestrators, update.orchestrators)),
   commands: inOrder(replaced(picture.commands, update.commands)),
+  moves: movesInOrder(replaced(picture.moves, update.moves)),
   events: tail(update.events, picture.events),
   missed: picture.missed + update.missed,
 });
@@ -56,6 +64,12 @@ function inOrder(commands: readonly CommandSummary[]): CommandSummary[] {
   const open = commands.filter(isOpen).sort((a, b) => a.createdAt - b.createdAt);
   const ended = commands.filter((command) => !isOpen(command)).sort((a, b) => b.updatedAt - a.updatedAt);
   return [...open, ...ended.slice(0, ENDED_COMMANDS_MAX)];
+}
+
+function movesInOrder(moves: readonly SiteMove[]): SiteMove[] {
+  const open = moves.filter((move) => !isMoveOver(move)).sort((a, b) => a.createdAt - b.createdAt);
+  const ended = moves.filter(isMoveOver).sort((a, b) => b.updatedAt - a.updatedAt);
+  return [...open, ...ended.slice(0, ENDED_MOVES_MAX)];
 }
 
 /** @param news oldest first @param known newest first */

@@ -1,11 +1,7 @@
-import { problem, type SessionInfo, session } from '@clawdbot/protocol';
+import { type SessionInfo, session } from '@clawdbot/protocol';
+import { answerOf, ask } from '../ask/ask.ts';
 
-/** Written out: the door of the routes would bring the OpenAPI library into the page. */
-const PATH = '/api/v1/session';
-const DEADLINE_MS = 10_000;
-
-/** The edge's own words about why not; its message is for the person who signs in. */
-export class Refused extends Error {}
+const PATH = '/session';
 
 /**
  * Turns a token into this browser's session.
@@ -13,32 +9,17 @@ export class Refused extends Error {}
  * @throws Refused when the edge does not take the token
  */
 export async function signIn(token: string): Promise<SessionInfo> {
-  const response = await ask('POST', { token: token.trim() });
+  const response = await ask('POST', PATH, { token: token.trim() });
   return session.parse(await answerOf(response));
 }
 
 /** @returns undefined when nobody is */
 export async function whoIsSignedIn(): Promise<SessionInfo | undefined> {
-  const response = await ask('GET');
+  const response = await ask('GET', PATH);
   return response.status === 401 ? undefined : session.parse(await answerOf(response));
 }
 
 export async function signOut(): Promise<void> {
-  const response = await ask('DELETE');
+  const response = await ask('DELETE', PATH);
   if (!response.ok && response.status !== 401) await answerOf(response);
-}
-
-const ask = (method: string, body?: object): Promise<Response> =>
-  fetch(PATH, {
-    method,
-    signal: AbortSignal.timeout(DEADLINE_MS),
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
-
-async function answerOf(response: Response): Promise<unknown> {
-  if (response.ok) return response.json();
-  const why = problem.safeParse(await response.json().catch(() => undefined)).data;
-  throw new Refused(why?.detail ?? `the edge answered ${response.status}`);
 }

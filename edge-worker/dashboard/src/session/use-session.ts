@@ -1,6 +1,7 @@
 import type { SessionInfo } from '@clawdbot/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { Refused, signIn, signOut, whoIsSignedIn } from './session.ts';
+import { Refused } from '../ask/ask.ts';
+import { signIn, signOut, whoIsSignedIn } from './session.ts';
 
 export type Session =
   | { readonly state: 'asking' }

@@ -1,4 +1,15 @@
 import type { CommandSummary } from '@clawdbot/protocol';
+import type { Tone } from './badge.tsx';
+
+export const COMMAND_TONES: Record<CommandSummary['state'], Tone> = {
+  queued: 'quiet',
+  delivered: 'busy',
+  running: 'busy',
+  succeeded: 'good',
+  failed: 'bad',
+  expired: 'warn',
+  cancelled: 'quiet',
+};
 
 type About = Pick<CommandSummary, 'type' | 'subject'>;
 

@@ -1,20 +1,11 @@
 import type { CommandSummary } from '@clawdbot/protocol';
 import { memo } from 'react';
 import { isOpen } from '../live/picture.ts';
-import { Badge, type Tone } from './badge.tsx';
-import { doing } from './command-words.ts';
+import { SiteLink } from '../place/here.tsx';
+import { Badge } from './badge.tsx';
+import { COMMAND_TONES, doing } from './command-words.ts';
 import { Nothing, Panel } from './panel.tsx';
 import { Since } from './since.tsx';
-
-const TONES: Record<CommandSummary['state'], Tone> = {
-  queued: 'quiet',
-  delivered: 'busy',
-  running: 'busy',
-  succeeded: 'good',
-  failed: 'bad',
-  expired: 'warn',
-  cancelled: 'quiet',
-};
 
 /** Rows of a table that can still be read; an outage may leave a thousand commands waiting. */
 const OPEN_SHOWN_MAX = 50;
@@ -67,7 +58,7 @@ const Row = memo(function Row({ command }: { readonly command: CommandSummary })
   return (
     <tr>
       <td>
-        <Badge shape={state} tone={TONES[state]} word={state} />
+        <Badge shape={state} tone={COMMAND_TONES[state]} word={state} />
       </td>
       <td className="wide">
         <span title={id}>{doing(command)}</span>
@@ -75,7 +66,7 @@ const Row = memo(function Row({ command }: { readonly command: CommandSummary })
         {error === undefined && reason !== undefined && <p className="fine">{reason}</p>}
       </td>
       <td className="name" title={`${siteId} on ${orchestratorId}`}>
-        {siteId}
+        <SiteLink siteId={siteId} />
       </td>
       <td className="name by" title={createdBy}>
         {createdBy}

@@ -1,5 +1,6 @@
 import type { DeployResult, Event } from '@clawdbot/protocol';
 import { z } from 'zod';
+import { pause } from './move-words.ts';
 
 /** What happened, in words. */
 export interface Told {
@@ -45,6 +46,32 @@ const deployment = z.discriminatedUnion('status', [
 
 const config = z.object({ status: z.enum(['applied', 'refused']), generation: z.int(), error });
 
+/** The site has another orchestrator now, or was to have: `name` says from where to where. */
+const move = z.object({
+  status: z.enum(['moved', 'undone']),
+  name: z.string(),
+  moveId: z.string(),
+  error,
+  pausedMs: z.number().optional(),
+});
+const moveWords = ({ status, name, error: reason, pausedMs }: z.infer<typeof move>): Told =>
+  status === 'moved'
+    ? {
+        words: `Moved ${name}${pausedMs === undefined ? '' : `; stored requests waited ${pause(pausedMs)}`}`,
+        trouble: false,
+      }
+    : { words: `The move ${name} was taken back${because(reason)}`, trouble: true };
+
+/** What an event is about, in a word. */
+export function kindOf({ type, data }: Pick<Event, 'type' | 'data'>): string {
+  return type === 'config_change' && 'moveId' in data ? 'Move' : TYPES[type];
+}
+export const TYPES: Record<Event['type'], string> = {
+  worker_deployment: 'Deployment',
+  config_change: 'Config',
+  health_check: 'Health',
+};
+
 const health = z.object({
   /** Of a site's Worker; else of what its routes need. */
   worker: z.string().optional(),
@@ -74,7 +101,8 @@ const TELLERS: Record<Event['type'], (data: Event['data']) => Told> = {
     }
   },
   config_change: (data) => {
-    const it = config.parse(data);
+    const it = z.union([config, move]).parse(data);
+    if ('moveId' in it) return moveWords(it);
     return it.status === 'applied'
       ? { words: `Config generation ${it.generation} runs`, trouble: false }
       : { words: `Config generation ${it.generation} was refused${because(it.error)}`, trouble: true };

@@ -1,16 +1,11 @@
 import type { Event } from '@clawdbot/protocol';
-import { memo, useId, useState } from 'react';
-import { tell } from './event-words.ts';
+import { memo, useState } from 'react';
+import { SiteLink } from '../place/here.tsx';
+import { ALL, Choice } from './choice.tsx';
+import { kindOf, TYPES, tell } from './event-words.ts';
 import { Icon } from './icon.tsx';
 import { Nothing, Panel } from './panel.tsx';
 import { At } from './since.tsx';
-
-const TYPES: Record<Event['type'], string> = {
-  worker_deployment: 'Deployment',
-  config_change: 'Config',
-  health_check: 'Health',
-};
-const ALL = '';
 
 interface EventsProps {
   readonly known: readonly Event[] | undefined;
@@ -49,27 +44,32 @@ export function Events({ known, missed }: EventsProps) {
           {known?.length === 0 ? 'Nothing has happened yet.' : 'No event of this type and site.'}
         </Nothing>
       ) : (
-        <div className="scrolls">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Type</th>
-                <th scope="col">Site</th>
-                <th scope="col">What happened</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((event) => (
-                <Row key={event.id} event={event} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <EventTable shown={shown} />
       )}
     </Panel>
   );
 }
+
+/** @param shown newest first */
+export const EventTable = ({ shown }: { readonly shown: readonly Event[] }) => (
+  <div className="scrolls">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Time</th>
+          <th scope="col">Type</th>
+          <th scope="col">Site</th>
+          <th scope="col">What happened</th>
+        </tr>
+      </thead>
+      <tbody>
+        {shown.map((event) => (
+          <Row key={event.id} event={event} />
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
 
 /** Drawn again for another event only, not for each that comes. */
 const Row = memo(function Row({ event }: { readonly event: Event }) {
@@ -80,10 +80,10 @@ const Row = memo(function Row({ event }: { readonly event: Event }) {
         <At at={event.receivedAt} />
       </td>
       <td>
-        <span className={`type ${event.type}`}>{TYPES[event.type]}</span>
+        <span className={`type ${event.type}`}>{kindOf(event)}</span>
       </td>
       <td className="name" title={`${event.siteId} on ${event.orchestratorId}`}>
-        {event.siteId}
+        <SiteLink siteId={event.siteId} />
       </td>
       <td className={trouble ? 'wide trouble' : 'wide'}>
         {trouble && <Icon shape="away" />}
@@ -99,27 +99,3 @@ const Row = memo(function Row({ event }: { readonly event: Event }) {
     </tr>
   );
 });
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly value: string;
-  readonly choose: (value: string) => void;
-  readonly choices: readonly (readonly [value: string, word: string])[];
-}
-
-function Choice({ label, value, choose, choices }: ChoiceProps) {
-  const id = useId();
-  return (
-    <span className="choice">
-      <label htmlFor={id}>{label}</label>
-      <select id={id} value={value} onChange={({ target }) => choose(target.value)}>
-        <option value={ALL}>all</option>
-        {choices.map(([choice, word]) => (
-          <option key={choice} value={choice}>
-            {word}
-          </option>
-        ))}
-      </select>
-    </span>
-  );
-}

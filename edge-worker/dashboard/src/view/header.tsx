@@ -1,6 +1,7 @@
 import type { SessionInfo } from '@clawdbot/protocol';
 import { useState } from 'react';
 import type { Connection } from '../live/store.ts';
+import { Link } from '../place/here.tsx';
 import { ConnectionState } from './connection.tsx';
 
 interface HeaderProps {
@@ -18,6 +19,10 @@ export function Header({ who, connection, retryNow, leave }: HeaderProps) {
       <h1>
         Clawdbot Orchestrator <span className="org">{who.orgId}</span>
       </h1>
+      <nav aria-label="Places">
+        <Link to={{ at: 'overview' }}>Overview</Link>
+        <Link to={{ at: 'sites' }}>Sites</Link>
+      </nav>
       <ConnectionState connection={connection} retryNow={retryNow} />
       <div className="who">
         <span role="alert" className="refusal">

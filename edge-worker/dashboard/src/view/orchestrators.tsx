@@ -1,22 +1,11 @@
-import type { LiveOrchestrator, Presence } from '@clawdbot/protocol';
-import { Badge, type Tone } from './badge.tsx';
+import type { LiveOrchestrator } from '@clawdbot/protocol';
+import { SiteLink } from '../place/here.tsx';
+import { Badge } from './badge.tsx';
 import { refusals } from './config-words.ts';
 import { Nothing, Panel } from './panel.tsx';
+import { ORCHESTRATOR_TONES, ORCHESTRATOR_WORDS } from './presence-words.ts';
 import { Queues } from './queues.tsx';
 import { Since } from './since.tsx';
-
-const TONES: Record<Presence['state'], Tone> = {
-  online: 'good',
-  draining: 'warn',
-  away: 'bad',
-  never: 'quiet',
-};
-const WORDS: Record<Presence['state'], string> = {
-  online: 'Online',
-  draining: 'Draining',
-  away: 'Away',
-  never: 'Never connected',
-};
 
 /** A list of UPSTREAM_ALLOW that lacks a host refuses every site's config. */
 const REFUSED_SHOWN_MAX = 5;
@@ -45,11 +34,15 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
   const { id, presence, status, queues, at } = orchestrator;
   const refused = refusals(status?.sites ?? []);
   return (
-    <article className={`orchestrator ${TONES[presence.state]}`} aria-label={id}>
+    <article className={`orchestrator ${ORCHESTRATOR_TONES[presence.state]}`} aria-label={id}>
       <div className="identity">
         <div className="presence">
           <h3>{id}</h3>
-          <Badge shape={presence.state} tone={TONES[presence.state]} word={WORDS[presence.state]} />
+          <Badge
+            shape={presence.state}
+            tone={ORCHESTRATOR_TONES[presence.state]}
+            word={ORCHESTRATOR_WORDS[presence.state]}
+          />
           {presence.since !== undefined && <Since at={presence.since} words={(age) => `for ${age}`} />}
         </div>
         {presence.reason !== undefined && <p className="reason">{presence.reason}</p>}
@@ -61,7 +54,10 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
         )}
         {refused.slice(0, REFUSED_SHOWN_MAX).map(({ siteId, words }) => (
           <p key={siteId} className="refusal">
-            <strong>{siteId}</strong> {words}
+            <strong>
+              <SiteLink siteId={siteId} />
+            </strong>{' '}
+            {words}
           </p>
         ))}
         {refused.length > REFUSED_SHOWN_MAX && (

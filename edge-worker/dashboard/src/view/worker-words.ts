@@ -31,9 +31,10 @@ export function seen({ health }: WorkerStatus): string {
   return parts.join(' · ');
 }
 
-const ORDER: readonly Tone[] = ['bad', 'warn', 'busy', 'quiet', 'good'];
+/** That first which somebody may have to look at. */
+export const TONES: readonly Tone[] = ['bad', 'warn', 'busy', 'quiet', 'good'];
 
 /** Those first that somebody may have to look at, then by name. */
 export const inOrder = (workers: readonly WorkerStatus[]): WorkerStatus[] =>
   workers.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
-const rank = (worker: WorkerStatus): number => ORDER.indexOf(standingOf(worker).tone);
+const rank = (worker: WorkerStatus): number => TONES.indexOf(standingOf(worker).tone);

@@ -1,5 +1,6 @@
 import type { LiveOrchestrator, WorkerStatus } from '@clawdbot/protocol';
 import { memo } from 'react';
+import { SiteLink } from '../place/here.tsx';
 import { Badge } from './badge.tsx';
 import { Nothing, Panel } from './panel.tsx';
 import { inOrder, seen, standingOf } from './worker-words.ts';
@@ -57,7 +58,7 @@ const Row = memo(function Row({ worker }: { readonly worker: WorkerStatus }) {
         {drift !== undefined && <p className="fine">{drift}</p>}
       </td>
       <td className="name" title={siteId}>
-        {siteId}
+        {siteId !== '' && <SiteLink siteId={siteId} />}
       </td>
       <td className="age">{seen(worker)}</td>
     </tr>

@@ -66,6 +66,7 @@ export class MoveBook {
   readonly #sql: Sql;
   readonly #now: () => number;
   readonly #gates = new Map<string, Promise<void>>();
+  readonly #touched = new Set<string>();
   #view: View;
 
   constructor(sql: Sql, now: () => number) {
@@ -118,6 +119,7 @@ export class MoveBook {
        VALUES (?, ?, ?, ?, 'preparing', ?, ?)`,
       ...[moveId, siteId, target, actor, at, at],
     );
+    this.#touched.add(moveId);
     this.changed();
   }
 
@@ -129,10 +131,19 @@ export class MoveBook {
          moved_at = CASE WHEN ?1 = 'moved' THEN ?2 ELSE moved_at END WHERE move_id = ?4`,
       ...[state, this.#now(), reason ?? null, moveId],
     );
+    this.#touched.add(moveId);
   }
 
   count(moveId: string, receipts: number): void {
     this.#sql.run(`UPDATE departures SET receipts = receipts + ? WHERE move_id = ?`, receipts, moveId);
+    this.#touched.add(moveId);
+  }
+
+  /** Departures that have changed since this was last asked. */
+  takeTouched(): string[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
   }
 
   departure(moveId: string): Departure | undefined {
@@ -208,7 +219,7 @@ export class MoveBook {
 const optional = (row: SqlRow, column: string): number | undefined =>
   row[column] === null ? undefined : int(row, column);
 
-const departureOf = (row: SqlRow): Departure => ({
+export const departureOf = (row: SqlRow): Departure => ({
   moveId: text(row, 'move_id'),
   siteId: text(row, 'site_id'),
   target: text(row, 'target'),
@@ -259,9 +270,11 @@ export function moveOf(departure: Departure, from: string): SiteMove {
     state: SHOWN[state],
     ...(reason === undefined ? {} : { reason }),
     receipts: departure.receipts,
+    ...(heldAt === undefined ? {} : { heldAt }),
     ...(heldAt === undefined || movedAt === undefined ? {} : { pausedMs: movedAt - heldAt }),
     createdBy: actor,
     createdAt: beganAt,
-    updatedAt: changedAt,
+    // What follows a move, half a minute later, is nothing that it went through.
+    updatedAt: movedAt ?? changedAt,
   };
 }

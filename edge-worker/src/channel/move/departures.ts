@@ -33,6 +33,8 @@ export interface DeparturesParts {
   readonly after: After;
   /** Who waits for an answer to them gets the receipt: it will not be given here any more. */
   readonly onAboard: (receiptIds: readonly string[]) => void;
+  /** Some move is further than it was. May be said inside a transaction. */
+  readonly onStep: () => void;
   /** Says it to the object of that orchestrator. Rejects with `Failure`. */
   readonly tell: (orchestratorId: string, message: ArrivalMessage) => Promise<Arrival>;
 }
@@ -61,6 +63,8 @@ const isRefusal = (error: unknown): error is Failure =>
  */
 export class Departures {
   readonly #parts: DeparturesParts;
+  /** When a move's preparation had its turn: behind an evacuation's others it may have waited for minutes. */
+  readonly #turns = new Map<string, number>();
 
   constructor(parts: DeparturesParts) {
     this.#parts = parts;
@@ -68,7 +72,7 @@ export class Departures {
 
   /** Throws `Failure`: `not_found`, `conflict`, `site_moving`. @returns the move, begun now or before */
   begin(siteId: string, target: string, actor: string): SiteMove {
-    const { sql, book, configs, orchestratorId, now, random } = this.#parts;
+    const { sql, book, configs, orchestratorId, now, random, onStep } = this.#parts;
     configs.site(siteId);
     if (target === orchestratorId) throw new Failure('conflict', `the site is on ${orchestratorId} already`);
     const last = book.departureOf(siteId);
@@ -79,6 +83,7 @@ export class Departures {
     if (book.isHeld(siteId)) throw moving('the site is still arriving here');
     const moveId = `move_${orchestratorId}_${orderedId(now(), random)}`;
     sql.transaction(() => book.depart({ moveId, siteId, target, actor }));
+    onStep();
     return this.move(moveId);
   }
 
@@ -142,9 +147,8 @@ export class Departures {
     try {
       return await step();
     } catch (error) {
-      const late =
-        this.#parts.now() > (move.heldAt === undefined ? move.beganAt + PREPARE_MS : move.heldAt + HOLD_MS);
-      if (!isRefusal(error) && !late) throw error;
+      const until = move.heldAt === undefined ? this.#turnOf(move) + PREPARE_MS : move.heldAt + HOLD_MS;
+      if (!isRefusal(error) && this.#parts.now() <= until) throw error;
       this.#to(move, 'undoing', error instanceof Failure ? error.message : String(error));
       return true;
     }
@@ -156,6 +160,7 @@ export class Departures {
   async prepare(move: Departure): Promise<boolean> {
     const { configs, reports, ledger, baggage, orgId, orchestratorId } = this.#parts;
     const { siteId, actor } = move;
+    const until = this.#turnOf(move) + PREPARE_MS;
     const { paused, generation } = configs.site(siteId);
     await ledger.note(move).catch(() => undefined); // A list that is late; the end is told for certain.
     const own = { source: orchestratorId, orgId: orgId() ?? '', siteId, actor };
@@ -165,19 +170,26 @@ export class Departures {
       for (const rows of baggage.rows(table, siteId)) await this.#tell(move, { is: 'rows', table, rows });
     await this.#tell(move, { is: 'config' });
     await this.#ship(move, 'ended');
-    if (generation > 0) await this.#applied(move);
+    if (generation > 0) await this.#applied(move, until);
     this.#to(move, 'moving');
     return true;
   }
 
+  /** The same for each try of this instance, so that one that never gets through ends. */
+  #turnOf({ moveId }: Departure): number {
+    const turn = this.#turns.get(moveId) ?? this.#parts.now();
+    this.#turns.set(moveId, turn);
+    return turn;
+  }
+
   /** A config that the new VPS refuses would take the site down: better found now. */
-  async #applied(move: Departure): Promise<void> {
+  async #applied(move: Departure, until: number): Promise<void> {
     for (;;) {
       const { config, reason = '' } = await this.#tell(move, { is: 'config' });
       if (config === 'applied' || config === 'none') return;
       if (config === 'failed')
         throw new Failure('config_refused', `${move.target} does not take the site’s config: ${reason}`);
-      if (this.#parts.now() > move.beganAt + PREPARE_MS)
+      if (this.#parts.now() > until)
         throw new Failure('conflict', `${move.target} has not applied the site’s config within 60 s`);
       await this.#wait(LOOK_MS);
     }
@@ -337,7 +349,7 @@ export class Departures {
 
   /** One message. @returns how many of the ids it had */
   async #send(move: Departure, ids: readonly string[]): Promise<number> {
-    const { sql, baggage, book, onAboard } = this.#parts;
+    const { sql, baggage, book, onAboard, onStep } = this.#parts;
     const packed = sql.transaction(() => baggage.pack(ids, move.moveId));
     if (packed.length === 0) return ids.length;
     await this.#tell(move, { is: 'receipts', receipts: packed });
@@ -345,6 +357,7 @@ export class Departures {
       baggage.aboard(packed);
       book.count(move.moveId, packed.length);
     });
+    onStep();
     onAboard(packed.map(({ receipt }) => String(receipt['id'])));
     return packed.length;
   }
@@ -358,9 +371,11 @@ export class Departures {
   }
 
   #to({ moveId }: Departure, state: Departure['state'], reason?: string): void {
-    const { book } = this.#parts;
+    const { book, onStep } = this.#parts;
+    this.#turns.delete(moveId);
     book.set(moveId, state, reason);
     book.changed();
+    onStep();
   }
 
   #wait(ms: number): Promise<void> {

@@ -1,8 +1,11 @@
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { SqlRow } from '@clawdbot/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import type { SiteMove, SqlRow } from '@clawdbot/protocol';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Dashboard } from '../../hub/hub.fixture.ts';
+import { DASHBOARD_HEADER } from '../../hub/rpc.ts';
 import { channelOf, errorOf, stubOf, value } from '../channel.fixture.ts';
+import { Channel } from '../channel.ts';
 import type { RelayCall } from '../rpc.ts';
 import { becomes, Scene } from './scene.fixture.ts';
 import type { Vps } from './vps.fixture.ts';
@@ -38,6 +41,23 @@ describe('a site that is moved', () => {
     expect(results.map(({ type, data }) => [type, JSON.parse(data).status])).toEqual([
       ['config_change', 'moved'],
     ]);
+  });
+
+  it('is shown to dashboards step by step: what waits meanwhile, since when, and the end', async () => {
+    await to.connect();
+    await scene.post(from, 'one');
+    const release = holdUp();
+    const dashboard = await watch();
+    const { id } = await scene.move();
+    await seen(dashboard, (move) => move.id === id && move.state === 'preparing');
+    const { heldAt = 0 } = await seen(dashboard, ({ state }) => state === 'moving');
+    await scene.post(from, 'two');
+    await seen(dashboard, ({ waiting }) => waiting === 1);
+    release();
+    const { pausedMs = 0, ...moved } = await seen(dashboard, ({ state }) => state === 'moved');
+    expect(moved).toMatchObject({ from: from.id, to: to.id, receipts: 2, updatedAt: heldAt + pausedMs });
+    expect(moved).not.toHaveProperty('waiting');
+    dashboard.close();
   });
 
   it('takes what customers sent along, sealed, and its secrets open there', async () => {
@@ -128,6 +148,20 @@ describe('a site that is moved', () => {
     await becomes(() => to.removed, [siteId]);
     to.refusal = undefined;
     expect((await scene.over(await scene.move())).state).toBe('moved');
+  });
+
+  it('has a minute from its turn on, however long it has waited behind an evacuation’s others', async () => {
+    await to.connect();
+    const id = `move_${from.id}_0000000000000000`;
+    await runInDurableObject(stubOf(from.id), (_, { storage }) => {
+      storage.sql.exec(
+        `INSERT INTO departures (move_id, site_id, target, actor, state, began_at, changed_at)
+         VALUES (?1, ?2, ?3, 'op', 'preparing', ?4, ?4)`,
+        ...[id, siteId, to.id, Date.now() - 120_000],
+      );
+    });
+    await evictDurableObject(stubOf(from.id));
+    await becomes(async () => (await scene.look({ id })).state, 'moved');
   });
 
   it('takes along first the config that runs, when a newer one was refused', async () => {
@@ -265,3 +299,39 @@ const move = async (at: Vps, source: string) =>
       ...{ orgId: scene.orgId, paused: false, generation: 0, runs: 0 },
     }),
   );
+
+/** What is not delivered does not cross before that is allowed. @returns how */
+function holdUp(): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { arrival } = Channel.prototype;
+  const spy = vi.spyOn(Channel.prototype, 'arrival').mockImplementation(async function (
+    this: Channel,
+    message,
+  ) {
+    if (message.is === 'receipts') await promise;
+    return arrival.call(this, message);
+  });
+  return () => {
+    spy.mockRestore();
+    resolve();
+  };
+}
+
+/** A dashboard of the scene's organisation, which has been told all that there was. */
+async function watch(): Promise<Dashboard> {
+  const claims = { exp: Math.floor(Date.now() / 1_000) + 60, orchestrators: [from.id, to.id] };
+  // The cast: the binding is typed by what may be asked, not by its class.
+  const hub = env.HUB.getByName(scene.orgId) as unknown as DurableObjectStub;
+  const headers = { upgrade: 'websocket', [DASHBOARD_HEADER]: JSON.stringify(claims) };
+  const dashboard = new Dashboard(await hub.fetch('https://hub/', { headers }));
+  await dashboard.next();
+  return dashboard;
+}
+
+/** The next that a dashboard is told of the move, of which that is so. */
+async function seen(dashboard: Dashboard, isSo: (move: SiteMove) => boolean): Promise<SiteMove> {
+  const { moves } = await dashboard.update((update) => update.moves.some(isSo));
+  const move = moves.find(isSo);
+  if (move === undefined) throw new Error('the update has it');
+  return move;
+}

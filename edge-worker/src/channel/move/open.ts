@@ -10,14 +10,16 @@ import type { Waiting } from '../waiting.ts';
 import { Arrivals } from './arrivals.ts';
 import { Baggage } from './baggage.ts';
 import type { MoveBook } from './book.ts';
-import { Departures } from './departures.ts';
+import { Departures, type DeparturesParts } from './departures.ts';
 import { Hands } from './hands.ts';
 import { Ledger } from './ledger.ts';
 import { Moves, type MovesParts } from './moves.ts';
 
 type Peer = Pick<ChannelRpc, 'arrival' | 'siteMove'>;
 
-export interface OpenMovesOptions extends Pick<MovesParts, 'wakeAt' | 'onWork' | 'onStored'> {
+export interface OpenMovesOptions
+  extends Pick<MovesParts, 'wakeAt' | 'onWork' | 'onStored'>,
+    Pick<DeparturesParts, 'onStep'> {
   readonly facts: Facts;
   readonly storage: SqlStorage;
   readonly db: D1Database;
@@ -35,7 +37,7 @@ export interface OpenMovesOptions extends Pick<MovesParts, 'wakeAt' | 'onWork' |
 const MESSAGE_DEADLINE_MS = 10_000;
 
 /** Puts together what moves sites. */
-export function openMoves({ facts, storage, db, peer, waiting, ...options }: OpenMovesOptions) {
+export function openMoves({ facts, storage, db, peer, waiting, onStep, ...options }: OpenMovesOptions) {
   const { book, control, intake, stale, after } = options;
   const { receipts, now } = facts;
   const baggage = new Baggage({ ...facts, storage });
@@ -45,6 +47,7 @@ export function openMoves({ facts, storage, db, peer, waiting, ...options }: Ope
     ...facts,
     ...{ book, baggage, hands, control, intake, stale, after },
     ledger: new Ledger({ ...facts, db }),
+    onStep,
     onAboard: (ids) => {
       for (const id of ids) waiting.later(id);
     },
