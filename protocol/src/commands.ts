@@ -32,7 +32,9 @@ const modulePath = z
 
 const compatibilityDate = z.iso.date('expected a date, YYYY-MM-DD');
 
-const vars = z.record(bindingName, z.string().max(5_120));
+/** https://developers.cloudflare.com/workers/platform/limits/#environment-variables */
+const VARIABLE_CHARS_MAX = 5_120;
+const vars = z.record(bindingName, z.string().max(VARIABLE_CHARS_MAX));
 const secretRefs = z.record(bindingName, secretName);
 /** `example.com/*`: https://developers.cloudflare.com/workers/configuration/routing/routes/ */
 const routePattern = z
@@ -52,6 +54,11 @@ const customDomain = z
   );
 const compatibilityFlag = z.string().regex(/^[a-z0-9_]{1,100}$/, 'expected a compatibility flag');
 const resourceId = z.string().min(1).max(200);
+/** Asked of what is missing, too, of which there is no JSON. */
+const fitsVariable = (value: unknown): boolean => (JSON.stringify(value) ?? '').length <= VARIABLE_CHARS_MAX;
+const variable = json.refine(fitsVariable, {
+  error: `expected at most ${VARIABLE_CHARS_MAX} characters of JSON`,
+});
 
 /**
  * What a Worker is given beside its variables, in the words of Cloudflare's upload metadata: only what is named by a
@@ -78,6 +85,9 @@ export const workerBinding = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('analytics_engine'), name: bindingName, dataset: resourceId }),
   z.strictObject({ type: z.literal('hyperdrive'), name: bindingName, id: resourceId }),
   z.strictObject({ type: z.literal('vectorize'), name: bindingName, index_name: resourceId }),
+  z.strictObject({ type: z.literal('dispatch_namespace'), name: bindingName, namespace: resourceId }),
+  /** A variable that is no text. */
+  z.strictObject({ type: z.literal('json'), name: bindingName, json: variable }),
 ]);
 export type WorkerBinding = z.infer<typeof workerBinding>;
 
@@ -88,11 +98,14 @@ export const VERSION_HEADER = 'worker-version';
 /** … and in each request that it sends to the relay, where it is counted by and goes no further. In lower case. */
 export const SENT_BY_HEADER = 'x-orchestrator-worker-version';
 
-const healthCheck = z.strictObject({
+/** What a Worker is asked for, and what it has to answer. */
+export const lookedAt = z.strictObject({
   path: z.string().startsWith('/').max(500),
   status: z.int().min(100).max(599).default(200),
-  maxErrorRate: z.number().min(0).max(1).default(0),
 });
+export type LookedAt = z.infer<typeof lookedAt>;
+
+const healthCheck = lookedAt.extend({ maxErrorRate: z.number().min(0).max(1).default(0) });
 
 /** Shares have to add up to 100, which that of a finer step and its rest do not. */
 const STEP_MIN = 0.001;
@@ -135,6 +148,11 @@ const deployFields = {
   /** Takes a Worker that somebody made outside of this system. */
   adopt: z.boolean().optional(),
   strategy: strategy.optional(),
+  /**
+   * What the scheduled looks at the deployed Worker ask for; else as a gradual strategy's check does, else "/", where
+   * any answer below 500 is good: a Worker that answers 404 there is alive.
+   */
+  health: lookedAt.optional(),
 };
 
 const moduleSource = z.union([z.string(), z.strictObject({ base64: z.base64('expected base64') })], {

@@ -1,6 +1,15 @@
 /** Names and values in the order they came, repeated ones apart. */
 export type HeaderList = [name: string, value: string][];
 
+/**
+ * In which a site's own Worker tells the relay whose request it passes on: `t=<Unix seconds>,ip=<address>,v1=<hex>`, where
+ * `v1` is the HMAC-SHA256 of `<t>.<address>` with a secret of the site (`limits.customer.secretRef` in its config). Cloudflare
+ * gives a Worker's request to another zone the address of all Workers as `CF-Connecting-IP`:
+ * https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip-in-worker-subrequests
+ * The relay counts by it and keeps it to itself. In lower case; the templates have it too.
+ */
+export const VISITOR_HEADER = 'x-orchestrator-visitor';
+
 /** Of one connection, never passed on: RFC 9110 §7.6.1, and the older ones that proxies still meet. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',

@@ -1,13 +1,14 @@
 /** `npm run bench -- <name> [options]`: one benchmark; without a name `relay`. */
 import { config } from './config/config.ts';
 import { deploy } from './deploy/deploy.ts';
+import { fleet } from './fleet/fleet.ts';
 import { idle } from './idle/idle.ts';
 import { lanes } from './lanes/lanes.ts';
 import { relay } from './relay/relay.ts';
 import { streams } from './streams/streams.ts';
 import { sync } from './sync/sync.ts';
 
-const BENCHMARKS = { relay, lanes, streams, idle, sync, config, deploy };
+const BENCHMARKS = { relay, lanes, streams, idle, sync, config, deploy, fleet };
 const DEFAULT = 'relay';
 
 const usage = (): string =>

@@ -86,6 +86,7 @@ describe('POST /api/v1/orchestrator refuses with 400, the path and what was expe
       deployWith({ compatibilityFlags: ['-'] }),
     ],
     ['payload.bindings[0].namespace_id', 'expected string', deployWith({ bindings: [KV] })],
+    ['payload.bindings[0].json', 'expected JSON', deployWith({ bindings: [{ type: 'json', name: 'A' }] })],
     [
       'payload.bindings',
       'expected each name once',

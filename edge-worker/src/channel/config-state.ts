@@ -69,8 +69,8 @@ export class ConfigStates {
     return refsOf(config)
       .filter(({ name }) => !set.has(name))
       .map(
-        ({ name, route, path }) =>
-          `routes[${route}] (${path}): the secret "${name}" is not set, and until it is, requests are answered 503: clawctl secrets set ${siteId} ${name}`,
+        ({ name, where, meanwhile }) =>
+          `${where}: the secret "${name}" is not set, and until it is, ${meanwhile}: clawctl secrets set ${siteId} ${name}`,
       );
   }
 
@@ -94,10 +94,29 @@ export class ConfigStates {
   }
 }
 
-function refsOf({ routes }: SiteConfig): { name: string; route: number; path: string }[] {
-  return routes.flatMap(({ verify, path }, route) =>
-    verify === undefined ? [] : [{ name: verify.secretRef, route, path }],
+/** A secret by its name, where it stands, and what happens without it. */
+interface Ref {
+  readonly name: string;
+  readonly where: string;
+  readonly meanwhile: string;
+}
+
+function refsOf({ routes, limits }: SiteConfig): Ref[] {
+  const ofRoutes = routes.flatMap(({ verify, path }, n): Ref[] =>
+    verify === undefined
+      ? []
+      : [
+          {
+            name: verify.secretRef,
+            where: `routes[${n}] (${path})`,
+            meanwhile: 'requests are answered 503',
+          },
+        ],
   );
+  const name = limits?.customer?.secretRef;
+  if (name === undefined) return ofRoutes;
+  const meanwhile = 'all that a Worker passes on counts as one customer’s';
+  return [...ofRoutes, { name, where: 'limits.customer', meanwhile }];
 }
 
 function relayOf(

@@ -5,11 +5,13 @@ import {
   type FrameToEdge,
   type Hello,
   json,
+  type Limits,
   type Route,
   sha256Of,
   type Webhook,
 } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
+import { hexOf } from '../bytes.ts';
 import { channelOf, entry, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
 import type { RelayCall, RelayReply } from './rpc.ts';
 
@@ -22,12 +24,12 @@ const header = ({ headers }: RelayReply, name: string) => headers.find(([given])
 const ticketOf = (reply: RelayReply): { receiptId: string; state: string } => JSON.parse(text(reply));
 
 /** A site of its own with one route, and its object. */
-async function build(route: Partial<Route> = {}) {
+async function build(route: Partial<Route> = {}, limits?: Limits) {
   const vps = `door-${++count}`;
   const channel = channelOf(vps);
   value(await channel.putSite('shop', { paused: false, orgId: 'org-1' }));
   const whole = { path: '/hooks/*', upstream: 'http://127.0.0.1:9', offline: 'queue', ...route };
-  const config = json.parse({ routes: [whole] });
+  const config = json.parse({ routes: [whole], ...(limits && { limits }) });
   value(await channel.updateConfig({ siteId: 'shop', actor: 'op', payload: { base: 0, config } }));
   const call = (more: Partial<RelayCall> = {}) =>
     channel.relay({
@@ -399,6 +401,33 @@ it('slow senders of large bodies hold no more than 20 MiB of the object’s memo
   await next.finish();
   expect(value(await stored).status).toBe(202);
 });
+
+it('a limit counts by the visitor whom the site’s own Worker names under its signature, else by the sender', async () => {
+  const { call, channel } = await build({}, { customer: { requests: 1, periodS: 60, secretRef: 'V' } });
+  value(await channel.putSecret({ siteId: 'shop', name: 'V', value: 'a visitor key', actor: 'op' }));
+  const from = async (ip: string, key = 'a visitor key') => {
+    const visitor = await visitorOf(ip, key);
+    const answer = await call({ headers: [['x-forwarded-for', '2a06:98c0:3600::103']], visitor });
+    return answer.ok ? answer.value.status : answer.error.code;
+  };
+  expect([await from('192.0.2.1'), await from('192.0.2.2')]).toEqual([202, 202]);
+  expect(await from('192.0.2.1')).toBe('rate_limited');
+  // Whoever makes the header up is counted as who they are.
+  expect([await from('192.0.2.3', 'guessed'), await from('192.0.2.4', 'guessed')]).toEqual([
+    202,
+    'rate_limited',
+  ]);
+});
+
+/** As a Worker in front of the site says it. */
+async function visitorOf(ip: string, secret: string): Promise<string> {
+  const t = Math.floor(Date.now() / 1_000);
+  const bytes = new TextEncoder();
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const key = await crypto.subtle.importKey('raw', bytes.encode(secret), algorithm, false, ['sign']);
+  const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes.encode(`${t}.${ip}`)));
+  return `t=${t},ip=${ip},v1=${hexOf(mac)}`;
+}
 
 describe('a receipt', () => {
   it('is found by what stands in it, and erased with it', async () => {

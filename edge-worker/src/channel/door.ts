@@ -10,6 +10,7 @@ import {
 import { wholeOf } from '../body.ts';
 import { within } from '../deadline.ts';
 import type { Signatures } from '../signature/signatures.ts';
+import type { Visitors } from '../signature/visitors.ts';
 import type { Configs } from './configs.ts';
 import { preflightFor, preflightReply, throwWithCors, withCors } from './cors.ts';
 import type { Intake } from './intake.ts';
@@ -27,6 +28,7 @@ export interface DoorParts {
   readonly lane: Pick<Lane, 'relay'>;
   readonly quota: Pick<Quota, 'take'>;
   readonly signatures: Pick<Signatures, 'check'>;
+  readonly visitors: Pick<Visitors, 'addressIn'>;
 }
 
 /** Where a customer's request enters the object: its route is found once, and decides what becomes of it. */
@@ -59,7 +61,13 @@ export class Door {
   }
 
   async #within(limits: Limits | undefined, call: SiteCall, route: Route | undefined): Promise<RelayReply> {
-    this.#parts.quota.take(call.siteId, limits, call.headers);
+    const { visitor, siteId } = call;
+    const secretRef = limits?.customer?.secretRef;
+    const address =
+      visitor === undefined || secretRef === undefined
+        ? undefined
+        : await this.#parts.visitors.addressIn(visitor, siteId, secretRef);
+    this.#parts.quota.take(siteId, limits, call.headers, address);
     // Which answer there is to a request that no route takes, the orchestrator says.
     return route === undefined ? this.#passOn(call) : this.#verifiedByRoute(call, route);
   }

@@ -3,6 +3,7 @@ import { reach } from '../ask.ts';
 import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
 import { Signatures } from '../signature/signatures.ts';
+import { Visitors } from '../signature/visitors.ts';
 import { Alarm } from './alarm.ts';
 import { CallLane } from './call-lane.ts';
 import { Chore } from './chore.ts';
@@ -184,9 +185,10 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
   const quota = new Quota({ now });
-  const signatures = new Signatures({ now, secret: (siteId, name) => secrets.get(siteId, name) });
+  const signing = { now, secret: (siteId: string, name: string) => secrets.get(siteId, name) };
+  const [signatures, visitors] = [new Signatures(signing), new Visitors(signing)];
   const running = new RunningRoutes(facts.configs, facts.reports);
-  const door = new Door({ ...facts, routes: running, quota, signatures, intake, stale, lane });
+  const door = new Door({ ...facts, routes: running, quota, signatures, visitors, intake, stale, lane });
   const routes = new Routes({ ...facts, running });
   const configStates = new ConfigStates({
     ...facts,

@@ -30,18 +30,18 @@ export class Quota {
   /**
    * Takes one request, or throws `Failure('rate_limited')` with the time after which there is room for one: then
    * nothing of either limit was used up.
+   * @param visitor whose request it is, where the site's own Worker has proven that; else whoever sent it
    */
-  take(siteId: string, limits: Limits | undefined, headers: HeaderList): void {
+  take(siteId: string, limits: Limits | undefined, headers: HeaderList, visitor?: string): void {
     if (limits === undefined) return;
-    const counts = this.#counts(siteId, limits, headers);
+    const counts = this.#counts(siteId, limits, visitor ?? addressOf(headers));
     const now = this.#now() - this.#startedAt;
     const waitMs = Math.max(0, ...counts.map(({ buckets, key, limit }) => buckets.waitMs(key, limit, now)));
     if (waitMs > 0) throw limited(siteId, waitMs);
     for (const { buckets, key, limit } of counts) buckets.take(key, limit, now);
   }
 
-  #counts(siteId: string, { site, customer }: Limits, headers: HeaderList) {
-    const address = addressOf(headers);
+  #counts(siteId: string, { site, customer }: Limits, address: string | undefined) {
     return [
       ...(site === undefined ? [] : [{ buckets: this.#sites, key: siteId, limit: site }]),
       ...(customer === undefined || address === undefined

@@ -55,6 +55,8 @@ export interface RelayCall {
   readonly bodyLength?: number;
   /** Up to the head of the answer, from when the request is whole. */
   readonly deadlineMs: number;
+  /** What it says of whose request it is (`VISITOR_HEADER`), to be proven: no header, so that it goes no further. */
+  readonly visitor?: string;
 }
 
 /** A message's body: bytes when it is small, and whole already; otherwise a stream of bytes. */

@@ -8,6 +8,7 @@ import { edge, fresh, RELAY, Tenant } from '../edge.fixture.ts';
 import { addressOf } from '../hosts.ts';
 import { servicesOf } from '../services.ts';
 import { relayBySite, splitSite } from './entry.ts';
+import { callOf } from './request.ts';
 
 const vps = fresh('vps');
 const site = fresh('shop');
@@ -67,6 +68,17 @@ describe('the URL', () => {
 });
 
 describe('a relayed request', () => {
+  it('says apart whose it is by a Worker’s word, which goes no further than the object', async () => {
+    const request = new Request(RELAY, {
+      headers: { 'X-Orchestrator-Visitor': 't=1,ip=::1,v1=0', 'X-Own': 'a' },
+    });
+    const address = { protocol: 'https', host: 'relay.example', url: '/' };
+    const passage = { requestId: 'r', address, url: '/', randomHex: () => 'ab' };
+    const { visitor, headers } = await callOf(request, passage);
+    expect([visitor, new Map(headers).get('x-own')]).toEqual(['t=1,ip=::1,v1=0', 'a']);
+    expect(JSON.stringify(headers)).not.toContain('ip=::1');
+  });
+
   it('of the site’s own Worker is counted by its version, which the upstream does not see', async () => {
     const asking = { type: 'get_tally', siteId: site, window: 'w', version: 'new', before: 'old' } as const;
     peer.send({ ...asking, id: 1 });

@@ -7,6 +7,7 @@ import {
   RELAY_BODY_BYTES_MAX,
   SENT_BY_HEADER,
   UPLOAD_DEADLINE_MS,
+  VISITOR_HEADER,
   WHOLE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
 import type { RelayCall } from '../channel/rpc.ts';
@@ -28,6 +29,8 @@ export interface Passage {
 /** The longest path and query, and the most headers, that a `request` frame takes: protocol's frames/calls.ts. */
 const URL_CHARS_MAX = 16_384;
 const HEADERS_MAX = 500;
+/** More than any that is right. */
+const VISITOR_CHARS_MAX = 200;
 
 /**
  * The request as it crosses the channel: a small body read whole, any other as the stream that it is. The deadline
@@ -46,8 +49,10 @@ export async function callOf(
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
   const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
   refuseTooMany(headers);
+  const visitor = request.headers.get(VISITOR_HEADER);
   const passed = await bodyOf(request);
-  return { requestId, method: request.method, url, headers, ...sentBy(request.headers), ...passed };
+  const whose = visitor === null ? {} : { visitor: visitor.slice(0, VISITOR_CHARS_MAX) };
+  return { requestId, method: request.method, url, headers, ...sentBy(request.headers), ...whose, ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */

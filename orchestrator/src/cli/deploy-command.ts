@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { bindingForms } from './binding-option.ts';
 import { templateNames } from './bundle/templates.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
 import type { Desk } from './desk.ts';
@@ -28,12 +29,48 @@ export function withWorker(command: Command): Command {
       '--main <path>',
       'the main module; else as wrangler’s config or package.json say, or index.ts, src/index.js …',
     )
-    .option('--compat-date <date>', 'compatibility date; else as wrangler’s config says, or the newest')
-    .option('--var <NAME=value>', 'a variable, over those of wrangler’s config; may be repeated', collect, [])
+    .option('--compat-date, --compatibility-date <date>', 'else as wrangler’s config says, or the newest')
+    .option('--compatibility-flag <flag>', `in the place of those of the config; ${REPEATED}`, collect, [])
+    .option('--var <NAME=value>', `a variable, over those of the config; ${REPEATED}`, collect, [])
+    .option(
+      '--secret <NAME=ref>',
+      `a secret of the site ("clawctl secrets set"), as the Worker calls it; ${REPEATED}`,
+      collect,
+      [],
+    )
+    .option('--binding <NAME=type:id>', `over those of the config; ${REPEATED}: ${bindingForms}`, collect, [])
+    .option('--route <pattern>', `in the place of those of the config; ${REPEATED}`, collect, [])
+    .option(
+      '--domain <host>',
+      `a custom domain, in the place of those of the config; ${REPEATED}`,
+      collect,
+      [],
+    )
+    .option('--dispatch-namespace <name>', 'into this namespace of Workers for Platforms')
+    .option('--skip <member>', `leave this member of wrangler’s config out; ${REPEATED}`, collect, [])
     .option('--no-bundle', 'deploy all files of the folder as they are')
     .option('--steps <percentages>', 'roll out by steps, such as 1,10,100', percentages)
     .option('--bake <seconds>', 'how long each step is watched', seconds, 30)
-    .option('--check <path>', 'what is asked for meanwhile', '/');
+    .option(
+      '--check <path>',
+      'what is asked for, meanwhile and whenever the Worker’s health is looked at; else "/", where the latter takes any answer below 500, a 404 too, for a sign of life',
+    )
+    .option('--check-status <code>', 'what it has to answer there; else 200', httpStatus)
+    .addHelpText('after', OF_CONFIG);
+}
+
+const REPEATED = 'may be repeated';
+
+const OF_CONFIG = `
+Of the folder’s wrangler.jsonc, .json or .toml are deployed: name, main, no_bundle, compatibility date and flags, vars,
+route(s) and custom domains, kv_namespaces, d1_databases, r2_buckets, queues.producers, services, durable_objects of
+other Workers, analytics_engine_datasets, hyperdrive, vectorize, dispatch_namespaces. What a Worker does without is named
+and not deployed (observability, placement …); anything else is refused, unless it is left out with --skip. secrets.required
+are names: give each as --secret.`;
+
+function httpStatus(text: string): number {
+  if (/^[1-5]\d\d$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected an HTTP status, such as 200.');
 }
 
 function percentages(text: string): number[] {

@@ -97,6 +97,35 @@ it('one that fails below the threshold keeps no other from its deployment', asyn
   expect(String(error)).toMatch(/1 sites have not got it/);
 });
 
+it('options that a payload’s file would go without are refused', async () => {
+  const args = ['fleet', file(), '--label', 'a=b', '--secret', 'KEY=STRIPE'];
+  const { error, seen } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  expect([String(error), seen]).toEqual([
+    expect.stringMatching(/put what the options say into the file/),
+    [],
+  ]);
+});
+
+it('a folder goes to each site by its own options, and what is not deployed of it is said', async () => {
+  const root = folder({
+    'index.js': 'export default {}',
+    'wrangler.jsonc': '{ "placement": { "mode": "smart" } }',
+  });
+  const args = ['fleet', root, '--name', '{site}-x', '--route', '{site}.example/*', '--label', 'a=b'];
+  const { seen, err } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  expect(err).toContain('not deployed from wrangler’s config: placement');
+  const given = seen.filter(({ method }) => method === 'POST').map(({ body }) => body);
+  expect(given[1]).toMatchObject({ payload: { name: 'two-x', routes: ['two.example/*'] } });
+});
+
 it('an edge that is away for a while has ended no deployment', async () => {
   const edge = edgeOf(SITES, () => succeeded);
   const trouble = () => Response.json({ title: 'overloaded' }, { status: 503 });
@@ -129,6 +158,11 @@ it('nothing is begun when one of the sites cannot have its Worker', async () => 
 
 it.each([
   ['one name for all', { ...PAYLOAD, name: 'tag' }, /put \{site\} into/],
+  [
+    'one route for all',
+    { ...PAYLOAD, routes: ['a.example/*'] },
+    /would be at a\.example\/\*: put \{site\} into/,
+  ],
   ['a payload that is none', { ...PAYLOAD, name: 'No Name' }, /name: expected a Worker name/],
 ])('nothing is begun with %s', async (_what, payload, message) => {
   const { error, seen } = await clawctl(

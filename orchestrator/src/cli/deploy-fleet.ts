@@ -7,7 +7,7 @@ import {
   isFinal,
 } from '@clawdbot/protocol';
 import { readChange } from './config.ts';
-import { payloadOf, type WorkerOptions, workerOf } from './deploy.ts';
+import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { Unreachable } from './edge.ts';
 import { CliError, messageOf, table } from './io.ts';
@@ -52,30 +52,51 @@ export async function deployFleet(
   const sites = await sitesOf(desk, options.label);
   for (const siteId of sites) payload(siteId);
   const first = payload(sites[0] ?? '');
-  if (sites.length > 1 && payload(sites[1] ?? '').name === first.name)
-    throw new CliError('every site would get a Worker of the same name: put {site} into the name');
+  if (sites.length > 1) checkApart(first, payload(sites[1] ?? ''));
   const id = options.resume ?? desk.io.newId();
   desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
   summarize(desk, sites, await new Fleet(desk, id, options).run(sites, payload));
 }
 
-/** What each site gets: `{site}` in a payload's file, in `--name` and in `--var` is the site's id. */
+/** What two sites cannot both have. */
+function checkApart(one: DeployPayload, other: DeployPayload): void {
+  if (one.name === other.name)
+    throw new CliError('every site would get a Worker of the same name: put {site} into the name');
+  const taken = [...(other.routes ?? []), ...(other.customDomains ?? [])];
+  const both = [...(one.routes ?? []), ...(one.customDomains ?? [])].find((at) => taken.includes(at));
+  if (both !== undefined)
+    throw new CliError(
+      `every site’s Worker would be at ${both}: put {site} into --route and --domain, or leave those of wrangler’s config out with --skip routes`,
+    );
+}
+
+/** What each site gets: `{site}` in a payload's file and in an option is the site's id. */
 async function payloads(
   desk: Desk,
   path: string | undefined,
   options: FleetOptions,
 ): Promise<(siteId: string) => DeployPayload> {
   if (path === '-' || path?.endsWith('.json')) {
+    checkAlone(options);
     const text = JSON.stringify(await readChange(path, desk.io));
     return (siteId) => parsed(text.replaceAll('{site}', siteId));
   }
   const worker = await workerOf(path, options);
+  sayUnheard(desk, worker.project);
   return (siteId) => {
-    const of = (text: string) => text.replaceAll('{site}', siteId);
-    const { name, ...rest } = options;
-    const own = { ...rest, var: options.var.map(of), ...(name === undefined ? {} : { name: of(name) }) };
+    const own: WorkerOptions = JSON.parse(JSON.stringify(options).replaceAll('{site}', siteId));
     return { expiresInMs: EXPIRES_IN_MS, ...payloadOf(worker, siteId, own, desk) };
   };
+}
+
+/** A payload says all of itself. */
+function checkAlone(options: FleetOptions): void {
+  const { var: vars, secret, binding, route, domain, compatibilityFlag, skip } = options;
+  const { template, name, main, compatibilityDate, dispatchNamespace, steps, check, checkStatus } = options;
+  const lists = [vars, secret, binding, route, domain, compatibilityFlag, skip];
+  const others = [template, name, main, compatibilityDate, dispatchNamespace, steps, check, checkStatus];
+  if (lists.some(({ length }) => length > 0) || others.some((given) => given !== undefined))
+    throw new CliError('a payload’s file says all of the Worker: put what the options say into the file');
 }
 
 function parsed(text: string): DeployPayload {

@@ -1,24 +1,8 @@
 import { join } from 'node:path';
-import type { DeployPayload } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { clawctl, folder } from './clawctl.fixture.ts';
-import { CliError, type Io } from './io.ts';
-
-const taken = () => ({
-  success: true,
-  data: { commandId: 'cmd_vps-1_0000000000000000000001', state: 'queued' },
-  timestamp: '2026-01-01T00:00:00Z',
-});
-
-/** Gives the command line to an edge that takes everything. @returns what it was given */
-async function deployed(args: string[], more: Partial<Io> = {}) {
-  const edge = { 'POST /api/v1/orchestrator': [taken] };
-  const { seen, error, err } = await clawctl(['deploy', ...args, '--site', 'shop', '--detach'], edge, more);
-  if (error !== undefined) throw error;
-  const { payload } = (seen[0]?.body ?? {}) as { payload: DeployPayload };
-  return { payload, err };
-}
-const textOf = ({ modules, mainModule }: DeployPayload): string => String(modules[mainModule]);
+import { folder } from './clawctl.fixture.ts';
+import { deployed, textOf } from './deploy.fixture.ts';
+import { CliError } from './io.ts';
 
 describe('a folder', () => {
   it('is bundled into one module: TypeScript, packages, texts; WebAssembly and data stay apart', async () => {
@@ -50,7 +34,8 @@ describe('a folder', () => {
       'wrangler.jsonc': `{
         // As wrangler has it.
         "name": "from-config", "main": "worker/main.ts", "compatibility_date": "2026-01-02",
-        "vars": { "A": "1", "B": "2" }, "kv_namespaces": [], "workers_dev": true,
+        "vars": { "A": "1", "B": "2" }, "kv_namespaces": [], "triggers": { "crons": [] }, "workers_dev": true,
+        "observability": { "enabled": true },
       }`,
       'worker/main.ts': 'export default {}',
     });
@@ -63,8 +48,8 @@ describe('a folder', () => {
     expect(err).toMatch(
       /^from-config: bundled from .*worker\/main.ts, 0\.\d KB in 1 module, compatibility date 2026-01-02, variables: A, B\n/,
     );
-    expect(err).toContain('not deployed from wrangler’s config: kv_namespaces');
-    const other = await deployed([root, '--name', 'other', '--compat-date', '2026-03-04']);
+    expect(err).toMatch(/not deployed from wrangler’s config: observability$/);
+    const other = await deployed([root, '--name', 'other', '--compatibility-date', '2026-03-04']);
     expect(other.payload).toMatchObject({ name: 'other', compatibilityDate: '2026-03-04' });
   });
 
@@ -96,7 +81,7 @@ describe('a folder', () => {
   });
 
   it.each([
-    ['{ "vars": { "A": 1 } }', /wrangler\.jsonc: vars\.A: expected text/],
+    ['1', /wrangler\.jsonc: expected an object/],
     ['{\n"name": \n}', /wrangler\.jsonc:3: ValueExpected/],
     ['{ "main": "no.ts" }', /there is no module no\.ts in/],
   ])('with a config that cannot be followed is refused: %s', async (config, message) => {

@@ -2,35 +2,34 @@ import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type DeployPayload, deployPayload, explain } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
-import { compatibilityOf, mainOf, type Project, readProject } from './bundle/project.ts';
-import { type TemplateName, templateFolder, templateVars } from './bundle/templates.ts';
+import { mainOf } from './bundle/main-module.ts';
+import { type TemplateName, templateCheck, templateFolder, templateVars } from './bundle/templates.ts';
+import { type GivenOptions, givenOf } from './deploy-fields.ts';
 import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
 import { CliError, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
-import { pairOf } from './options.ts';
+import { NO_PROJECT, type Project, readProject } from './wrangler/project.ts';
 
 /** What is deployed, and how. */
-export interface WorkerOptions {
+export interface WorkerOptions extends GivenOptions {
   readonly template?: TemplateName;
   readonly name?: string;
   readonly main?: string;
-  readonly compatDate?: string;
-  readonly var: readonly string[];
+  /** Members of wrangler's config that are left out. */
+  readonly skip: readonly string[];
   /** `--no-bundle`: the files as they are. */
   readonly bundle: boolean;
   readonly steps?: readonly number[];
   readonly bake: number;
-  readonly check: string;
+  readonly check?: string;
+  readonly checkStatus?: number;
 }
 
 export interface DeployOptions extends WorkerOptions {
   readonly site?: string;
   readonly detach?: true;
 }
-
-/** The newest date that this version's own tests deploy with. */
-const COMPATIBILITY_DATE = '2026-11-01';
 
 /** What is deployed, and what its folder says of it. */
 export interface Worker extends Sources {
@@ -56,50 +55,72 @@ export function payloadOf(
   options: WorkerOptions,
   { places }: Pick<Desk, 'places'>,
 ): DeployPayload {
-  const given = varsOf(options.var);
-  const { config } = worker.project;
-  const vars = { ...config.vars, ...given };
-  const { template } = options;
+  const given = givenOf(worker.project, options);
+  const { template, steps } = options;
+  const looked = lookOf(options);
   const payload = deployPayload.safeParse({
     name: options.name ?? (template === undefined ? worker.name : asName(`${siteId}-${template}`)),
     mainModule: worker.mainModule,
     modules: worker.modules,
-    compatibilityDate: COMPATIBILITY_DATE,
-    ...compatibilityOf(config),
-    ...(options.compatDate && { compatibilityDate: options.compatDate }),
-    vars: template === undefined ? vars : templateVars(template, { siteId, ...places }, vars),
-    ...(options.steps && { strategy: gradual(options.steps, options) }),
+    ...given,
+    ...(template !== undefined && { vars: templateVars(template, { siteId, ...places }, given.vars) }),
+    ...(steps && { strategy: gradual(steps, options.bake, { path: '/', ...looked }) }),
+    ...(looked && { health: looked }),
   });
   if (!payload.success) throw new CliError(explain(payload.error));
   return payload.data;
 }
 
-const gradual = (steps: readonly number[], { bake, check }: WorkerOptions) => ({
-  type: 'gradual',
-  steps,
-  bakeMs: bake * 1_000,
-  healthCheck: { path: check },
+const gradual = (steps: readonly number[], bake: number, healthCheck: object) => ({
+  ...{ type: 'gradual', steps, bakeMs: bake * 1_000, healthCheck },
 });
 
-function announce(
-  { io }: Desk,
-  { made, modules, project }: Worker,
-  {
-    name,
-    compatibilityDate,
-    vars = {},
-  }: { name: string; compatibilityDate: string; vars?: object | undefined },
-): void {
-  const count = Object.keys(modules).length;
-  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${count} module${count === 1 ? '' : 's'}`;
-  const names = Object.keys(vars).join(', ') || 'none';
-  io.err(`${name}: ${made}, ${size}, compatibility date ${compatibilityDate}, variables: ${names}`);
-  if (project.ignored.length > 0)
-    io.err(`not deployed from wrangler’s config: ${project.ignored.join(', ')}`);
+/** What the Worker is asked for, if anybody says it: while it is rolled out, and from then on. */
+function lookOf({
+  check,
+  checkStatus,
+  template,
+}: WorkerOptions): { path: string; status?: number } | undefined {
+  const path = check ?? (template === undefined ? undefined : templateCheck(template));
+  if (path === undefined && checkStatus === undefined) return undefined;
+  return { path: path ?? '/', ...(checkStatus !== undefined && { status: checkStatus }) };
 }
 
-const varsOf = (pairs: readonly string[]): Record<string, string> =>
-  Object.fromEntries(pairs.map((pair) => pairOf(pair, `--var ${pair}: expected NAME=value`)));
+function announce({ io }: Desk, { made, modules, project }: Worker, payload: DeployPayload): void {
+  const count = Object.keys(modules).length;
+  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${count} module${count === 1 ? '' : 's'}`;
+  const { name, compatibilityDate, vars = {} } = payload;
+  const names = Object.keys(vars).join(', ') || 'none';
+  const said = [
+    made,
+    size,
+    `compatibility date ${compatibilityDate}`,
+    `variables: ${names}`,
+    ...more(payload),
+  ];
+  io.err(`${name}: ${said.join(', ')}`);
+  sayUnheard({ io }, project);
+}
+
+export function sayUnheard({ io }: Pick<Desk, 'io'>, { unheard }: Project): void {
+  if (unheard.length > 0) io.err(`not deployed from wrangler’s config: ${unheard.join(', ')}`);
+}
+
+/** What not every Worker has. */
+const more = ({
+  secrets = {},
+  bindings = [],
+  routes = [],
+  customDomains = [],
+  ...rest
+}: DeployPayload): string[] =>
+  [
+    ['secrets', Object.keys(secrets)] as const,
+    ['bindings', bindings.map(({ name }) => name)] as const,
+    ['routes', routes] as const,
+    ['custom domains', customDomains] as const,
+    ['dispatch namespace', rest.dispatchNamespace === undefined ? [] : [rest.dispatchNamespace]] as const,
+  ].flatMap(([what, items]) => (items.length === 0 ? [] : [`${what}: ${items.join(', ')}`]));
 
 /** Bundles it, once for however many sites. Throws `CliError`. */
 export async function workerOf(path: string | undefined, options: WorkerOptions): Promise<Worker> {
@@ -107,26 +128,27 @@ export async function workerOf(path: string | undefined, options: WorkerOptions)
   if ((path === undefined) === (template === undefined))
     throw new CliError('name what to deploy: a folder, a file, or a template with --template');
   if (template !== undefined)
-    return { ...(await bundled(templateFolder(template), undefined)), made: `template ${template}` };
+    return { ...(await bundled(templateFolder(template), options)), made: `template ${template}` };
   const root = resolve(path ?? '.');
-  const isFile = isFileAt(root, path ?? '.');
-  if (!options.bundle) {
-    const project = isFile ? { config: {}, ignored: [] } : readProject(root);
-    return { ...readSources(root, options.main ?? project.config.main), project, made: 'as it is' };
-  }
-  return isFile
-    ? { ...(await bundled(dirname(root), basename(root))), ...fileAlone(root) }
-    : bundled(root, options.main);
+  if (isFileAt(root, path ?? '.')) return ofFile(root, options);
+  const project = readProject(root, options.skip);
+  if (options.bundle && project.config.no_bundle !== true) return bundled(root, options, project);
+  const sources = readSources(root, options.main ?? project.config.main);
+  return { ...sources, name: project.config.name ?? sources.name, project, made: 'as it is' };
 }
 
 /** A file is deployed by itself: what lies beside it is not asked. */
-const fileAlone = (file: string): Pick<Worker, 'name' | 'project'> => ({
-  name: asName(basename(file).replace(/\.[^.]+$/, '')),
-  project: { config: {}, ignored: [] },
-});
+async function ofFile(file: string, options: WorkerOptions): Promise<Worker> {
+  if (!options.bundle) return { ...readSources(file, undefined), project: NO_PROJECT, made: 'as it is' };
+  const name = asName(basename(file).replace(/\.[^.]+$/, ''));
+  return { ...(await bundled(dirname(file), { main: basename(file), skip: [] }, NO_PROJECT)), name };
+}
 
-async function bundled(folder: string, named: string | undefined): Promise<Worker> {
-  const project = readProject(folder);
+async function bundled(
+  folder: string,
+  { main: named, skip }: Pick<WorkerOptions, 'main' | 'skip'>,
+  project = readProject(folder, skip),
+): Promise<Worker> {
   const main = mainOf(folder, named ?? project.config.main);
   const source = join(folder, main);
   return {

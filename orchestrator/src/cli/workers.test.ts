@@ -26,6 +26,14 @@ it('one that was, has what was seen last, and the latest looks that failed', () 
   expect(last).toBe('    not answered (no answer within 10 s) 1 s ago; 0 of the last 1 looks were good');
 });
 
+it('what was answered is told with where it was asked, and that an error at "/" is a sign of life', () => {
+  const health = { ...fine, looks: 1, good: 1 };
+  const [, there] = workerLines({ ...deployed, health, lookedAt: { path: '/up', status: 200 } }, 60_000);
+  expect(there).toMatch(/answered 200 at \/up in 45 ms/);
+  const [, alive] = workerLines({ ...deployed, health: { ...health, status: 404 } }, 60_000);
+  expect(alive).toMatch(/answered 404 \(so it is alive\) in 45 ms/);
+});
+
 it('of all Workers those are named that somebody may have to look at, with all that is wrong', () => {
   const health = { ...sick(1), looks: 1, good: 0 };
   expect(troubledTable([{ ...deployed, health: { ...fine, looks: 1, good: 1 } }])).toEqual([]);

@@ -1,5 +1,6 @@
 import { Failure } from '@clawdbot/protocol';
 import { bodyOf } from './plan.ts';
+import type { Kept } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type Deployment, type Facts, isFirst } from './state.ts';
 
@@ -120,12 +121,15 @@ export const isSameSet = (one: readonly string[], other: readonly string[]): boo
   one.length === other.length && one.every((pattern) => other.includes(pattern));
 
 /** What a Worker has from now on, to be kept beside it. */
-export function addressesOf({ plan, records }: Scope): { routes?: string; domains?: string } {
+export function keptOf({ plan, records }: Scope): Kept {
   if (plan.source.kind !== 'upload') return {};
-  const { routes, customDomains = [] } = plan.source.body;
+  const { routes, customDomains = [], health, strategy } = plan.source.body;
+  const check = strategy?.type === 'gradual' ? strategy.healthCheck : undefined;
+  const lookedAt = health ?? (check && { path: check.path, status: check.status }) ?? null;
   const attached: string[] = JSON.parse(records.worker(plan.name)?.domains ?? '[]');
   return {
     ...(routes === undefined ? {} : { routes: JSON.stringify(routes) }),
     domains: JSON.stringify([...new Set([...attached, ...customDomains])]),
+    lookedAt: JSON.stringify(lookedAt),
   };
 }

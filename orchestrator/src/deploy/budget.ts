@@ -1,6 +1,12 @@
 import type { Patience } from './patience.ts';
 import type { SpentCalls } from './spent.ts';
 
+/**
+ * Cloudflare counts a call when it arrives: of two that were begun a window apart, the first may have been longer on its
+ * way, and both are in one window there. One call too many blocks the token for five minutes.
+ */
+export const ON_THE_WAY_MS = 5_000;
+
 /** So many calls in any window of so many ms. */
 export interface BudgetShare {
   readonly calls: number;
@@ -52,7 +58,7 @@ export class CallBudget {
       await this.#wait(waitMs, signal);
     }
     const now = this.#now();
-    this.#spent?.spend(now - this.#share.windowMs);
+    this.#spent?.spend(now - this.#countsMs);
     this.#made.push(now);
   }
 
@@ -64,8 +70,14 @@ export class CallBudget {
     this.#spent?.hold(until);
   }
 
+  /** For how long a call counts from when it was begun. */
+  get #countsMs(): number {
+    return this.#share.windowMs + ON_THE_WAY_MS;
+  }
+
   #waitMs(): number {
-    const { calls, windowMs } = this.#share;
+    const { calls } = this.#share;
+    const windowMs = this.#countsMs;
     const now = this.#now();
     // Behind a clock that was put back, what was made is ahead of it: it counts from now.
     this.#made = this.#made.filter((at) => at > now - windowMs).map((at) => Math.min(at, now));

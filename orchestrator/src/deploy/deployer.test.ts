@@ -113,6 +113,18 @@ describe('what a Worker is given', () => {
     expect(JSON.stringify([written, bench.events, bench.milestones])).not.toContain('hidden');
   });
 
+  it('says what the Worker’s health is looked at by, as its rollout’s check else does, until the next one', async () => {
+    const lookedAt = () => bench.deployer().workers()[0]?.lookedAt;
+    await bench.deploy({ health: { path: '/up', status: 204 } });
+    expect(lookedAt()).toEqual({ path: '/up', status: 204 });
+    const healthCheck = { path: '/check', status: 200, maxErrorRate: 1 };
+    const strategy = { type: 'gradual' as const, steps: [100], bakeMs: 0, healthCheck };
+    await bench.deploy({ commandId: commandOf(2), strategy });
+    expect(lookedAt()).toEqual({ path: '/check', status: 200 });
+    await bench.deploy({ commandId: commandOf(3) });
+    expect(lookedAt()).toBeUndefined();
+  });
+
   it('is routes and custom domains, set once for as long as they stay the same', async () => {
     const addresses = { routes: ['a.example/*'], customDomains: ['shop.a.example'] };
     await bench.deploy({ commandId: FIRST, ...addresses });

@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
 import { Bench, commandOf, FIRST } from './bench.fixture.ts';
+import { ON_THE_WAY_MS } from './budget.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
 let bench: Bench;
@@ -102,7 +103,7 @@ it('takes a fifth of any window’s calls at most, and those first that were not
   expect([bench.cloudflare.calls.length, bench.now]).toEqual([2, begun]);
   bench.now += 1_000;
   await deployer.checkDrift(never);
-  expect([bench.cloudflare.calls.length, bench.now]).toEqual([4, begun + 300_000]);
+  expect([bench.cloudflare.calls.length, bench.now]).toEqual([4, begun + 300_000 + ON_THE_WAY_MS]);
   const looked = bench.sql.run('SELECT COUNT(*) AS n FROM workers WHERE checked_at IS NOT NULL');
   expect(looked).toEqual([{ n: 4 }]);
 });

@@ -1,4 +1,4 @@
-import { addressesOf } from './addresses.ts';
+import { keptOf } from './addresses.ts';
 import { prove } from './proof.ts';
 import type { Scope } from './scope.ts';
 import { type Deployment, versionOf } from './state.ts';
@@ -28,5 +28,5 @@ export async function finish(deployment: Deployment, scope: Scope): Promise<Depl
   };
   const result = { deploymentId: facts.deploymentId ?? '', versionId, url, proof, receipts };
   const known = { ...facts, url, receipts, result };
-  return records.succeeded(deployment, addressesOf(scope), known, () => context.progress('checked', proof));
+  return records.succeeded(deployment, keptOf(scope), known, () => context.progress('checked', proof));
 }

@@ -8,6 +8,14 @@ export type Command = Pick<Deployment, 'commandId' | 'siteId' | 'name'>;
 /** Told in the transaction of the fact; how it is said is the caller's. */
 type Said = () => void;
 
+/** What a deployment gives its Worker beside a version, each as JSON; what is absent stays as it is. */
+export interface Kept {
+  readonly routes?: string;
+  readonly domains?: string;
+  /** `null`: nobody said. */
+  readonly lookedAt?: string;
+}
+
 /** What this orchestrator intends and knows of its deployments and Workers: the tables that outlive a crash. */
 export class Records {
   readonly #sql: Sql;
@@ -65,12 +73,7 @@ export class Records {
     });
   }
 
-  succeeded(
-    deployment: Deployment,
-    given: { routes?: string; domains?: string },
-    known: Facts,
-    said: Said,
-  ): Deployment {
+  succeeded(deployment: Deployment, given: Kept, known: Facts, said: Said): Deployment {
     const { result } = known;
     if (result === undefined) throw new TypeError('a deployment that has succeeded has a result');
     return this.#sql.transaction(() => {
@@ -79,7 +82,8 @@ export class Records {
       this.#appear(next.name, this.#now());
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains)
+           state = 'deployed', drift = NULL, at = ?7, routes = COALESCE(?8, routes), domains = COALESCE(?9, domains),
+           looked_at = NULLIF(COALESCE(?10, looked_at), 'null')
          WHERE name = ?1`,
         deployment.name,
         deployment.siteId,
@@ -90,6 +94,7 @@ export class Records {
         this.#now(),
         given.routes ?? null,
         given.domains ?? null,
+        given.lookedAt ?? null,
       );
       said();
       return next;
@@ -110,7 +115,7 @@ export class Records {
         `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
          ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL`,
+           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL, looked_at = NULL`,
         ...[name, siteId, url, versionId, deploymentId, proof, at],
       );
       said();
@@ -150,7 +155,10 @@ export class Records {
   }
 
   /** Unless it was deployed anew meanwhile. @returns whether anything was told: that it differs, or no more */
-  checked({ name, siteId, versionId, drift: before }: Checked, drift: string | undefined): boolean {
+  checked(
+    { name, siteId, versionId, drift: before }: Omit<Checked, 'routes' | 'domains'>,
+    drift: string | undefined,
+  ): boolean {
     return this.#sql.transaction(() => {
       const rows = this.#sql.run(
         `UPDATE workers SET checked_at = ?, drift = ? WHERE name = ? AND version_id = ? AND state = 'deployed'

@@ -58,6 +58,11 @@ export const checkedOf = (row: SqlRow): Checked => ({
   domains: listIn(row, 'domains') ?? [],
 });
 
+function jsonIn(row: SqlRow, column: string): unknown {
+  const value = optional(row, column);
+  return value === undefined ? undefined : JSON.parse(value);
+}
+
 /** One of an earlier version has no facts, but the time at which it was begun. */
 export const deploymentOf = (row: SqlRow): Deployment => ({
   commandId: text(row, 'command_id'),
@@ -81,4 +86,5 @@ export const statusOf = (row: SqlRow): WorkerStatus =>
     drift: optional(row, 'drift'),
     state: row['state'],
     at: row['at'],
+    lookedAt: jsonIn(row, 'looked_at'),
   });

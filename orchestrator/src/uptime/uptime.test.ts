@@ -103,13 +103,26 @@ describe('a Worker’s health', () => {
   });
 
   it.each([
-    ['an answer of its own, whatever it is', { status: 404 }, undefined],
+    ['an answer of its own: who answers 404 is alive', { status: 404 }, undefined],
+    ['an error of its own', { status: 500 }, 'it answered 500'],
     ['a certificate that holds for a week', { status: 200, certificateDays: 7 }, undefined],
     ['one that ends sooner', { status: 200, certificateDays: 6 }, 'its certificate ends in 6 days'],
     ['an error of Cloudflare’s', { status: 530 }, 'it answered 530'],
     ['no answer', { error: 'no answer within 10 s' }, 'no answer within 10 s'],
   ])('is judged by %s', async (_what, visit, detail) => {
     found['https://tracker.example'] = visit;
+    const watch = uptime();
+    await round(watch);
+    expect(health(watch)).toMatchObject({ ok: detail === undefined });
+    expect(health(watch)?.detail).toBe(detail);
+  });
+
+  it.each([
+    ['the status that is right there', { status: 204 }, undefined],
+    ['another one, though it is alive', { status: 404 }, 'it answered 404 at /up, where 204 is right'],
+  ])('is judged where its deployment says by %s', async (_what, visit, detail) => {
+    workers = [worker('tracker', { lookedAt: { path: '/up', status: 204 } })];
+    found = { 'https://tracker.example/up': visit };
     const watch = uptime();
     await round(watch);
     expect(health(watch)).toMatchObject({ ok: detail === undefined });

@@ -1,6 +1,7 @@
 import {
   type JsonObject,
   jsonObject,
+  type LookedAt,
   type Sql,
   type WorkerCheck,
   type WorkerStatus,
@@ -33,6 +34,8 @@ interface Watched {
   readonly name: string;
   readonly siteId: string;
   readonly url: string;
+  /** What is asked for there, and what has to be answered, if its deployment said so. */
+  readonly lookedAt: LookedAt | undefined;
 }
 
 /**
@@ -88,7 +91,9 @@ export class Uptime {
 
   async #look(worker: Watched, signal: AbortSignal): Promise<WorkerCheck> {
     const { visit, clock } = this.#options;
-    const look = async () => judged(await visit(worker.url, signal), clock.now());
+    const { url, lookedAt } = worker;
+    const address = lookedAt === undefined ? url : new URL(lookedAt.path, url).href;
+    const look = async () => judged(await visit(address, signal), lookedAt, clock.now());
     const first = await look();
     if (first.ok || this.#isUnhealthy(worker)) return first;
     await pause(clock, CONFIRM_MS, signal);
@@ -130,21 +135,40 @@ function dataOf(
 }
 
 /** What nothing is being deployed to: a rollout watches its own versions. */
-function watchedOf({ name, siteId, url, state }: WorkerStatus): Watched[] {
+function watchedOf({ name, siteId, url, state, lookedAt }: WorkerStatus): Watched[] {
   if (state !== 'deployed' || siteId === undefined || !/^https?:/.test(url ?? '')) return [];
-  return [{ name, siteId, url: url ?? '' }];
+  return [{ name, siteId, url: url ?? '', lookedAt }];
 }
 
-function judged(visited: Visit, at: number): WorkerCheck {
+function judged(visited: Visit, lookedAt: LookedAt | undefined, at: number): WorkerCheck {
   const { error: _said, ...visit } = visited;
-  const detail = wrongIn(visited);
+  const detail = wrongIn(visited, lookedAt);
   return { at, ok: detail === undefined, ...visit, ...(detail === undefined ? {} : { detail }) };
 }
 
-/** A Worker may refuse what it does not know, or want a password: it fails when it says so itself. */
-function wrongIn({ status, error, certificateDays }: Visit): string | undefined {
+function wrongIn(
+  { status, error, certificateDays }: Visit,
+  lookedAt: LookedAt | undefined,
+): string | undefined {
   if (status === undefined) return error ?? 'nobody answered';
-  if (status >= 500) return `it answered ${status}`;
+  const wrong = wrongStatus(status, lookedAt);
+  if (wrong !== undefined) return wrong;
   if (certificateDays === undefined || certificateDays >= CERTIFICATE_DAYS_MIN) return undefined;
   return `its certificate ends in ${certificateDays} days`;
 }
+
+/**
+ * Where nobody said what is right, a Worker that answers is alive: it may know nothing of "/" (404), or want a password.
+ * At 500 and above it says itself that it fails, or Cloudflare says it in its place.
+ */
+function wrongStatus(status: number, lookedAt: LookedAt | undefined): string | undefined {
+  if (lookedAt === undefined) return status >= 500 ? `it answered ${status}` : undefined;
+  if (status === lookedAt.status) return undefined;
+  return `it answered ${status} at ${lookedAt.path}, where ${lookedAt.status} is right`.slice(
+    0,
+    DETAIL_CHARS_MAX,
+  );
+}
+
+/** protocol's `workerCheck` takes 250, and a path may be longer. */
+const DETAIL_CHARS_MAX = 250;

@@ -11,12 +11,16 @@
  * | -------------- | ---------------------------------------------------------------- |
  * | `UPSTREAM_URL` | the site's server, `https://origin.shop.example`                 |
  * | `TAG_URL`      | the Worker `site-tag`; what it answers is below `/_tag/`          |
+ * | `VISITOR_KEY`  | a secret, if the tag has it: with which the tag is told whose request one is |
  *
  * Each answer names the version that gave it, in `Worker-Version`; below `/_tag/` that is the tag's.
  */
+import { VISITOR_HEADER, visitorOf } from '../visitor.ts';
+
 interface Env {
   readonly UPSTREAM_URL: string;
   readonly TAG_URL: string;
+  readonly VISITOR_KEY?: string;
   readonly CF_VERSION_METADATA?: { readonly id: string };
 }
 
@@ -29,8 +33,11 @@ const SCRIPT = `<script src="${TAG_PATH}tag.js" async></script>`;
 const sentTo = (origin: string, request: Request, path: string): Request =>
   new Request(origin + path + new URL(request.url).search, request);
 
-async function askTag(request: Request, tagUrl: string, { origin, pathname }: URL): Promise<Response> {
-  const asked = sentTo(new URL(tagUrl).origin, request, pathname.slice(TAG_PATH.length - 1));
+async function askTag(request: Request, env: Env, { origin, pathname }: URL): Promise<Response> {
+  const asked = sentTo(new URL(env.TAG_URL).origin, request, pathname.slice(TAG_PATH.length - 1));
+  const visitor = await visitorOf(request, env.VISITOR_KEY, Date.now());
+  asked.headers.delete(VISITOR_HEADER);
+  for (const [name, value] of Object.entries(visitor)) asked.headers.set(name, value);
   // The tag knows nothing of this host, whose own pages may send leads; any other page's origin is the tag's to judge.
   if (asked.headers.get('origin') === origin) asked.headers.delete('origin');
   return fetch(asked, { redirect: 'manual' });
@@ -78,9 +85,7 @@ const away = (env: Env) => (error: unknown) => {
 export default {
   fetch(request, env) {
     const url = new URL(request.url);
-    const asked = url.pathname.startsWith(TAG_PATH)
-      ? askTag(request, env.TAG_URL, url)
-      : askSite(request, env, url);
+    const asked = url.pathname.startsWith(TAG_PATH) ? askTag(request, env, url) : askSite(request, env, url);
     return asked.catch(away(env));
   },
 } satisfies ExportedHandler<Env>;

@@ -15,11 +15,12 @@ async function ask(
   answer: () => Response,
   init: RequestInit<IncomingRequestCfProperties> = {},
   path = '/a/b?c=d',
+  more: { VISITOR_KEY?: string } = {},
 ) {
   const upstream = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => answer());
   const response = await proxy.fetch(
     new Request<unknown, IncomingRequestCfProperties>(`https://shop.example${path}`, init),
-    ENV,
+    { ...ENV, ...more },
   );
   return { response, asked: upstream.mock.calls[0]?.[0] as Request };
 }
@@ -79,4 +80,15 @@ it('answers below /_tag/ what the tag does, for the site’s own pages as for no
   ]);
   vi.restoreAllMocks();
   expect((await lead('https://evil.example')).asked.headers.get('origin')).toBe('https://evil.example');
+});
+
+it('tells the tag whose request it is, signed, and hands on nobody’s own word', async () => {
+  const headers = { 'cf-connecting-ip': '192.0.2.7', 'x-orchestrator-visitor': 'ip=192.0.2.8' };
+  const told = async (more: { VISITOR_KEY?: string }) => {
+    vi.restoreAllMocks();
+    const { asked } = await ask(() => new Response(), { headers }, '/_tag/lead', more);
+    return asked.headers.get('x-orchestrator-visitor');
+  };
+  expect(await told({ VISITOR_KEY: 'key' })).toMatch(/^t=\d{10},ip=192\.0\.2\.7,v1=[0-9a-f]{64}$/);
+  expect(await told({})).toBeNull();
 });

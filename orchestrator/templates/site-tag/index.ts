@@ -12,8 +12,15 @@
  * here to the site's route `/webhooks/lead` at the relay; the page is told that it was taken only when the relay has it.
  * Until then the script keeps it (localStorage, a week at most), and sends it again under the same id.
  *
- * To the relay all leads come from one address, this Worker's: a limit per customer in the site's config would count them
- * as one customer's. What a visitor's address and browser are is not passed on.
+ * To the relay all leads come from one address, that of Cloudflare's Workers: a limit per customer in the site's config
+ * counts them as one customer's, unless both sides have a secret:
+ *
+ *     clawctl secrets set shop VISITOR_KEY
+ *     clawctl deploy --template site-tag --site shop --secret VISITOR_KEY=VISITOR_KEY …
+ *     echo '{ "limits": { "customer": { "requests": 60, "periodS": 60, "secretRef": "VISITOR_KEY" } } }' | clawctl config set shop
+ *
+ * Then the visitor's address goes to the relay, signed, where it is counted by and goes no further. Nothing else of the
+ * visitor's address and browser is passed on. Behind the template `proxy`, give that one the secret as well.
  *
  * | request         | answer                                                                                       |
  * | --------------- | -------------------------------------------------------------------------------------------- |
@@ -30,6 +37,7 @@
  * | `RELAY_URL`  | `https://relay.example.com`: leads go to `/s/<SITE_ID>/webhooks/lead` there                     |
  * | `EDGE_URL`   | the console's address, where the public part of the site's config is                            |
  * | `ORIGINS`    | origins whose pages may send leads, comma-separated; beside them this Worker's own              |
+ * | `VISITOR_KEY`| a secret, if there is one: with which leads say whose they are                                  |
  * | `CONSENT`    | `required` (nothing is remembered before the visitor agrees) or `implied`; what the config says in `public.tag.consent` goes before it, within seconds and without a deployment |
  */
 import SNIPPET from './snippet/main.ts?script';

@@ -27,6 +27,16 @@ describe('a lead', () => {
     expect(await tag.relayed()).toEqual({ ...LEAD, siteId: 'shop' });
   });
 
+  it('says whose it is, under the signature that the relay believes, if there is a key', async () => {
+    const header = async (visitorKey?: string) => {
+      const tag = tagWith(visitorKey === undefined ? {} : { visitorKey });
+      await tag.lead(LEAD, { 'cf-connecting-ip': '192.0.2.7' });
+      return tag.asked.relay[0]?.headers.get('x-orchestrator-visitor');
+    };
+    expect(await header('a visitor key')).toMatch(/^t=\d{10},ip=192\.0\.2\.7,v1=[0-9a-f]{64}$/);
+    expect(await header()).toBeNull();
+  });
+
   it('that comes again is the very same request, word by word', async () => {
     const tag = tagWith();
     await tag.lead(LEAD);

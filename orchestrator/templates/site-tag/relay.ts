@@ -25,10 +25,15 @@ export interface Taken {
 
 /**
  * Gives a lead to the site's route at the relay, under its id as `Idempotency-Key`: a repeat gets the receipt of the first.
+ * @param visitor the header that says whose it is, if any
  * Throws `Refusal` unless the relay has taken it: it is stored there, or the upstream has answered.
  */
-export async function relayLead(lead: Lead, parts: RelayParts): Promise<{ status: 200 | 202; taken: Taken }> {
-  const response = await send(lead, parts);
+export async function relayLead(
+  lead: Lead,
+  parts: RelayParts,
+  visitor: Readonly<Record<string, string>>,
+): Promise<{ status: 200 | 202; taken: Taken }> {
+  const response = await send(lead, parts, visitor);
   const receiptId = response.headers.get('x-receipt-id') ?? undefined;
   if (!response.ok && receiptId === undefined) {
     await response.body?.cancel();
@@ -42,7 +47,11 @@ export async function relayLead(lead: Lead, parts: RelayParts): Promise<{ status
   return { status: response.status === 202 ? 202 : 200, taken };
 }
 
-async function send(lead: Lead, { siteId, relayUrl, version, fetcher }: RelayParts): Promise<Response> {
+async function send(
+  lead: Lead,
+  { siteId, relayUrl, version, fetcher }: RelayParts,
+  visitor: Readonly<Record<string, string>>,
+): Promise<Response> {
   try {
     return await fetcher(`${relayUrl}/s/${siteId}/webhooks/lead`, {
       method: 'POST',
@@ -50,6 +59,7 @@ async function send(lead: Lead, { siteId, relayUrl, version, fetcher }: RelayPar
         'content-type': 'application/json',
         'idempotency-key': lead.id,
         ...(version === '' ? {} : { [SENT_BY_HEADER]: version }),
+        ...visitor,
       },
       body: JSON.stringify(lead),
       // A route may answer queued requests with a redirect of its own; that is no reason to follow it.

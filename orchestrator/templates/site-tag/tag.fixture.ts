@@ -16,7 +16,9 @@ const stored = () =>
 type Answer = (request: Request) => Response | Promise<Response>;
 
 /** The tag with an edge and a relay that answer so, a clock that the test moves, and what both were asked. */
-export function tagWith(given: { edge?: Answer; relay?: Answer; consent?: 'required' | 'implied' } = {}) {
+export function tagWith(
+  given: { edge?: Answer; relay?: Answer; consent?: 'required' | 'implied'; visitorKey?: string } = {},
+) {
   const shelf = new Map<string, Response>();
   const asked: { edge: Request[]; relay: Request[] } = { edge: [], relay: [] };
   const backgrounds: Promise<unknown>[] = [];
@@ -29,6 +31,7 @@ export function tagWith(given: { edge?: Answer; relay?: Answer; consent?: 'requi
     createTag({
       ...{ siteId: 'shop', relayUrl: RELAY, edgeUrl: EDGE, origins: [SHOP], version: 'v-1' },
       consent: given.consent ?? 'required',
+      visitorKey: given.visitorKey,
       snippet: 'run()',
       now: () => world.now,
       shelf: () => ({

@@ -43,6 +43,7 @@ it('variables are read, addresses and origins tidied', () => {
       origins: ['https://a.example', 'https://b.example'],
       consent: 'required',
       version: 'v',
+      visitorKey: undefined,
     },
   });
 });
@@ -51,6 +52,7 @@ it.each([
   [{ ...GOOD, RELAY_URL: 'relay.example' }, 'the variable RELAY_URL: expected an address'],
   [{ ...GOOD, SITE_ID: undefined }, 'the variable SITE_ID'],
   [{ ...GOOD, CONSENT: 'maybe' }, 'the variable CONSENT'],
+  [{ ...GOOD, VISITOR_KEY: '' }, 'the variable VISITOR_KEY'],
 ])('a variable that is missing or bad is named', (env, detail) => {
   expect(readVariables(env)).toEqual({ ok: false, detail: expect.stringContaining(detail) });
 });

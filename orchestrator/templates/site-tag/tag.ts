@@ -1,3 +1,4 @@
+import { visitorOf } from '../visitor.ts';
 import { readLead } from './lead.ts';
 import { mayAsk, preflight, withCors } from './origins.ts';
 import { Refusal } from './refusal.ts';
@@ -72,7 +73,9 @@ async function lead(request: Request, parts: TagParts): Promise<Response> {
     if (request.method === 'OPTIONS') return preflight();
     // A crawler that follows links makes no leads.
     if (request.method !== 'POST') return notAllowed('POST, OPTIONS');
-    const { status, taken } = await relayLead(await readLead(request, parts.siteId, parts.now()), parts);
+    const now = parts.now();
+    const visitor = await visitorOf(request, parts.visitorKey, now);
+    const { status, taken } = await relayLead(await readLead(request, parts.siteId, now), parts, visitor);
     return Response.json(taken, { status, headers: { 'cache-control': 'no-store' } });
   } catch (error) {
     if (error instanceof Refusal) return error.toResponse();

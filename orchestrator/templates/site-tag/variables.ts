@@ -28,6 +28,7 @@ const variables = z.object({
   EDGE_URL: address,
   ORIGINS: origins,
   CONSENT: z._default(consent, 'required'),
+  VISITOR_KEY: z.optional(z.string().check(z.minLength(1, 'expected a secret: it is empty'))),
   CF_VERSION_METADATA: z._default(z.object({ id: z.string() }), { id: '' }),
 });
 
@@ -40,6 +41,8 @@ export interface TagVariables {
   /** What holds until the site's config has been read, or when it does not say. */
   readonly consent: Consent;
   readonly version: string;
+  /** With which it is signed whose lead one is; undefined: that is not said. */
+  readonly visitorKey: string | undefined;
 }
 
 type Read =
@@ -57,7 +60,7 @@ export function readVariables(env: Variables): Read {
       detail: `the variable ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`,
     };
   }
-  const { SITE_ID, RELAY_URL, EDGE_URL, ORIGINS, CONSENT, CF_VERSION_METADATA } = parsed.data;
+  const { SITE_ID, RELAY_URL, EDGE_URL, ORIGINS, CONSENT, VISITOR_KEY, CF_VERSION_METADATA } = parsed.data;
   return {
     ok: true,
     variables: {
@@ -67,6 +70,7 @@ export function readVariables(env: Variables): Read {
       origins: ORIGINS,
       consent: CONSENT,
       version: CF_VERSION_METADATA.id,
+      visitorKey: VISITOR_KEY,
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lookedAt } from '../commands.ts';
 import { callId, callLane, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { LANES_MAX } from '../limits.ts';
 
@@ -32,6 +33,8 @@ export const workerStatus = z.object({
   drift: z.string().max(500).optional(),
   state: z.enum(['deploying', 'deployed', 'failed']),
   at: timeMs,
+  /** What it is asked for when its health is looked at; else "/", where any answer below 500 is good. */
+  lookedAt: lookedAt.optional(),
   health: workerHealth.optional(),
 });
 export type WorkerStatus = z.infer<typeof workerStatus>;

@@ -114,8 +114,15 @@ const limit = z.strictObject({
 });
 export type Limit = z.infer<typeof limit>;
 
-/** How many requests a site takes: from all customers together, and from each of their addresses. */
-const limits = z.strictObject({ site: limit.optional(), customer: limit.optional() });
+/**
+ * How many requests a site takes: from all customers together, and from each of their addresses. With `secretRef`, a
+ * Worker in front of the site says whose request it is, signed with that secret of the site (`VISITOR_HEADER`); without,
+ * all that one Worker sends are one customer's.
+ */
+const limits = z.strictObject({
+  site: limit.optional(),
+  customer: limit.extend({ secretRef: secretName.optional() }).optional(),
+});
 export type Limits = z.infer<typeof limits>;
 
 /**

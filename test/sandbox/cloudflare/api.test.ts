@@ -200,3 +200,12 @@ test('settings change without code: a new version, deployed; script settings alo
   const { result } = await api('GET', '/scripts/set/versions');
   expect(z.object({ items: z.array(Id) }).parse(result).items).toHaveLength(2);
 });
+
+test('what a budget is spent on is told: every call with a valid token, and no other', async () => {
+  const { url } = await ownCloudflare();
+  const scripts = `/accounts/${ACCOUNT}/workers/scripts`;
+  for (const token of [TOKEN, 'another'])
+    await fetch(url + scripts, { headers: { authorization: `Bearer ${token}` } });
+  const calls = await (await fetch(new URL('/_calls', url))).json();
+  expect(calls).toEqual([{ at: expect.any(Number), method: 'GET', path: `/client/v4${scripts}` }]);
+});

@@ -3,8 +3,14 @@ import { join } from 'node:path';
 import { digestOf } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { bundle } from '../../../orchestrator/src/cli/bundle/bundle.ts';
-import { compatibilityOf, mainOf, readProject } from '../../../orchestrator/src/cli/bundle/project.ts';
-import { type TemplateName, templateFolder } from '../../../orchestrator/src/cli/bundle/templates.ts';
+import { mainOf } from '../../../orchestrator/src/cli/bundle/main-module.ts';
+import {
+  type TemplateName,
+  templateCheck,
+  templateFolder,
+} from '../../../orchestrator/src/cli/bundle/templates.ts';
+import { compatibilityOf } from '../../../orchestrator/src/cli/wrangler/deployed.ts';
+import { readProject } from '../../../orchestrator/src/cli/wrangler/project.ts';
 import type { Operator } from './demo-site.ts';
 
 interface DemoPage {
@@ -40,9 +46,16 @@ export async function deployDemoPage(operator: Operator, page: DemoPage, file: s
 
 async function payloadOf(name: string, template: TemplateName, vars: Record<string, string>) {
   const folder = templateFolder(template);
-  const { config } = readProject(folder);
+  const { config } = readProject(folder, []);
   const worker = await bundle(join(folder, mainOf(folder, config.main)));
-  return { name, ...worker, ...compatibilityOf(config), vars };
+  const path = templateCheck(template);
+  return {
+    name,
+    ...worker,
+    ...compatibilityOf(config),
+    vars,
+    ...(path !== undefined && { health: { path } }),
+  };
 }
 
 /** As the stand-in says now: a port that was taken meanwhile is another one. */

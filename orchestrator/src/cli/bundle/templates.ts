@@ -3,14 +3,19 @@ import { CliError } from '../io.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../templates');
 
-/** The Workers that we ship (orchestrator/templates), each with the variables that it cannot do without. */
+/**
+ * The Workers that we ship (orchestrator/templates), each with the variables that it cannot do without, and with what
+ * shows that it is well, where "/" does not.
+ */
 const TEMPLATES = {
-  'site-tag': ['SITE_ID', 'RELAY_URL', 'EDGE_URL'],
-  proxy: ['UPSTREAM_URL', 'TAG_URL'],
+  'site-tag': { needs: ['SITE_ID', 'RELAY_URL', 'EDGE_URL'], check: '/health' },
+  proxy: { needs: ['UPSTREAM_URL', 'TAG_URL'], check: undefined },
 } as const;
 
 export type TemplateName = keyof typeof TEMPLATES;
 export const templateNames = Object.keys(TEMPLATES) as TemplateName[]; // The keys of that very literal.
+
+export const templateCheck = (name: TemplateName): string | undefined => TEMPLATES[name].check;
 
 export const templateFolder = (name: TemplateName): string => join(FOLDER, name);
 
@@ -34,7 +39,7 @@ export function templateVars(
     ...given,
   };
   const vars: Record<string, string> = { ...given };
-  for (const variable of TEMPLATES[name]) {
+  for (const variable of TEMPLATES[name].needs) {
     const value = known[variable];
     if (value === undefined) throw new CliError(missing(name, variable));
     vars[variable] = value;

@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Platform } from '../platform.ts';
 import { accountRoutes, userRoutes } from './account.ts';
 import { type BudgetOptions, CallBudget } from './budget.ts';
+import { Calls } from './calls.ts';
 import { isSame } from './context.ts';
 import { domainRoutes } from './domains.ts';
 import { ApiError, CODES, ok, refuse } from './envelope.ts';
@@ -78,7 +79,7 @@ function answerError(error: Error, c: Context): Response {
 }
 
 /** Cloudflare's API, below `/client/v4`. */
-function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults): Hono {
+function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults, calls: Calls): Hono {
   const workers = new Hono()
     .route('/', scriptRoutes(platform))
     .route('/', routeRoutes(platform))
@@ -89,6 +90,7 @@ function cloudflareApi(platform: Platform, budget: BudgetOptions, faults: Faults
     .route('/scripts', secretRoutes(platform));
   return new Hono()
     .use(authenticate(platform))
+    .use(calls.note)
     .use(throttle(new CallBudget(budget, platform.now)))
     .use(faults.meet)
     .route('/', userRoutes(platform))
@@ -108,6 +110,7 @@ function workersList(platform: Platform): Record<string, string> {
 /** The whole HTTP side of the stand-in but the Workers' own ports. */
 export function createApp(platform: Platform, budget: BudgetOptions): Hono {
   const faults = new Faults();
+  const calls = new Calls(platform.now);
   return new Hono()
     .onError(answerError)
     .notFound((c) => refuse(c, unroutable(c)))
@@ -115,5 +118,6 @@ export function createApp(platform: Platform, budget: BudgetOptions): Hono {
     .route('/_runner', runnerRoutes(platform))
     .get('/_health', (c) => ok(c, { workers: platform.store.list().length }))
     .route('/_faults', faults.routes())
-    .route('/client/v4', cloudflareApi(platform, budget, faults));
+    .get('/_calls', (c) => c.json(calls.list))
+    .route('/client/v4', cloudflareApi(platform, budget, faults, calls));
 }
