@@ -26,3 +26,11 @@ export const socketPair = (): [HibernatableSocket, HibernatableSocket] => {
 /** The answer that completes an upgrade: `webSocket` is workerd's own addition to `ResponseInit`. */
 export const switchingProtocols = (webSocket: HibernatableSocket): Response =>
   new Response(null, { status: 101, webSocket } as ResponseInit);
+
+/** A stream of workerd's own, whose response says how long it is. */
+export const streamOf = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
+  const { FixedLengthStream } = globalThis as unknown as {
+    FixedLengthStream: new (bytes: number) => TransformStream<Uint8Array, Uint8Array>;
+  }; // As above.
+  return new FixedLengthStream(bytes);
+};

@@ -4,7 +4,13 @@
  * A relay of this shape costs no less, unless requests share what it pays for each.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { type HibernatableSocket, type ObjectState, socketPair, switchingProtocols } from '../../workerd.ts';
+import {
+  type HibernatableSocket,
+  type ObjectState,
+  socketPair,
+  streamOf,
+  switchingProtocols,
+} from '../../workerd.ts';
 import { type Call, type Head, ID_BYTES } from './contract.ts';
 
 interface Reply extends Omit<Head, 'id' | 'body'> {
@@ -50,12 +56,13 @@ export class Tunnel extends DurableObject {
   }
 
   #onHead({ id, status, headers, body }: Head): void {
-    this.#open.get(id)?.({ status, headers, body: body ?? this.#bodyOf(id) });
+    const length = Number(headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1]);
+    this.#open.get(id)?.({ status, headers, body: body ?? this.#bodyOf(id, length) });
     this.#open.delete(id);
   }
 
-  #bodyOf(id: number): ReadableStream {
-    const { readable, writable } = new TransformStream<Uint8Array>();
+  #bodyOf(id: number, length: number): ReadableStream {
+    const { readable, writable } = streamOf(length);
     this.#bodies.set(id, writable.getWriter());
     return readable;
   }

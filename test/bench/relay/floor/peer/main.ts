@@ -33,7 +33,7 @@ function stream(id: number, body: BodyStream): void {
   name.writeUInt32BE(id);
   body.start({
     write: (bytes) => {
-      socket.send(Buffer.concat([name, bytes]));
+      if (bytes.length > 0) socket.send(Buffer.concat([name, bytes])); // Without any it would be the end.
       return true;
     },
     end: () => socket.send(name),
