@@ -16,8 +16,8 @@ const BLOCK = 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0
 const SLOW = 'await new Promise((resolve) => setTimeout(resolve, 250));';
 /** Uploads and their records lie apart: whoever stops, or takes over, finds a deployment between them. */
 const SLOW_DEPLOYMENTS: Mutant['mutations'] = [
-  'const versionId = await api.addVersion({ name, tag, form }, signal);',
-  'const { deploymentId, traffic } = await api.create({ name, tag, form }, signal);',
+  'const versionId = await api.addVersion({ name, tag, form }, context);',
+  'const { deploymentId, traffic, before } = await api.create({ name, tag, form }, context);',
 ].map((find) => ({ file: 'orchestrator/src/deploy/uploading.ts', find, replace: `${find} ${SLOW}` }));
 
 export const MUTANTS: readonly Mutant[] = [

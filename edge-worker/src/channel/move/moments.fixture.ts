@@ -26,6 +26,8 @@ export interface Moment {
 export const moments = new Map<string, Moment>();
 /** New objects that have no room, by the orchestrator that has the site. */
 export const full = new Set<string>();
+/** Those whose moves have had their minute, by the orchestrator that has the site at first. */
+export const late = new Set<string>();
 
 async function pass(moveId: string, at: string): Promise<void> {
   const moment = moments.get(sourceOf(moveId));
@@ -57,7 +59,8 @@ export function watchMoments(): void {
       move: Departure,
       until = 0,
     ) {
-      return struckAround(step, move, () => run.call(this, move, until));
+      const left = late.has(sourceOf(move.moveId)) ? 0 : until;
+      return struckAround(step, move, () => run.call(this, move, left));
     });
   }
   for (const step of UNDO_STEPS) {
