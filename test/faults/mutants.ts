@@ -13,12 +13,17 @@ export interface Mutant {
 /** Blocks the process without letting go of its turn: a SIGKILL finds it between two statements. */
 const BLOCK = 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60); } catch {}';
 
-const SLOW = 'await new Promise((resolve) => setTimeout(resolve, 250));';
-/** Uploads and their records lie apart: whoever stops, or takes over, finds a deployment between them. */
-const SLOW_DEPLOYMENTS: Mutant['mutations'] = [
+const slow = (ms: number): string => `await new Promise((resolve) => setTimeout(resolve, ${ms}));`;
+const UPLOADS = [
   'const versionId = await api.addVersion({ name, tag, form }, context);',
   'const { deploymentId, traffic, before } = await api.create({ name, tag, form }, context);',
-].map((find) => ({ file: 'orchestrator/src/deploy/uploading.ts', find, replace: `${find} ${SLOW}` }));
+];
+const uploads = (slowed: (upload: string) => string): Mutant['mutations'] =>
+  UPLOADS.map((find) => ({ file: 'orchestrator/src/deploy/uploading.ts', find, replace: slowed(find) }));
+/** Uploads and their records lie apart: whoever stops, or takes over, finds a deployment between them. */
+const SLOW_DEPLOYMENTS = uploads((upload) => `${upload} ${slow(250)}`);
+/** Uploads and the look for an earlier one lie further apart than it takes to start: who takes over finds none. */
+const SLOW_UPLOADS = uploads((upload) => `${slow(2_000)} ${upload}`);
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -114,7 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
 export const LEASELESS: Pick<Mutant, 'name' | 'mutations'> = {
   name: 'no lease is held',
   mutations: [
-    ...SLOW_DEPLOYMENTS,
+    ...SLOW_UPLOADS,
     {
       file: 'orchestrator/src/commands/runner.ts',
       find: 'halt(error: Error): void {',
