@@ -92,10 +92,12 @@ describe('what the edge counts while a version bakes', () => {
     const others = await watched([[{ others: of(200, 200) }]]);
     expect(others.summary).toBe('none of 200 relayed requests names this version');
     expect(others.complaint(0)).toBeUndefined();
-    const few = await watched([[{ version: of(7, 0, 2), before: of(60, 0) }]]);
+    const few = await watched([[{ version: of(4, 0, 2), before: of(60, 0) }]]);
     expect(few.summary).toBe(
-      '7 relayed requests, 0 failed (the version before: 0 of 60), fewer than the 20 that are judged by, 2 more say nothing of it',
+      '4 relayed requests, 0 failed (the version before: 0 of 60), fewer than the 5 that are judged by, 2 more say nothing of it',
     );
+    const alone = await watched([[{ version: of(7, 0) }]]);
+    expect(alone.summary).toBe('7 relayed requests, 0 failed, fewer than the 20 that are judged by');
   });
 });
 
@@ -135,6 +137,19 @@ describe('a version whose relayed requests fail', () => {
     expect(some.complaint(0)).toBeUndefined();
     const enough = await watched([[{ version: bad, before: of(60, 0) }]], { hasBefore: true });
     expect(enough.complaint(0)).toContain('the version before: 0 of 60');
+  });
+
+  it('is judged by five where the version before had twenty in the same time, and else by twenty', async () => {
+    const few = await watched([[{ version: of(7, 7), before: of(94, 0) }]], { hasBefore: true });
+    expect(few.complaint(0)).toContain('7 of 7 relayed requests of the new version failed');
+    const earlier = { percentage: 50, answered: 1_000, failed: 0 };
+    for (const given of [
+      { version: of(4, 4), before: of(2_000, 0) },
+      { version: of(19, 19), before: of(19, 0) },
+      { version: of(19, 19), others: of(2_000, 0) },
+      { version: of(19, 19) },
+    ])
+      expect((await watched([[given]], { earlier })).complaint(0)).toBeUndefined();
   });
 
   it('leaves to a later percentage what the version before had, if that was enough', async () => {

@@ -1,6 +1,6 @@
 import type { LaneTally, Tally } from '../calls/index.ts';
 import { TallySum } from './tally-sum.ts';
-import { type Counted, isComparable, isEnough, isWorse, REQUESTS_MIN, sumOf } from './verdict.ts';
+import { type Counted, isComparable, isEnough, isWorse, requestsMin, sumOf } from './verdict.ts';
 
 /** The count may begin with the first look, which is no news. */
 const LATE_MS = 2_000;
@@ -49,6 +49,7 @@ export class Relayed {
   /** Why the version is to be undone, as the beginning of a sentence; undefined while nothing speaks for that. */
   complaint(borne: number): string | undefined {
     const version = this.#sum.of('version');
+    if (sumOf(version) < this.#least) return undefined;
     const comparisons = this.#comparisons();
     const isBad = comparisons.every(({ counted }) => isWorse(version, counted, borne));
     if (!isBad || !isWorse(version, undefined, borne)) return undefined;
@@ -70,6 +71,10 @@ export class Relayed {
     const { percentage, earlier } = this.#options;
     const { answered, failed } = this.#sum.of('before');
     return isEnough({ answered, failed }) ? { percentage, answered, failed } : earlier;
+  }
+
+  get #least(): number {
+    return requestsMin(this.#sum.of('before'));
   }
 
   #heard(lane: number, tally: Tally): void {
@@ -105,7 +110,7 @@ export class Relayed {
       return total === 0 ? 'no relayed requests' : `none of ${total} relayed requests names this version`;
     const comparisons = this.#comparisons();
     const than = comparisons.length === 0 ? '' : ` (${wordsOf(comparisons)})`;
-    const few = isEnough(version) ? '' : `, fewer than the ${REQUESTS_MIN} that are judged by`;
+    const few = sumOf(version) >= this.#least ? '' : `, fewer than the ${this.#least} that are judged by`;
     const apart = version.apart === 0 ? '' : `, ${version.apart} more say nothing of it`;
     return `${sumOf(version)} relayed requests, ${version.failed} failed${than}${few}${apart}`;
   }

@@ -6,8 +6,6 @@ const of = (requests: number, failed: number) => ({ answered: requests - failed,
 
 describe('a version’s relayed requests', () => {
   it.each([
-    ['one of one is no share', of(1, 1), of(2_000, 0), 0, false],
-    ['fewer than 20 are none', of(19, 19), of(2_000, 0), 0, false],
     ['two failures are not counted against it', of(20, 2), of(2_000, 0), 0, false],
     ['are worse when many more of them fail', of(310, 42), of(2_800, 2), 0.01, true],
     ['that fail as the others do are not worse', of(310, 155), of(2_800, 1_400), 0, false],
@@ -17,6 +15,9 @@ describe('a version’s relayed requests', () => {
     ['a difference that may be chance is none', of(100, 3), of(900, 9), 0, false],
     ['little to compare with needs a clear difference', of(20, 6), of(20, 1), 0, false],
     ['… and has it', of(20, 12), of(20, 0), 0, true],
+    ['few that all fail are worse than as few as 20 that do not', of(5, 5), of(20, 0), 0, true],
+    ['… and of seven three that fail are not', of(7, 3), of(20, 0), 0, false],
+    ['few that all fail as one in three does are not', of(5, 5), of(60, 20), 0, false],
     ['alone are judged by their share', of(20, 6), undefined, 0.25, true],
     ['alone have what is borne', of(20, 5), undefined, 0.25, false],
   ])('%s', (_what, version, other, borne, expected) => {
