@@ -277,6 +277,22 @@ describe('what cannot be deployed is refused before anything is sent', () => {
     expect(bench.cloudflare.calls.filter((call) => !call.startsWith('GET'))).toEqual([]);
   });
 
+  it.each([
+    ['no Worker', {}, []],
+    ['a Worker as it was', { commandId: FIRST }, [{ name: 'tracker', siteId: 'site-1', state: 'deployed' }]],
+  ])('and leaves %s behind: the command’s failure is its trace', async (_what, first, left) => {
+    if ('commandId' in first) await bench.deploy(first);
+    const before = bench.deployer().workers();
+    bench.now += 1_000;
+    code('export default {');
+    await expect(bench.deploy()).rejects.toMatchObject({ code: 'bad_request' });
+    expect(bench.deployer().workers()).toEqual(before);
+    expect(before).toMatchObject(left);
+    expect(bench.sql.run('SELECT state FROM deployments WHERE command_id = ?', COMMAND)).toEqual([
+      { state: 'failed' },
+    ]);
+  });
+
   it('a main module that is none of the modules', async () => {
     const failing = bench.deploy({ modules: refsOf(['note.txt']) });
     await expect(failing).rejects.toThrow(/main module src\/index\.js/);
@@ -351,12 +367,14 @@ describe('a Worker’s name', () => {
     bench.deployer().release('site-1', true);
     expect(bench.deployer().workers()).toEqual([]);
     await expect(bench.deploy({ siteId: 'site-2' })).rejects.toThrow(/another site/);
+    expect(bench.deployer().workers()).toEqual([]);
   });
 
   it('is another site’s also where another orchestrator has deployed it, and its own site’s anywhere', async () => {
     await bench.deploy({ commandId: FIRST });
     bench.sql.run('DELETE FROM workers');
     await expect(bench.deploy({ siteId: 'site-2' })).rejects.toThrow(/another site/);
+    expect(bench.deployer().workers()).toEqual([]);
     await bench.deploy({ commandId: commandOf(3) });
     expect(bench.script().versions).toHaveLength(2);
   });

@@ -1,6 +1,5 @@
 import { type DeployResult, jsonObject, type Sql, type WorkerStatus } from '@clawdbot/protocol';
 import type { Events } from '../sync/index.ts';
-import type { Plan } from './plan.ts';
 import { type Checked, checkedOf, deploymentOf, type KnownWorker, knownOf, statusOf } from './rows.ts';
 import type { Deployment, Facts, Step } from './state.ts';
 
@@ -38,25 +37,20 @@ export class Records {
     return row === undefined ? undefined : knownOf(row);
   }
 
-  /** Before the first call that changes anything. */
-  intend({ commandId, name, siteId, source }: Pick<Plan, 'source'> & Command, said: Said): Deployment {
+  /** Before the first call. The Worker stays as it is known: what is refused yet makes none, and takes none over. */
+  intend({ commandId, name, siteId }: Command, said: Said): Deployment {
     return this.#sql.transaction(() => {
       const at = this.#now();
       this.#begin({ commandId, name, siteId }, at, { receipts: { intended: { at } } });
-      // To go back to an earlier version makes no Worker: there may be none.
-      if (source.kind === 'upload') this.#appear(name, at);
-      this.#sql.run(
-        `UPDATE workers SET site_id = ?2, state = 'deploying', at = ?3 WHERE name = ?1`,
-        ...[name, siteId, at],
-      );
       said();
       return { commandId, name, siteId, step: 'intended', facts: { receipts: { intended: { at } } } };
     });
   }
 
-  /** Goes on to the next step, with what has become known. */
+  /** Goes on to the next step, with what has become known. The first one is before the first call that changes anything. */
   advance(deployment: Deployment, step: Step, known: Partial<Facts>, said: Said): Deployment {
     return this.#sql.transaction(() => {
+      if (deployment.step === 'intended') this.#take(deployment, step);
       const next = this.#write(deployment, step, known);
       said();
       return next;
@@ -122,7 +116,10 @@ export class Records {
     });
   }
 
-  /** The Worker keeps the version it had, and is deployed: that one serves. Without one it has failed. */
+  /**
+   * The Worker keeps the version it had, and is deployed: that one serves. Without one it has failed. One that was not yet
+   * being deployed stays as it is: it may be another site's.
+   */
   ended(deployment: Deployment, why: NonNullable<Facts['why']>): Deployment {
     return this.#sql.transaction(() => {
       const next = this.#write(deployment, why.end, { why });
@@ -134,7 +131,7 @@ export class Records {
       });
       this.#sql.run(
         `UPDATE workers SET state = CASE WHEN version_id IS NULL THEN 'failed' ELSE 'deployed' END, at = ?
-         WHERE name = ?`,
+         WHERE name = ? AND state = 'deploying'`,
         this.#now(),
         deployment.name,
       );
@@ -188,6 +185,16 @@ export class Records {
         ? this.#sql.run(`SELECT * FROM workers ORDER BY name`)
         : this.#sql.run(`SELECT * FROM workers WHERE site_id = ? ORDER BY name`, siteId);
     return rows.map(statusOf);
+  }
+
+  #take({ name, siteId }: Deployment, next: Step): void {
+    const at = this.#now();
+    // To go back to an earlier version makes no Worker: there may be none.
+    if (next === 'uploading') this.#appear(name, at);
+    this.#sql.run(
+      `UPDATE workers SET site_id = ?2, state = 'deploying', at = ?3 WHERE name = ?1`,
+      ...[name, siteId, at],
+    );
   }
 
   #appear(name: string, at: number): void {
