@@ -1,4 +1,4 @@
-import type { LookedAt, StatusReport, WorkerCheck, WorkerStatus } from '@clawdbot/protocol';
+import type { StatusReport, WorkerCheck, WorkerStatus } from '@clawdbot/protocol';
 import { when } from './desk.ts';
 import { duration, table } from './io.ts';
 
@@ -18,27 +18,24 @@ export function troubledTable(workers: readonly WorkerStatus[]): string[] {
 
 /** A Worker in a site's status: what it is, how it differs, and what the looks at it have shown. */
 export function workerLines({ checks = [], ...worker }: Worker, at: number): string[] {
-  const { name, state, proof, url, drift, health, lookedAt } = worker;
+  const { name, state, proof, url, drift, health } = worker;
   const failed = checks.filter(({ ok }) => !ok);
   return [
     `  worker ${name}: ${[state, proof, url, drift].filter(Boolean).join(', ')}`,
     ...(health === undefined
       ? []
       : [
-          `    ${seen(health, lookedAt)} ${duration(at - health.at)} ago; ${health.good} of the last ${health.looks} looks were good`,
+          `    ${seen(health)} ${duration(at - health.at)} ago; ${health.good} of the last ${health.looks} looks were good`,
         ]),
     ...failed.slice(0, FAILED_SHOWN).map((check) => `    failed at ${when(check.at)}: ${check.detail ?? ''}`),
   ];
 }
 
-function seen(
-  { ok, status, latencyMs, version, certificateDays, detail }: WorkerCheck,
-  lookedAt?: LookedAt,
-): string {
+function seen({ ok, path, status, latencyMs, version, certificateDays, detail }: WorkerCheck): string {
   if (status === undefined) return `not answered (${detail ?? ''})`;
   // Else it would look as if an error counted as good.
-  const alive = ok && status >= 400 && lookedAt === undefined ? ' (so it is alive)' : '';
-  const at = lookedAt === undefined ? '' : ` at ${lookedAt.path}`;
+  const alive = ok && status >= 400 && path === undefined ? ' (so it is alive)' : '';
+  const at = path === undefined ? '' : ` at ${path}`;
   const by = version === undefined ? '' : ` by version ${version}`;
   const certificate = certificateDays === undefined ? '' : `, certificate for ${certificateDays} days`;
   return `answered ${status}${alive}${at} in ${latencyMs ?? 0} ms${by}${certificate}`;

@@ -33,6 +33,8 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => sql.run(API_CALLS),
   // What a Worker is asked for when its health is looked at, as JSON; without it "/".
   (sql) => sql.run(`ALTER TABLE workers ADD COLUMN looked_at TEXT`),
+  // Where a look asked: the next deployment may have the next one ask elsewhere.
+  (sql) => sql.run(`ALTER TABLE worker_checks ADD COLUMN path TEXT`),
 ];
 
 /** Calls of Cloudflare's API, as they were reserved; `until` is when the last of them was made, null while some are left. */

@@ -15,12 +15,15 @@ export class Checks {
   }
 
   /** In the caller's transaction, with the event that may tell of it. */
-  add(name: string, { at, ok, status, latencyMs, version, certificateDays, detail }: WorkerCheck): void {
+  add(
+    name: string,
+    { at, ok, path, status, latencyMs, version, certificateDays, detail }: WorkerCheck,
+  ): void {
     this.#sql.run(
-      `INSERT OR REPLACE INTO worker_checks (name, at, ok, status, latency_ms, version, certificate_days, detail)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO worker_checks (name, at, ok, status, latency_ms, version, certificate_days, detail, path)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[name, at, Number(ok), status ?? null, latencyMs ?? null, version ?? null],
-      ...[certificateDays ?? null, detail ?? null],
+      ...[certificateDays ?? null, detail ?? null, path ?? null],
     );
     this.#sql.run(
       `DELETE FROM worker_checks WHERE name = ?1 AND at <= (
@@ -63,6 +66,7 @@ const checkOf = (row: SqlRow): WorkerCheck =>
   workerCheck.parse({
     at: row['at'],
     ok: row['ok'] === 1,
+    path: row['path'] ?? undefined,
     status: row['status'] ?? undefined,
     latencyMs: row['latency_ms'] ?? undefined,
     version: row['version'] ?? undefined,

@@ -129,6 +129,16 @@ describe('a Worker’s health', () => {
     expect(health(watch)?.detail).toBe(detail);
   });
 
+  it('keeps where each look asked, which the next deployment may change', async () => {
+    const watch = uptime();
+    found = { 'https://tracker.example': { status: 404 }, 'https://tracker.example/up': FINE };
+    await round(watch);
+    workers = [worker('tracker', { lookedAt: { path: '/up', status: 200 } })];
+    expect(health(watch)).toMatchObject({ ok: true, status: 404, path: undefined });
+    await round(watch);
+    expect(watch.checks('tracker').map(({ path }) => path)).toEqual(['/up', undefined]);
+  });
+
   it('bears one failure: a second look follows after five seconds', async () => {
     const watch = uptime();
     found['https://tracker.example'] = SICK;

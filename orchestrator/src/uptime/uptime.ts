@@ -143,7 +143,8 @@ function watchedOf({ name, siteId, url, state, lookedAt }: WorkerStatus): Watche
 function judged(visited: Visit, lookedAt: LookedAt | undefined, at: number): WorkerCheck {
   const { error: _said, ...visit } = visited;
   const detail = wrongIn(visited, lookedAt);
-  return { at, ok: detail === undefined, ...visit, ...(detail === undefined ? {} : { detail }) };
+  const path = lookedAt === undefined ? {} : { path: lookedAt.path };
+  return { at, ok: detail === undefined, ...path, ...visit, ...(detail === undefined ? {} : { detail }) };
 }
 
 function wrongIn(

@@ -7,6 +7,8 @@ import { LANES_MAX } from '../limits.ts';
 export const workerCheck = z.object({
   at: timeMs,
   ok: z.boolean(),
+  /** Where it was asked, if its deployment said so; else "/". What it is asked for now, `lookedAt` says. */
+  path: lookedAt.shape.path.optional(),
   /** Absent, as `latencyMs`, when nobody answered. */
   status: z.int().optional(),
   latencyMs: z.int().min(0).optional(),
