@@ -9,7 +9,7 @@ it('a blob is whole for its command, though a move that was cancelled had brough
   runInDurableObject(stubOf(fresh('blobs')), (_, { storage }) => {
     const blobs = new Blobs(storage.sql);
     const bytes = new Uint8Array(BLOB_PART_BYTES + 1).fill(7);
-    blobs.putPart('moved', { sha256: 'same', part: 0, bytes: bytes.slice(0, BLOB_PART_BYTES) });
+    blobs.putPart('moved', { sha256: 'same', part: 0, bytes: bytes.slice(0, BLOB_PART_BYTES).buffer });
     blobs.put('own', 'same', bytes);
     blobs.release('moved');
     expect([0, 1].map((part) => blobs.part('same', part).length)).toEqual([BLOB_PART_BYTES, 1]);

@@ -18,7 +18,7 @@ export class Blobs {
    */
   put(commandId: string, sha256: string, bytes: Uint8Array): void {
     for (let part = 0, at = 0; at === 0 || at < bytes.length; part++, at += BLOB_PART_BYTES)
-      this.putPart(commandId, { sha256, part, bytes: bytes.slice(at, at + BLOB_PART_BYTES) });
+      this.putPart(commandId, { sha256, part, bytes: bytes.slice(at, at + BLOB_PART_BYTES).buffer });
   }
 
   /** All that a command uses, in parts. */
