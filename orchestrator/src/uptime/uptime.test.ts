@@ -186,6 +186,15 @@ describe('a round', () => {
     expect([visited, watch.checks('tracker'), events]).toEqual([[], [], []]);
   });
 
+  it('forgets what was seen of a Worker that is nobody’s any more: it is not its next site’s', async () => {
+    const watch = uptime();
+    await round(watch);
+    workers = [worker('tracker', { siteId: undefined })];
+    await round(watch);
+    workers = [worker('tracker', { siteId: 'other' })];
+    expect([health(watch), watch.checks('tracker')]).toEqual([undefined, []]);
+  });
+
   it('keeps a bounded history of each Worker', async () => {
     const watch = uptime();
     for (let n = 0; n < 100; n++) await round(watch);

@@ -59,8 +59,8 @@ export class Uptime {
   async check(signal: AbortSignal): Promise<boolean> {
     const workers = this.#options.workers();
     const watched = workers.flatMap(watchedOf);
-    // Also of one that is being deployed: its history goes on when that has ended.
-    this.#checks.keepOnly(workers.map(({ name }) => name));
+    // Also of one that is being deployed: its history goes on when that has ended. Not of nobody's: it is not its next site's.
+    this.#checks.keepOnly(workers.flatMap(({ name, siteId }) => (siteId === undefined ? [] : [name])));
     let told = false;
     for (let done = 0; done < watched.length; done += AT_ONCE) {
       const some = watched.slice(done, done + AT_ONCE);
