@@ -126,6 +126,19 @@ it('a folder goes to each site by its own options, and what is not deployed of i
   expect(given[1]).toMatchObject({ payload: { name: 'two-x', routes: ['two.example/*'] } });
 });
 
+it('a check gates each site’s deployment, so that the fleet can stop', async () => {
+  const root = folder({ 'index.js': 'export default {}' });
+  const args = ['fleet', root, '--name', '{site}-x', '--check', '/health', '--label', 'a=b'];
+  const { seen } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  const strategy = { type: 'gradual', steps: [100], healthCheck: { path: '/health', maxErrorRate: 0 } };
+  const given = seen.filter(({ method }) => method === 'POST').map(({ body }) => body);
+  expect(given).toMatchObject(SITES.map(() => ({ payload: { strategy } })));
+});
+
 it('an edge that is away for a while has ended no deployment', async () => {
   const edge = edgeOf(SITES, () => succeeded);
   const trouble = () => Response.json({ title: 'overloaded' }, { status: 503 });
