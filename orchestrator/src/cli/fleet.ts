@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { json, type Site } from '@clawdbot/protocol';
 import { readText } from './config.ts';
-import { confirm } from './confirm.ts';
+import { insist } from './confirm.ts';
 import { type Desk, show } from './desk.ts';
 import { entryOf, fleetText, readFleet } from './fleet-file.ts';
 import { type Known, planOf, type Step } from './fleet-plan.ts';
@@ -55,10 +55,8 @@ const result = (desk: Desk, steps: readonly Step[], text: string): void =>
   );
 
 async function agree(desk: Desk, file: string, count: number): Promise<void> {
-  if (desk.json || desk.io.ask === undefined || file === '-') {
-    throw new CliError(`this changes ${count} sites: say --yes if you mean it, or --dry-run to see the plan`);
-  }
-  await confirm(desk, `Change ${count} sites?`);
+  const refusal = `this changes ${count} sites: say --yes if you mean it, or --dry-run to see the plan`;
+  await insist(desk, `Change ${count} sites?`, refusal, file !== '-');
 }
 
 const SIGNS: Readonly<Record<Step['action'], string>> = { create: '+', change: '~', unchanged: '=' };
