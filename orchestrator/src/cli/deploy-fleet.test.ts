@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Answer, clawctl, folder, passing } from './clawctl.fixture.ts';
+import type { Io } from './io.ts';
 
 const PAYLOAD = {
   name: '{site}-tag',
@@ -75,6 +76,29 @@ it('every site with the labels gets a Worker of its own name, no faster than the
     SITES.map((siteId) => `fleet-id-1-${siteId}`),
   );
   expect(clock.now() - began).toBeGreaterThanOrEqual(4_000);
+});
+
+it('without a label it goes to every site only behind a yes', async () => {
+  const run = (args: string[], more: Partial<Io> = {}) =>
+    clawctl(
+      [...args, 'fleet', file()],
+      edgeOf(SITES, () => succeeded),
+      { ...passing(), ...more },
+    );
+  const refused = [await run([]), await run(['--json']), await run([], { ask: async () => 'no' })];
+  expect(refused.map(({ error }) => String(error))).toEqual([
+    expect.stringMatching(/without --label this deploys to all 5 sites: say --yes/),
+    expect.stringMatching(/say --yes/),
+    expect.stringMatching(/nothing was changed/),
+  ]);
+  expect(refused.flatMap(({ seen }) => seen).filter(({ method }) => method === 'POST')).toEqual([]);
+  const args = ['fleet', file(), '--yes'];
+  const { out } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  expect(out).toMatch(/^5 of 5 sites deployed/);
 });
 
 it('nothing more is begun once too many have failed, and that is said', async () => {
