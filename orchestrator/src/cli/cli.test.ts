@@ -403,6 +403,8 @@ describe('commands', () => {
   it('are cancelled', async () => {
     const edge = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })] };
     expect((await clawctl(['commands', 'cancel', ID], edge)).out).toBe(`${ID} is cancelled`);
+    const running = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'running' })] };
+    expect((await clawctl(['commands', 'cancel', ID], running)).out).toMatch(/ is being cancelled: /);
   });
 
   it.each([

@@ -118,7 +118,7 @@ it('one that fails below the threshold keeps no other from its deployment', asyn
   const edge = edgeOf(SITES, (siteId) => (siteId === 'two' ? failed : succeeded));
   const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
   expect(out).toMatch(/^4 of 5 sites deployed.*1 failed, 0 not begun\ntwo +failed +no$/s);
-  expect(String(error)).toMatch(/1 sites have not got it/);
+  expect(String(error)).toMatch(/1 site has not got it/);
 });
 
 it('options that a payload’s file would go without are refused', async () => {

@@ -11,7 +11,7 @@ import { insist } from './confirm.ts';
 import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { Unreachable } from './edge.ts';
-import { CliError, messageOf, table } from './io.ts';
+import { CliError, counted, messageOf, table } from './io.ts';
 import { labelFilter } from './sites.ts';
 
 export interface FleetOptions extends WorkerOptions {
@@ -58,7 +58,7 @@ export async function deployFleet(
   if (sites.length > 1) checkApart(first, payload(sites[1] ?? ''));
   if (options.label.length === 0 && options.yes !== true) await agree(desk, path, sites.length);
   const id = options.resume ?? desk.io.newId();
-  desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
+  desk.io.err(`${counted(sites.length, 'site')}; if this is broken off, go on with --resume ${id}`);
   summarize(desk, sites, await new Fleet(desk, id, options).run(sites, payload));
 }
 
@@ -223,12 +223,13 @@ function summarize(desk: Desk, sites: readonly string[], outcomes: readonly Outc
   const troubled = outcomes.filter(({ state }) => state !== 'succeeded');
   show(desk, { ...summary, outcomes }, () =>
     [
-      `${deployed} of ${summary.sites} sites deployed, ${summary.observed} of them observed; ${summary.failed} failed, ${summary.notBegun} not begun`,
+      `${deployed} of ${counted(summary.sites, 'site')} deployed, ${summary.observed} of them observed; ${summary.failed} failed, ${summary.notBegun} not begun`,
       ...(troubled.length === 0
         ? []
         : [table(troubled.map(({ siteId, state, why = '' }) => [siteId, state, why]))]),
     ].join('\n'),
   );
   if (summary.notBegun > 0) throw new CliError('too many have failed: the others were not begun');
-  if (summary.failed > 0) throw new CliError(`${summary.failed} sites have not got it`);
+  if (summary.failed > 0)
+    throw new CliError(`${counted(summary.failed, 'site has', 'sites have')} not got it`);
 }

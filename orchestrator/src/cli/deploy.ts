@@ -8,7 +8,7 @@ import { type GivenOptions, givenOf } from './deploy-fields.ts';
 import { type RolloutOptions, rolloutOf } from './deploy-rollout.ts';
 import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
-import { CliError, messageOf } from './io.ts';
+import { CliError, counted, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
 import { NO_PROJECT, type Project, readProject } from './wrangler/project.ts';
 
@@ -67,7 +67,7 @@ export function payloadOf(
 
 function announce({ io }: Desk, { made, modules, project }: Worker, payload: DeployPayload): void {
   const count = Object.keys(modules).length;
-  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${count} module${count === 1 ? '' : 's'}`;
+  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${counted(count, 'module')}`;
   const { name, compatibilityDate, vars = {} } = payload;
   const names = Object.keys(vars).join(', ') || 'none';
   const said = [

@@ -1,7 +1,7 @@
 import type { DeletedSite } from '@clawdbot/protocol';
 import { insist } from './confirm.ts';
 import { type Desk, show } from './desk.ts';
-import { CliError } from './io.ts';
+import { CliError, counted } from './io.ts';
 import { LIST_LIMIT_MAX } from './limit.ts';
 import { queuedText } from './sites.ts';
 
@@ -43,7 +43,7 @@ async function sayServing({ edge, io }: Desk, id: string): Promise<void> {
 
 function deletedText({ siteId, receipts, commands }: DeletedSite, erase: boolean): string {
   const content = erase
-    ? `what customers sent was erased in ${receipts.erased} receipts`
-    : `what customers sent is kept in ${receipts.kept} receipts until its time is over`;
-  return `${siteId} is deleted: ${receipts.undelivered} stored requests were given up, ${commands.cancelled} commands cancelled and ${commands.left} are being stopped; ${content}`;
+    ? `what customers sent was erased in ${counted(receipts.erased, 'receipt')}`
+    : `what customers sent is kept in ${counted(receipts.kept, 'receipt')} until its time is over`;
+  return `${siteId} is deleted: ${counted(receipts.undelivered, 'stored request was', 'stored requests were')} given up, ${counted(commands.cancelled, 'command')} cancelled and ${commands.left} ${commands.left === 1 ? 'is' : 'are'} being stopped; ${content}`;
 }

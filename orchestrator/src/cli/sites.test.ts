@@ -99,13 +99,13 @@ describe('sites', () => {
 
   it('are not deleted while something is queued for them, which is said', async () => {
     const { error, seen } = await clawctl(['sites', 'delete', 'shop'], edge);
-    expect(String(error)).toContain('shop has 2 stored requests to deliver, 1 commands under way');
+    expect(String(error)).toContain('shop has 2 stored requests to deliver, 1 command under way');
     expect(seen.map(({ method }) => method)).toEqual(['GET']);
   });
 
   it('are deleted by force, and what became of what was queued is said', async () => {
     const { out, seen } = await clawctl(['sites', 'delete', 'shop', '--force', '--erase', '--yes'], edge);
-    expect(out).toContain('2 stored requests were given up, 1 commands cancelled');
+    expect(out).toContain('2 stored requests were given up, 1 command cancelled');
     expect(seen.map(({ url }) => new URL(url).search)).toContain('?force=true&parcels=erase');
   });
 

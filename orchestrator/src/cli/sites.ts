@@ -1,6 +1,6 @@
 import type { PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, list, table } from './io.ts';
+import { CliError, counted, list, table } from './io.ts';
 import { pairOf } from './options.ts';
 
 export interface SitesOptions {
@@ -141,7 +141,7 @@ export async function changeHostnames(
 }
 
 export const queuedText = ({ receipts, commands, kept }: SiteQueued): string =>
-  `${receipts} stored requests to deliver, ${commands} commands under way, what customers sent in ${kept} requests`;
+  `${counted(receipts, 'stored request')} to deliver, ${counted(commands, 'command')} under way, what customers sent in ${counted(kept, 'request')}`;
 
 async function patch(desk: Desk, id: string, change: PatchSite): Promise<void> {
   const site = await desk.edge.patchSite(id, change);
