@@ -1,3 +1,4 @@
+import { rolloutSteps } from '@clawdbot/protocol';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { bindingForms } from './binding-option.ts';
 import { templateNames } from './bundle/templates.ts';
@@ -89,8 +90,11 @@ function httpStatus(text: string): number {
 }
 
 function percentages(text: string): number[] {
-  if (/^\d{1,3}(\.\d+)?(,\d{1,3}(\.\d+)?)*$/.test(text)) return text.split(',').map(Number);
-  throw new InvalidArgumentError('expected percentages, such as 1,10,100.');
+  const steps = rolloutSteps.safeParse(text.split(',').map((part) => Number(part || Number.NaN)));
+  if (steps.success) return steps.data;
+  throw new InvalidArgumentError(
+    'expected up to 10 percentages that ascend and end at 100, such as 1,10,100.',
+  );
 }
 
 function seconds(text: string): number {

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type DeployPayload, deployPayload, explain } from '@clawdbot/protocol';
+import { type DeployPayload, deployPayload } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
 import { mainOf } from './bundle/main-module.ts';
 import { templateFolder, templateVars } from './bundle/templates.ts';
+import { complaintOf } from './deploy-complaint.ts';
 import { type GivenOptions, givenOf } from './deploy-fields.ts';
 import { type RolloutOptions, rolloutOf } from './deploy-rollout.ts';
 import type { Desk } from './desk.ts';
@@ -61,7 +62,7 @@ export function payloadOf(
     ...(template !== undefined && { vars: templateVars(template, { siteId, ...places }, given.vars) }),
     ...rolloutOf(options, given.dispatchNamespace !== undefined),
   });
-  if (!payload.success) throw new CliError(explain(payload.error));
+  if (!payload.success) throw complaintOf(payload.error, options);
   return payload.data;
 }
 
