@@ -113,16 +113,19 @@ const STEP_MIN = 0.001;
 const ascending = (steps: readonly number[]): boolean =>
   steps.every((step, at) => step > (steps[at - 1] ?? 0)) && steps.at(-1) === 100;
 
+/** Percentages of the traffic, one after another. */
+export const rolloutSteps = z
+  .array(z.number().gt(0).max(100).multipleOf(STEP_MIN, 'expected at most 3 decimals'))
+  .min(1)
+  .max(10)
+  .refine(ascending, { error: 'expected percentages that ascend and end at 100, e.g. [1, 10, 100]' });
+
 /** How a new version reaches its visitors: all at once, or by percentages with a bake time between them. */
 export const strategy = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('immediate') }),
   z.strictObject({
     type: z.literal('gradual'),
-    steps: z
-      .array(z.number().gt(0).max(100).multipleOf(STEP_MIN, 'expected at most 3 decimals'))
-      .min(1)
-      .max(10)
-      .refine(ascending, { error: 'expected percentages that ascend and end at 100, e.g. [1, 10, 100]' }),
+    steps: rolloutSteps,
     bakeMs: z.int().min(0).max(86_400_000),
     healthCheck,
   }),

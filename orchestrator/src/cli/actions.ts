@@ -1,4 +1,10 @@
-import type { SiteConfigState, SiteStatus, StatusReport } from '@clawdbot/protocol';
+import {
+  type Command,
+  isFinal,
+  type SiteConfigState,
+  type SiteStatus,
+  type StatusReport,
+} from '@clawdbot/protocol';
 import { standingLines } from './config-words.ts';
 import { type Desk, show, when } from './desk.ts';
 import { CliError, duration, table } from './io.ts';
@@ -79,8 +85,14 @@ function siteText(
 
 export async function cancel(desk: Desk, id: string): Promise<void> {
   const cancelled = await desk.edge.cancel(id);
-  show(desk, cancelled, () => `${id} is ${cancelled.state}`);
+  show(desk, cancelled, () => cancelledText(cancelled));
 }
+
+/** What runs already is asked to stop, and undoes what it has done. */
+const cancelledText = ({ id, state }: Command): string =>
+  isFinal(state)
+    ? `${id} is ${state}`
+    : `${id} is ${state} and is being cancelled: "clawctl commands ${id}" shows its end`;
 
 /** Lets a process with an empty database take an orchestrator's place. Throws `CliError` unless it was confirmed. */
 export async function release(desk: Desk, id: string, confirmed: boolean): Promise<void> {

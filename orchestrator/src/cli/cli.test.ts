@@ -403,6 +403,8 @@ describe('commands', () => {
   it('are cancelled', async () => {
     const edge = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })] };
     expect((await clawctl(['commands', 'cancel', ID], edge)).out).toBe(`${ID} is cancelled`);
+    const running = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'running' })] };
+    expect((await clawctl(['commands', 'cancel', ID], running)).out).toMatch(/ is being cancelled: /);
   });
 
   it.each([
@@ -492,10 +494,25 @@ describe('token', () => {
 });
 
 describe('with --json', () => {
-  it('a wrong command line is one JSON object, and no usage', async () => {
+  it('a wrong command line is one JSON object', async () => {
     const { err } = await clawctl(['--json', 'deploy', '--nonsense']);
     expect(JSON.parse(err)).toEqual({ error: "unknown option '--nonsense'" });
-    expect((await clawctl(['deploy', '--nonsense'])).err).toMatch(/^error: unknown option.*Usage:/s);
+  });
+});
+
+describe('a wrong command line', () => {
+  it.each([
+    ['deploy', ['--nonsense'], /unknown option '--nonsense'/],
+    ['deploy', ['--steps', 'ten'], /'--steps .*expected up to 10 percentages that ascend/],
+    ['deploy', ['--steps', '10,1'], /'--steps .*expected up to 10 percentages that ascend/],
+    ['deploy', ['--bake', '86401'], /'--bake .*expected seconds, 86400 at most/],
+    ['fleet', ['--check', 'health'], /'--check .*expected a path that begins with "\/"/],
+    ['sites list', ['--bak', '5'], /unknown option '--bak'/],
+  ])('is told in one line, and where the help is: %s %s', async (command, options, message) => {
+    const { err } = await clawctl([...command.split(' '), ...options]);
+    const [complaint, ...rest] = err.split('\n');
+    expect(complaint).toMatch(message);
+    expect(rest).toEqual([`see "clawctl ${command} --help"`]);
   });
 });
 

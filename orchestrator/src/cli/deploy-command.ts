@@ -1,7 +1,9 @@
+import { rolloutSteps } from '@clawdbot/protocol';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { bindingForms } from './binding-option.ts';
 import { templateNames } from './bundle/templates.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
+import { BAKE } from './deploy-rollout.ts';
 import type { Desk } from './desk.ts';
 import { collect } from './options.ts';
 
@@ -50,12 +52,21 @@ export function withWorker(command: Command): Command {
     .option('--skip <member>', `leave this member of wrangler’s config out; ${REPEATED}`, collect, [])
     .option('--no-bundle', 'deploy all files of the folder as they are')
     .option('--steps <percentages>', 'roll out by steps, such as 1,10,100', percentages)
-    .option('--bake <seconds>', 'how long each step is watched', seconds, 30)
+    .option(
+      '--bake <seconds>',
+      `how long each step is watched; else ${BAKE.steps}, and ${BAKE.atOnce} with a check but no --steps`,
+      seconds,
+    )
     .option(
       '--check <path>',
-      'what is asked for, meanwhile and whenever the Worker’s health is looked at; else "/", where the latter takes any answer below 500, a 404 too, for a sign of life',
+      'what is asked for, meanwhile and whenever the Worker’s health is looked at; a version that is ill there is undone and the deployment fails, without --steps too; else "/", where the latter takes any answer below 500, a 404 too, for a sign of life',
+      path,
     )
-    .option('--check-status <code>', 'what it has to answer there; else 200', httpStatus)
+    .option(
+      '--check-status <code>',
+      'what it has to answer there; else 200; gates as --check does',
+      httpStatus,
+    )
     .addHelpText('after', OF_CONFIG);
 }
 
@@ -68,17 +79,25 @@ other Workers, analytics_engine_datasets, hyperdrive, vectorize, dispatch_namesp
 and not deployed (observability, placement …); anything else is refused, unless it is left out with --skip. secrets.required
 are names: give each as --secret.`;
 
+function path(text: string): string {
+  if (text.startsWith('/')) return text;
+  throw new InvalidArgumentError('expected a path that begins with "/", such as /health.');
+}
+
 function httpStatus(text: string): number {
   if (/^[1-5]\d\d$/.test(text)) return Number(text);
   throw new InvalidArgumentError('expected an HTTP status, such as 200.');
 }
 
 function percentages(text: string): number[] {
-  if (/^\d{1,3}(\.\d+)?(,\d{1,3}(\.\d+)?)*$/.test(text)) return text.split(',').map(Number);
-  throw new InvalidArgumentError('expected percentages, such as 1,10,100.');
+  const steps = rolloutSteps.safeParse(text.split(',').map((part) => Number(part || Number.NaN)));
+  if (steps.success) return steps.data;
+  throw new InvalidArgumentError(
+    'expected up to 10 percentages that ascend and end at 100, such as 1,10,100.',
+  );
 }
 
 function seconds(text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('expected seconds.');
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 86_400) return Number(text);
+  throw new InvalidArgumentError('expected seconds, 86400 at most.');
 }

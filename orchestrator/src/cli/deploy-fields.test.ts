@@ -139,7 +139,7 @@ describe('an option', () => {
     const into = [root(), '--dispatch-namespace', 'prod'];
     expect((await deployed(into)).payload.dispatchNamespace).toBe('prod');
     await expect(deployed([...into, '--route', 'a.example/*'])).rejects.toThrow(
-      /dispatchNamespace: .*routes/,
+      /--dispatch-namespace: .*routes/,
     );
   });
 
@@ -150,10 +150,11 @@ describe('an option', () => {
     [['--binding', 'kv:k'], /expected NAME= and one of/],
     [['--secret', 'KEY'], /--secret KEY: expected NAME=the name of a secret/],
     [['--secret', 'KEY=not a name'], /secrets\.KEY: /],
-    [['--route', 'everywhere'], /routes\[0\]: expected a route pattern/],
-    [['--domain', 'https://a.example'], /customDomains\[0\]: expected a host name/],
-    [['--compatibility-flag', 'No Flag'], /compatibilityFlags\[0\]: expected a compatibility flag/],
-    [['--compatibility-date', 'today'], /compatibilityDate: expected a date/],
+    [['--route', 'everywhere'], /--route: expected a route pattern/],
+    [['--domain', 'https://a.example'], /--domain: expected a host name/],
+    [['--compatibility-flag', 'No Flag'], /--compatibility-flag: expected a compatibility flag/],
+    [['--compatibility-date', 'today'], /--compatibility-date: expected a date/],
+    [['--name', 'No Name'], /--name: expected a Worker name/],
     [['--var', 'A=1', '--secret', 'A=B'], /expected each name once/],
   ])('that is wrong is refused with what is expected: %s', async (args, message) => {
     await expect(deployed([root(), ...args])).rejects.toThrow(message);

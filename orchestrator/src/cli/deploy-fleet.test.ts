@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Answer, clawctl, folder, passing } from './clawctl.fixture.ts';
+import type { Io } from './io.ts';
 
 const PAYLOAD = {
   name: '{site}-tag',
@@ -77,6 +78,29 @@ it('every site with the labels gets a Worker of its own name, no faster than the
   expect(clock.now() - began).toBeGreaterThanOrEqual(4_000);
 });
 
+it('without a label it goes to every site only behind a yes', async () => {
+  const run = (args: string[], more: Partial<Io> = {}) =>
+    clawctl(
+      [...args, 'fleet', file()],
+      edgeOf(SITES, () => succeeded),
+      { ...passing(), ...more },
+    );
+  const refused = [await run([]), await run(['--json']), await run([], { ask: async () => 'no' })];
+  expect(refused.map(({ error }) => String(error))).toEqual([
+    expect.stringMatching(/without --label this deploys to all 5 sites: say --yes/),
+    expect.stringMatching(/say --yes/),
+    expect.stringMatching(/nothing was changed/),
+  ]);
+  expect(refused.flatMap(({ seen }) => seen).filter(({ method }) => method === 'POST')).toEqual([]);
+  const args = ['fleet', file(), '--yes'];
+  const { out } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  expect(out).toMatch(/^5 of 5 sites deployed/);
+});
+
 it('nothing more is begun once too many have failed, and that is said', async () => {
   const edge = edgeOf(SITES, (siteId) => (siteId === 'one' ? succeeded : failed));
   const limits = ['--abort-min', '2', '--abort-share', '0.5', '--at-once', '1'];
@@ -94,7 +118,7 @@ it('one that fails below the threshold keeps no other from its deployment', asyn
   const edge = edgeOf(SITES, (siteId) => (siteId === 'two' ? failed : succeeded));
   const { error, out } = await clawctl(['fleet', file(), '--label', 'a=b'], edge, passing());
   expect(out).toMatch(/^4 of 5 sites deployed.*1 failed, 0 not begun\ntwo +failed +no$/s);
-  expect(String(error)).toMatch(/1 sites have not got it/);
+  expect(String(error)).toMatch(/1 site has not got it/);
 });
 
 it('options that a payload’s file would go without are refused', async () => {
@@ -124,6 +148,19 @@ it('a folder goes to each site by its own options, and what is not deployed of i
   expect(err).toContain('not deployed from wrangler’s config: placement');
   const given = seen.filter(({ method }) => method === 'POST').map(({ body }) => body);
   expect(given[1]).toMatchObject({ payload: { name: 'two-x', routes: ['two.example/*'] } });
+});
+
+it('a check gates each site’s deployment, so that the fleet can stop', async () => {
+  const root = folder({ 'index.js': 'export default {}' });
+  const args = ['fleet', root, '--name', '{site}-x', '--check', '/health', '--label', 'a=b'];
+  const { seen } = await clawctl(
+    args,
+    edgeOf(SITES, () => succeeded),
+    passing(),
+  );
+  const strategy = { type: 'gradual', steps: [100], healthCheck: { path: '/health', maxErrorRate: 0 } };
+  const given = seen.filter(({ method }) => method === 'POST').map(({ body }) => body);
+  expect(given).toMatchObject(SITES.map(() => ({ payload: { strategy } })));
 });
 
 it('an edge that is away for a while has ended no deployment', async () => {

@@ -7,14 +7,17 @@ import {
   isFinal,
 } from '@clawdbot/protocol';
 import { readChange } from './config.ts';
+import { insist } from './confirm.ts';
 import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { Unreachable } from './edge.ts';
-import { CliError, messageOf, table } from './io.ts';
+import { CliError, counted, messageOf, table } from './io.ts';
 import { labelFilter } from './sites.ts';
 
 export interface FleetOptions extends WorkerOptions {
+  /** None: every site, which is asked about. */
   readonly label: readonly string[];
+  readonly yes?: true;
   /** Deployments begun in a minute, at most. */
   readonly rate: number;
   /** Deployments that have not ended, at most. */
@@ -53,9 +56,16 @@ export async function deployFleet(
   for (const siteId of sites) payload(siteId);
   const first = payload(sites[0] ?? '');
   if (sites.length > 1) checkApart(first, payload(sites[1] ?? ''));
+  if (options.label.length === 0 && options.yes !== true) await agree(desk, path, sites.length);
   const id = options.resume ?? desk.io.newId();
-  desk.io.err(`${sites.length} sites; if this is broken off, go on with --resume ${id}`);
+  desk.io.err(`${counted(sites.length, 'site')}; if this is broken off, go on with --resume ${id}`);
   summarize(desk, sites, await new Fleet(desk, id, options).run(sites, payload));
+}
+
+async function agree(desk: Desk, path: string | undefined, count: number): Promise<void> {
+  const all = count === 1 ? 'the only site' : `all ${count} sites`;
+  const refusal = `without --label this deploys to ${all}: say --yes if you mean it`;
+  await insist(desk, `Deploy to ${all}?`, refusal, path !== '-');
 }
 
 /** What two sites cannot both have. */
@@ -107,7 +117,8 @@ function parsed(text: string): DeployPayload {
 
 async function sitesOf({ edge }: Desk, labels: readonly string[]): Promise<string[]> {
   const sites = await edge.allSites(labels.map(labelFilter));
-  if (sites.length === 0) throw new CliError('no site has these labels');
+  if (sites.length === 0)
+    throw new CliError(labels.length === 0 ? 'there is no site' : 'no site has these labels');
   return sites.map(({ id }) => id);
 }
 
@@ -212,12 +223,13 @@ function summarize(desk: Desk, sites: readonly string[], outcomes: readonly Outc
   const troubled = outcomes.filter(({ state }) => state !== 'succeeded');
   show(desk, { ...summary, outcomes }, () =>
     [
-      `${deployed} of ${summary.sites} sites deployed, ${summary.observed} of them observed; ${summary.failed} failed, ${summary.notBegun} not begun`,
+      `${deployed} of ${counted(summary.sites, 'site')} deployed, ${summary.observed} of them observed; ${summary.failed} failed, ${summary.notBegun} not begun`,
       ...(troubled.length === 0
         ? []
         : [table(troubled.map(({ siteId, state, why = '' }) => [siteId, state, why]))]),
     ].join('\n'),
   );
   if (summary.notBegun > 0) throw new CliError('too many have failed: the others were not begun');
-  if (summary.failed > 0) throw new CliError(`${summary.failed} sites have not got it`);
+  if (summary.failed > 0)
+    throw new CliError(`${counted(summary.failed, 'site has', 'sites have')} not got it`);
 }

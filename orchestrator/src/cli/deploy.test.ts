@@ -155,3 +155,29 @@ it('goes out by steps when they are given', async () => {
     healthCheck: { path: '/health', status: 200, maxErrorRate: 0 },
   });
 });
+
+describe('a check', () => {
+  const ROLLOUT = { type: 'gradual', steps: [100], bakeMs: 3_000 };
+  const worker = () => [folder({ 'index.ts': 'export default {}' }), '--name', 'x'];
+
+  it('gates the deployment without steps as well, which is one step then', async () => {
+    const { payload } = await deployed([...worker(), '--check', '/health']);
+    expect(payload.strategy).toEqual({
+      ...ROLLOUT,
+      healthCheck: { path: '/health', status: 200, maxErrorRate: 0 },
+    });
+    const other = await deployed([...worker(), '--check-status', '204', '--bake', '9']);
+    expect(other.payload.strategy).toMatchObject({ bakeMs: 9_000, healthCheck: { path: '/', status: 204 } });
+  });
+
+  it('that nobody asks for gates nothing', async () => {
+    expect((await deployed(worker())).payload.strategy).toBeUndefined();
+    const tag = ['--template', 'site-tag', '--var', 'RELAY_URL=https://relay.example'];
+    expect((await deployed(tag)).payload.strategy).toBeUndefined();
+  });
+
+  it('is refused where there is no address to ask', async () => {
+    const args = [...worker(), '--dispatch-namespace', 'prod', '--check', '/health'];
+    await expect(deployed(args)).rejects.toThrow(/no address to ask: leave --check/);
+  });
+});

@@ -1,29 +1,26 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type DeployPayload, deployPayload, explain } from '@clawdbot/protocol';
+import { type DeployPayload, deployPayload } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
 import { mainOf } from './bundle/main-module.ts';
-import { type TemplateName, templateCheck, templateFolder, templateVars } from './bundle/templates.ts';
+import { templateFolder, templateVars } from './bundle/templates.ts';
+import { complaintOf } from './deploy-complaint.ts';
 import { type GivenOptions, givenOf } from './deploy-fields.ts';
+import { type RolloutOptions, rolloutOf } from './deploy-rollout.ts';
 import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
-import { CliError, messageOf } from './io.ts';
+import { CliError, counted, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
 import { NO_PROJECT, type Project, readProject } from './wrangler/project.ts';
 
 /** What is deployed, and how. */
-export interface WorkerOptions extends GivenOptions {
-  readonly template?: TemplateName;
+export interface WorkerOptions extends GivenOptions, RolloutOptions {
   readonly name?: string;
   readonly main?: string;
   /** Members of wrangler's config that are left out. */
   readonly skip: readonly string[];
   /** `--no-bundle`: the files as they are. */
   readonly bundle: boolean;
-  readonly steps?: readonly number[];
-  readonly bake: number;
-  readonly check?: string;
-  readonly checkStatus?: number;
 }
 
 export interface DeployOptions extends WorkerOptions {
@@ -56,39 +53,22 @@ export function payloadOf(
   { places }: Pick<Desk, 'places'>,
 ): DeployPayload {
   const given = givenOf(worker.project, options);
-  const { template, steps } = options;
-  const looked = lookOf(options);
+  const { template } = options;
   const payload = deployPayload.safeParse({
     name: options.name ?? (template === undefined ? worker.name : asName(`${siteId}-${template}`)),
     mainModule: worker.mainModule,
     modules: worker.modules,
     ...given,
     ...(template !== undefined && { vars: templateVars(template, { siteId, ...places }, given.vars) }),
-    ...(steps && { strategy: gradual(steps, options.bake, { path: '/', ...looked }) }),
-    ...(looked && { health: looked }),
+    ...rolloutOf(options, given.dispatchNamespace !== undefined),
   });
-  if (!payload.success) throw new CliError(explain(payload.error));
+  if (!payload.success) throw complaintOf(payload.error, options);
   return payload.data;
-}
-
-const gradual = (steps: readonly number[], bake: number, healthCheck: object) => ({
-  ...{ type: 'gradual', steps, bakeMs: bake * 1_000, healthCheck },
-});
-
-/** What the Worker is asked for, if anybody says it: while it is rolled out, and from then on. */
-function lookOf({
-  check,
-  checkStatus,
-  template,
-}: WorkerOptions): { path: string; status?: number } | undefined {
-  const path = check ?? (template === undefined ? undefined : templateCheck(template));
-  if (path === undefined && checkStatus === undefined) return undefined;
-  return { path: path ?? '/', ...(checkStatus !== undefined && { status: checkStatus }) };
 }
 
 function announce({ io }: Desk, { made, modules, project }: Worker, payload: DeployPayload): void {
   const count = Object.keys(modules).length;
-  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${count} module${count === 1 ? '' : 's'}`;
+  const size = `${(sizeOf(modules) / 1_024).toFixed(1)} KB in ${counted(count, 'module')}`;
   const { name, compatibilityDate, vars = {} } = payload;
   const names = Object.keys(vars).join(', ') || 'none';
   const said = [

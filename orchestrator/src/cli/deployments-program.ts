@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { withWorker } from './deploy-command.ts';
 import { deployFleet, type FleetOptions } from './deploy-fleet.ts';
-
 import { type AdoptOptions, adopt, listDeployments, type RollbackOptions, rollback } from './deployments.ts';
 import type { Desk } from './desk.ts';
 import { listLimit } from './limit.ts';
@@ -40,7 +39,13 @@ export function addFleet(program: Command, desk: () => Desk): void {
     program
       .command('fleet')
       .argument('[path]', 'a folder or a file, as of deploy, or the payload of deploy_worker as .json or "-"')
-      .requiredOption('--label <name=value>', 'the sites that have this label; may be repeated', collect, []),
+      .option(
+        '--label <name=value>',
+        'the sites that have this label; else all; may be repeated',
+        collect,
+        [],
+      )
+      .option('--yes', 'do not ask, where no label is given'),
   )
     .option('--rate <n>', 'deployments begun in a minute', whole, 60)
     .option('--at-once <n>', 'deployments that have not ended', whole, 10)
@@ -52,6 +57,6 @@ export function addFleet(program: Command, desk: () => Desk): void {
       0.1,
     )
     .option('--resume <id>', 'go on with a run that was broken off')
-    .description('deploy a Worker to every site with some labels, each its own')
+    .description('deploy a Worker to every site, or those with some labels, each its own')
     .action((path: string | undefined, options: FleetOptions) => deployFleet(desk(), path, options));
 }

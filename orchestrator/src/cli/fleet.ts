@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { json, type Site } from '@clawdbot/protocol';
 import { readText } from './config.ts';
-import { confirm } from './confirm.ts';
+import { insist } from './confirm.ts';
 import { type Desk, show } from './desk.ts';
 import { entryOf, fleetText, readFleet } from './fleet-file.ts';
 import { type Known, planOf, type Step } from './fleet-plan.ts';
-import { asJson, CliError, messageOf } from './io.ts';
+import { asJson, CliError, counted, messageOf } from './io.ts';
 import { outcomeOf } from './progress.ts';
 
 export interface FleetOptions {
@@ -27,7 +27,7 @@ export async function exportFleet(desk: Desk, file: string | undefined): Promise
   const text = desk.json ? asJson(all) : fleetText(all).trimEnd();
   if (file === undefined) return desk.io.out(text);
   writeFile(file, text);
-  desk.io.err(`${known.size} sites are in ${file}`);
+  desk.io.err(`${counted(known.size, 'site is', 'sites are')} in ${file}`);
 }
 
 /** Makes the edge's sites as the file says: shows the plan, asks, and carries it out. Others are left alone. */
@@ -41,10 +41,10 @@ export async function applyFleet(desk: Desk, file: string, options: FleetOptions
   const failures = await carryOut(desk, todo, options.note);
   if (failures.length > 0) {
     throw new CliError(
-      `${failures.length} of ${todo.length} sites failed: ${failures.join('; ')}. Apply the file again: what is done is not done twice`,
+      `${failures.length} of ${counted(todo.length, 'site')} failed: ${failures.join('; ')}. Apply the file again: what is done is not done twice`,
     );
   }
-  result(desk, steps, `${todo.length} sites are as the file says`);
+  result(desk, steps, `${counted(todo.length, 'site is', 'sites are')} as the file says`);
 }
 
 const result = (desk: Desk, steps: readonly Step[], text: string): void =>
@@ -55,10 +55,8 @@ const result = (desk: Desk, steps: readonly Step[], text: string): void =>
   );
 
 async function agree(desk: Desk, file: string, count: number): Promise<void> {
-  if (desk.json || desk.io.ask === undefined || file === '-') {
-    throw new CliError(`this changes ${count} sites: say --yes if you mean it, or --dry-run to see the plan`);
-  }
-  await confirm(desk, `Change ${count} sites?`);
+  const refusal = `this changes ${counted(count, 'site')}: say --yes if you mean it, or --dry-run to see the plan`;
+  await insist(desk, `Change ${counted(count, 'site')}?`, refusal, file !== '-');
 }
 
 const SIGNS: Readonly<Record<Step['action'], string>> = { create: '+', change: '~', unchanged: '=' };

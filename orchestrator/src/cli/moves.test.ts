@@ -51,7 +51,7 @@ describe('sites move', () => {
     });
     expect(err.split('\n').slice(1)).toEqual([`shop waits: ${reason}`]);
     expect(out).toContain('with 12 receipts and 2 commands that were not sent yet;');
-    expect(out).toContain('; vps-2 takes over 1 Workers: clawctl deployments --site shop');
+    expect(out).toContain('; vps-2 takes over 1 Worker: clawctl deployments --site shop');
   });
 
   const latest = { ['GET /api/v1/moves']: [() => ({ items: [move()], next: null })] };
@@ -103,7 +103,7 @@ describe('orchestrators evacuate', () => {
       'shop  moved    12        34 ms',
       'zoo   refused                   it is being moved to vps-3',
       '',
-      '1 of 2 sites of vps-1 are on vps-2 now',
+      '1 of 2 sites of vps-1 is on vps-2 now',
     ]);
     expect(String(error)).toContain('not all sites were moved');
   });

@@ -1,6 +1,6 @@
 import { type Evacuation, isMoveOver, type SiteMove } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, list } from './io.ts';
+import { CliError, counted, list } from './io.ts';
 
 const POLL_MS = 250;
 
@@ -47,7 +47,7 @@ export async function evacuate(desk: Desk, id: string, to: string): Promise<void
     refused.push(...page.refused);
     after = page.next ?? undefined;
   } while (after !== undefined);
-  desk.io.err(`${moves.length} moves have begun`);
+  desk.io.err(`${counted(moves.length, 'move has', 'moves have')} begun`);
   const ended: SiteMove[] = [];
   for (const move of moves) ended.push(await outcomeOf(desk, move));
   const moved = ended.filter(({ state }) => state === 'moved');
@@ -62,7 +62,7 @@ export async function evacuate(desk: Desk, id: string, to: string): Promise<void
       ]),
       ...refused.map(({ siteId, reason }) => [siteId, 'refused', '', '', reason]),
     ];
-    const total = `${moved.length} of ${rows.length} sites of ${id} are on ${to} now`;
+    const total = `${moved.length} of ${counted(rows.length, 'site')} of ${id} ${moved.length === 1 ? 'is' : 'are'} on ${to} now`;
     return `${list(['SITE', 'STATE', 'RECEIPTS', 'PAUSE', 'WHY'], rows)}\n\n${total}`;
   });
   if (moved.length < ended.length + refused.length)
@@ -85,9 +85,12 @@ async function outcomeOf(desk: Desk, begun: SiteMove): Promise<SiteMove> {
 function line({ siteId, from, to, state, receipts, commands, workers, pausedMs }: SiteMove): string {
   const what = `${siteId}: ${state}, ${from} → ${to}`;
   if (state !== 'moved') return what;
-  const also = commands === 0 ? '' : ` and ${commands} commands that were not sent yet`;
+  const also =
+    commands === 0 ? '' : ` and ${counted(commands, 'command that was', 'commands that were')} not sent yet`;
   const taken =
-    workers === 0 ? '' : `; ${to} takes over ${workers} Workers: clawctl deployments --site ${siteId}`;
+    workers === 0
+      ? ''
+      : `; ${to} takes over ${counted(workers, 'Worker')}: clawctl deployments --site ${siteId}`;
   const pause = pausedMs === undefined ? '' : `; its stored requests waited for ${pausedMs} ms`;
-  return `${what}, with ${receipts} receipts${also}${pause}${taken}`;
+  return `${what}, with ${counted(receipts, 'receipt')}${also}${pause}${taken}`;
 }

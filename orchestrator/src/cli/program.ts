@@ -42,7 +42,6 @@ export function createProgram(io: Io): Command {
     .option('--json', 'print results as JSON')
     .option('--url <url>', 'the edge; else CLAWCTL_URL, else the sandbox around')
     .option('--token <jwt>', 'who asks; else CLAWCTL_TOKEN, else the sandbox’s admin')
-    .showHelpAfterError()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
       // With --json a complaint is all that is written there: no usage behind it.
@@ -84,7 +83,14 @@ export function createProgram(io: Io): Command {
     )
     .action((id: string, { yes }: { yes?: true }) => actions.release(desk(), id, yes === true));
   addOnVps(program, io, () => globals().json === true);
+  pointToHelp(program, 'clawctl');
   return program;
+}
+
+/** A screen of help would carry the complaint out of sight. */
+function pointToHelp(command: Command, line: string): void {
+  command.showHelpAfterError(`see "${line} --help"`);
+  for (const inner of command.commands) pointToHelp(inner, `${line} ${inner.name()}`);
 }
 
 /** What needs no edge, but the orchestrator's environment. */

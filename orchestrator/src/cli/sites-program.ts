@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Desk } from './desk.ts';
 import * as moves from './moves.ts';
 import * as sites from './sites.ts';
+import { type DeleteOptions, deleteSite } from './sites-delete.ts';
 
 const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
@@ -65,8 +66,9 @@ export function addSites(program: Command, desk: () => Desk): void {
     .argument('<site>')
     .option('--force', 'give up what is still queued for it')
     .option('--erase', 'erase what customers sent now; else it is kept for its time')
-    .description('delete one; what is still queued for it is said first')
-    .action((id: string, options: sites.DeleteOptions) => sites.deleteSite(desk(), id, options));
+    .option('--yes', 'do not ask')
+    .description('delete one; what is still queued for it and which Workers serve on is said first')
+    .action((id: string, options: DeleteOptions) => deleteSite(desk(), id, options));
 }
 
 /** `clawctl orchestrators …`. */

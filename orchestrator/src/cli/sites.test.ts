@@ -19,7 +19,12 @@ const deleted = {
   receipts: { undelivered: 2, kept: 7, erased: 0 },
   commands: { cancelled: 1, left: 0 },
 };
+const deployment = (name: string, state = 'succeeded') => ({
+  ...{ commandId: 'c', type: 'deploy_worker', name, siteId: 'shop', orchestratorId: 'vps-1', state },
+  updatedAt: 1,
+});
 const edge = {
+  'GET /api/v1/deployments': [() => ({ items: [], next: null })],
   'GET /api/v1/sites/shop': [() => shop],
   'GET /api/v1/sites/shop/queued': [() => queued],
   'PATCH /api/v1/sites/shop': [({ body }: { body: unknown }) => ({ ...shop, ...(body as object) })],
@@ -94,13 +99,32 @@ describe('sites', () => {
 
   it('are not deleted while something is queued for them, which is said', async () => {
     const { error, seen } = await clawctl(['sites', 'delete', 'shop'], edge);
-    expect(String(error)).toContain('shop has 2 stored requests to deliver, 1 commands under way');
+    expect(String(error)).toContain('shop has 2 stored requests to deliver, 1 command under way');
     expect(seen.map(({ method }) => method)).toEqual(['GET']);
   });
 
   it('are deleted by force, and what became of what was queued is said', async () => {
-    const { out, seen } = await clawctl(['sites', 'delete', 'shop', '--force', '--erase'], edge);
-    expect(out).toContain('2 stored requests were given up, 1 commands cancelled');
-    expect(seen.map(({ url }) => new URL(url).search)).toEqual(['?force=true&parcels=erase']);
+    const { out, seen } = await clawctl(['sites', 'delete', 'shop', '--force', '--erase', '--yes'], edge);
+    expect(out).toContain('2 stored requests were given up, 1 command cancelled');
+    expect(seen.map(({ url }) => new URL(url).search)).toContain('?force=true&parcels=erase');
+  });
+
+  it('are deleted only behind a yes, and which Workers serve on is said before', async () => {
+    const idle = {
+      ...edge,
+      'GET /api/v1/sites/shop/queued': [() => ({ ...queued, receipts: 0, commands: 0 })],
+      'GET /api/v1/deployments': [
+        () => ({ items: [deployment('tag'), deployment('tag'), deployment('ill', 'failed')], next: null }),
+      ],
+    };
+    const run = await clawctl(['sites', 'delete', 'shop'], idle);
+    expect(run.err).toMatch(/^these Workers of shop serve on at Cloudflare.*: tag \(/);
+    expect(String(run.error)).toContain('this deletes shop for good: say --yes');
+    const asked = await clawctl(['sites', 'delete', 'shop'], idle, { ask: async () => '' });
+    expect(String(asked.error)).toContain('nothing was changed');
+    const json = await clawctl(['--json', 'sites', 'delete', 'shop'], idle);
+    expect([run, asked, json].flatMap((one) => bodies(one, 'DELETE'))).toEqual([]);
+    const agreed = await clawctl(['sites', 'delete', 'shop'], idle, { ask: async () => 'yes' });
+    expect(agreed.out).toContain('shop is deleted');
   });
 });

@@ -1,6 +1,6 @@
-import type { DeletedSite, PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
+import type { PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, list, table } from './io.ts';
+import { CliError, counted, list, table } from './io.ts';
 import { pairOf } from './options.ts';
 
 export interface SitesOptions {
@@ -140,33 +140,8 @@ export async function changeHostnames(
   await patch(desk, id, { hostnames: change === 'add' ? [...kept, ...names] : kept });
 }
 
-export interface DeleteOptions {
-  readonly force?: true;
-  readonly erase?: true;
-}
-
-/** Says first what is still queued for it, and needs `--force` to give that up. */
-export async function deleteSite(desk: Desk, id: string, { force, erase }: DeleteOptions): Promise<void> {
-  if (force !== true) await refuseQueued(desk, id);
-  const done = await desk.edge.deleteSite(id, { force: force === true, erase: erase === true });
-  show(desk, done, () => deletedText(done, erase === true));
-}
-
-async function refuseQueued(desk: Desk, id: string): Promise<void> {
-  const queued = await desk.edge.siteQueued(id);
-  if (queued.receipts + queued.commands === 0) return;
-  throw new CliError(`${id} has ${queuedText(queued)}: wait for them, or give them up with --force`);
-}
-
-const queuedText = ({ receipts, commands, kept }: SiteQueued): string =>
-  `${receipts} stored requests to deliver, ${commands} commands under way, what customers sent in ${kept} requests`;
-
-function deletedText({ siteId, receipts, commands }: DeletedSite, erase: boolean): string {
-  const content = erase
-    ? `what customers sent was erased in ${receipts.erased} receipts`
-    : `what customers sent is kept in ${receipts.kept} receipts until its time is over`;
-  return `${siteId} is deleted: ${receipts.undelivered} stored requests were given up, ${commands.cancelled} commands cancelled and ${commands.left} are being stopped; ${content}`;
-}
+export const queuedText = ({ receipts, commands, kept }: SiteQueued): string =>
+  `${counted(receipts, 'stored request')} to deliver, ${counted(commands, 'command')} under way, what customers sent in ${counted(kept, 'request')}`;
 
 async function patch(desk: Desk, id: string, change: PatchSite): Promise<void> {
   const site = await desk.edge.patchSite(id, change);
