@@ -19,6 +19,12 @@ interface Asked {
   readonly name: string;
 }
 
+/** A Worker as the end of its deployment tells of it. */
+interface Told {
+  readonly name: string;
+  readonly versionId: string;
+}
+
 /** What a deployment that was given on the VPS is called by its last event; its command is not known here. */
 const STATES: Readonly<Record<string, CommandState>> = {
   shifting: 'running',
@@ -64,6 +70,23 @@ export class Deployments {
       JSON.stringify(data),
       Date.parse(createdAt),
     );
+  }
+
+  /**
+   * What of a site's Workers is newly deployed since then, by the clock of the orchestrator that tells it here: of each
+   * Worker the newest. Rows that came along with the site tell the time of another one, and have no place in its log.
+   */
+  since(siteId: string, at: number): Told[] {
+    const rows = this.#sql.run(
+      `SELECT d.name, d.told ->> 'versionId' AS version, MAX(d.told_at)
+       FROM deployments d LEFT JOIN commands c ON c.id = d.command_id
+       WHERE d.site_id = ? AND d.told_at >= ? AND d.told ->> 'status' IN ('deployed', 'adopted')
+         AND d.told ->> 'versionId' IS NOT NULL AND COALESCE(c.seq, 1) > 0
+       GROUP BY d.name ORDER BY d.name`,
+      siteId,
+      at,
+    );
+    return rows.map((row) => ({ name: text(row, 'name'), versionId: text(row, 'version') }));
   }
 
   /** It is another object's. In the caller's transaction. */

@@ -175,6 +175,26 @@ describe('what was deployed for a site', () => {
     expect(JSON.parse(String(removal?.['body']))).toMatchObject({ siteId, movedTo: to.id });
   });
 
+  it.for([
+    ['that its deployment ended with behind the status', 'deployed', 9, 'B'],
+    ['that it was adopted with behind the status', 'adopted', 9, 'B'],
+    ['before one that failed', 'failed', 9, 'A'],
+    ['of the status, when that is newer', 'deployed', 4, 'A'],
+  ] as const)('is taken over with the version %s', async ([, status, at, versionId]) => {
+    for (const vps of [from, to]) await vps.connect();
+    from.tell([worker('tag', { versionId: 'A' })], 5);
+    await becomes(async () => (await channelOf(from.id).describe()).status?.workers.length, 1);
+    const commandId = await deploy('tag');
+    await becomes(() => ordered(from), [commandId]);
+    const move = await scene.move();
+    await becomes(async () => (await scene.look(move)).reason?.includes(commandId), true);
+    from.happened(siteId, { commandId, name: 'tag', status, versionId: 'B' }, at);
+    from.end(commandId);
+    expect(await scene.over(move)).toMatchObject({ state: 'moved', workers: 1 });
+    await becomes(() => to.ordered.map(({ type, name }) => [type, name]), [['adopt_worker', 'tag']]);
+    expect(to.ordered[0]).toMatchObject({ deployed: { versionId } });
+  });
+
   it('is listed there with what came before, and a key that was used is used', async () => {
     for (const vps of [from, to]) await vps.connect();
     const [key, ended] = [
