@@ -5,6 +5,8 @@ import {
   type Deployment,
   deployment,
   int,
+  type LookedAt,
+  lookedAt,
   type Sql,
   type SqlRow,
   type SyncEvent,
@@ -23,6 +25,7 @@ interface Asked {
 interface Told {
   readonly name: string;
   readonly versionId: string;
+  readonly lookedAt: LookedAt | undefined;
 }
 
 /** What a deployment that was given on the VPS is called by its last event; its command is not known here. */
@@ -33,6 +36,10 @@ const STATES: Readonly<Record<string, CommandState>> = {
   failed: 'failed',
   cancelled: 'cancelled',
 };
+
+/** Of another shape, by an orchestrator of another version, it is none. */
+const lookedAtIn = ({ looked }: SqlRow): LookedAt | undefined =>
+  typeof looked === 'string' ? lookedAt.safeParse(JSON.parse(looked)).data : undefined;
 
 /** Every deployment of this orchestrator, with the latest that it has told of each. */
 export class Deployments {
@@ -78,7 +85,7 @@ export class Deployments {
    */
   since(siteId: string, at: number): Told[] {
     const rows = this.#sql.run(
-      `SELECT d.name, d.told ->> 'versionId' AS version, MAX(d.told_at)
+      `SELECT d.name, d.told ->> 'versionId' AS version, d.told -> 'lookedAt' AS looked, MAX(d.told_at)
        FROM deployments d LEFT JOIN commands c ON c.id = d.command_id
        WHERE d.site_id = ? AND d.told_at >= ? AND d.told ->> 'status' IN ('deployed', 'adopted')
          AND d.told ->> 'versionId' IS NOT NULL AND COALESCE(c.seq, 1) > 0
@@ -86,7 +93,11 @@ export class Deployments {
       siteId,
       at,
     );
-    return rows.map((row) => ({ name: text(row, 'name'), versionId: text(row, 'version') }));
+    return rows.map((row) => ({
+      name: text(row, 'name'),
+      versionId: text(row, 'version'),
+      lookedAt: lookedAtIn(row),
+    }));
   }
 
   /** It is another object's. In the caller's transaction. */

@@ -12,8 +12,8 @@ export function keptWorkers(
 ): KeptWorker[] {
   const newer = deployments.since(siteId, status?.at ?? 0);
   const names = new Set(newer.map(({ name }) => name));
-  const known = (status?.workers ?? []).flatMap(({ name, versionId, siteId: owner }) =>
-    owner === siteId && versionId !== undefined && !names.has(name) ? [{ name, versionId }] : [],
+  const known = (status?.workers ?? []).flatMap(({ name, versionId, lookedAt, siteId: owner }) =>
+    owner === siteId && versionId !== undefined && !names.has(name) ? [{ name, versionId, lookedAt }] : [],
   );
   return [...known, ...newer].filter(({ name }) => !name.includes('/'));
 }

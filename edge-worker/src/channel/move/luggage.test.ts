@@ -162,13 +162,14 @@ describe('what was deployed for a site', () => {
   const worker = (name: string, more: object = {}) =>
     ({ name, siteId, versionId: `version-of-${name}`, state: 'deployed', at: 1, ...more }) as const;
 
-  it('is taken over by the new orchestrator, and let go of by the one before', async () => {
+  it('is taken over by the new orchestrator, with what its health is looked at by, and let go of by the one before', async () => {
     for (const vps of [from, to]) await vps.connect();
-    from.tell([worker('tag'), worker('space/tag'), worker('other', { siteId: 'another' })]);
+    const lookedAt = { path: '/health', status: 204 };
+    from.tell([worker('tag', { lookedAt }), worker('space/tag'), worker('other', { siteId: 'another' })]);
     await becomes(async () => (await channelOf(from.id).describe()).status?.workers.length, 3);
     expect(await scene.over(await scene.move())).toMatchObject({ state: 'moved', workers: 1 });
     await becomes(() => to.ordered.map(({ type, name }) => [type, name]), [['adopt_worker', 'tag']]);
-    expect(to.ordered[0]).toMatchObject({ siteId, deployed: { versionId: 'version-of-tag' } });
+    expect(to.ordered[0]).toMatchObject({ siteId, deployed: { versionId: 'version-of-tag', lookedAt } });
     await scene.later(60_000);
     await becomes(() => from.removed, [siteId]);
     const [removal] = await rows(from, `SELECT body FROM log_outbox WHERE body ->> 'type' = 'remove_site'`);
@@ -182,17 +183,18 @@ describe('what was deployed for a site', () => {
     ['of the status, when that is newer', 'deployed', 4, 'A'],
   ] as const)('is taken over with the version %s', async ([, status, at, versionId]) => {
     for (const vps of [from, to]) await vps.connect();
-    from.tell([worker('tag', { versionId: 'A' })], 5);
+    from.tell([worker('tag', { versionId: 'A', lookedAt: { path: '/A', status: 200 } })], 5);
     await becomes(async () => (await channelOf(from.id).describe()).status?.workers.length, 1);
     const commandId = await deploy('tag');
     await becomes(() => ordered(from), [commandId]);
     const move = await scene.move();
     await becomes(async () => (await scene.look(move)).reason?.includes(commandId), true);
-    from.happened(siteId, { commandId, name: 'tag', status, versionId: 'B' }, at);
+    const lookedAt = { path: '/B', status: 200 };
+    from.happened(siteId, { commandId, name: 'tag', status, versionId: 'B', lookedAt }, at);
     from.end(commandId);
     expect(await scene.over(move)).toMatchObject({ state: 'moved', workers: 1 });
     await becomes(() => to.ordered.map(({ type, name }) => [type, name]), [['adopt_worker', 'tag']]);
-    expect(to.ordered[0]).toMatchObject({ deployed: { versionId } });
+    expect(to.ordered[0]).toMatchObject({ deployed: { versionId, lookedAt: { path: `/${versionId}` } } });
   });
 
   it('is listed there with what came before, and a key that was used is used', async () => {
