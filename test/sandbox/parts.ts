@@ -110,6 +110,7 @@ function orchestratorEnv({ dir, ports, urls, secrets, tenant, key }: Layout): Re
     PORT: String(ports.orchestrator),
     // Who tries several lanes says so to `npm start`; the demo site's orchestrator is granted four.
     LANES: process.env['LANES'] ?? '1',
+    WATCH_MINUTES: process.env['WATCH_MINUTES'] ?? '5',
     CLOUDFLARE_API_TOKEN: secrets.cloudflareApiToken,
     CLOUDFLARE_ACCOUNT_ID: secrets.cloudflareAccountId,
     CLOUDFLARE_BASE_URL: urls.cloudflareApi,

@@ -12,18 +12,13 @@ export class Blobs {
     this.#sql = sql;
   }
 
-  /** In the caller's transaction, with the command that uses it. */
+  /**
+   * In the caller's transaction, with the command that uses it. What is here already may be a part of it: the rest is still
+   * to come with a site that is moved here, and never comes when that is cancelled.
+   */
   put(commandId: string, sha256: string, bytes: Uint8Array): void {
-    this.#sql.exec(`INSERT OR IGNORE INTO blob_uses VALUES (?, ?)`, sha256, commandId);
-    if (this.#sql.exec(`SELECT 1 FROM blobs WHERE sha256 = ? LIMIT 1`, sha256).toArray().length > 0) return;
-    for (let part = 0, at = 0; at === 0 || at < bytes.length; part++, at += BLOB_PART_BYTES) {
-      this.#sql.exec(
-        `INSERT INTO blobs VALUES (?, ?, ?)`,
-        sha256,
-        part,
-        bytes.slice(at, at + BLOB_PART_BYTES),
-      );
-    }
+    for (let part = 0, at = 0; at === 0 || at < bytes.length; part++, at += BLOB_PART_BYTES)
+      this.putPart(commandId, { sha256, part, bytes: bytes.slice(at, at + BLOB_PART_BYTES).buffer });
   }
 
   /** All that a command uses, in parts. */

@@ -193,6 +193,7 @@ export class Channel extends ChannelObject implements ChannelRpc {
       const move = this.parts.departures.begin(siteId, target, actor);
       this.parts.moves.wake();
       await this.parts.moves.watch();
+      await this.parts.departures.note(move.id);
       return move;
     };
     return this.where.atSite(siteId, here, (there) => there.moveSite(siteId, target, actor));

@@ -107,7 +107,8 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const chores = {
     projection: chore('projection', () => projector.drain()),
     sharedRows: chore('shared_rows', () => sharedRows.drain()),
-    moves: chore('moves', () => moving.moves.work()),
+    moves: chore('moves', () => moving.moves.depart()),
+    arrivals: chore('arrivals', () => moving.moves.arrive()),
   };
   const resync = new Resync({
     ...facts,
@@ -138,7 +139,11 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   const moving = openMoves({
     ...{ facts, storage: ctx.storage.sql, db, book, control, intake, stale, waiting, after, peer, wakeAt },
     // A turn later: it may be said inside a transaction.
-    onWork: () => void after(0, () => chores.moves.start()),
+    onWork: () =>
+      void after(0, () => {
+        chores.moves.start();
+        chores.arrivals.start();
+      }),
     onStep: () => telling.note('logs'),
     onStored: () => {
       lane.pump();

@@ -208,7 +208,7 @@ export function migrate(sql: Sql): void {
 }
 
 /** What is tried again when it fails. */
-export type ChoreName = 'projection' | 'shared_rows' | 'moves';
+export type ChoreName = 'projection' | 'shared_rows' | 'moves' | 'arrivals';
 
 type MetaKey =
   | 'schema'

@@ -62,6 +62,16 @@ describe('what dashboards are shown', () => {
       expect(book.snapshot(book.end, 0).commands).toEqual(command('succeeded', 5));
     }));
 
+  it('is a command where it is: one that has gone along with its site is not forgotten with the orchestrator of before', () =>
+    withBook((book) => {
+      noted(book, 10, { commands: [commandOf('a', 1, 'queued', 1)] });
+      const there = { ...commandOf('a', 1, 'queued', 2), orchestratorId: 'b' };
+      noted(book, 11, { orchestratorId: 'b', commands: [there] });
+      book.forget('a');
+      book.list(['b']);
+      expect(book.snapshot(book.end, 0).commands).toEqual([there]);
+    }));
+
   it('is each move with how many requests wait, which is news though no step was made, and then its end', () =>
     withBook((book) => {
       const held = (waiting: number) => [

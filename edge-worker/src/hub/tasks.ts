@@ -91,7 +91,8 @@ export class Tasks<T extends Task> {
   #noteOne(task: T, { orchestratorId, at }: HubUpdate, position: number): boolean {
     const noted = this.#sql.run(
       `INSERT INTO ${this.#options.table} VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, at = excluded.at,
+       ON CONFLICT (id) DO UPDATE SET orchestrator_id = excluded.orchestrator_id,
+         updated_at = excluded.updated_at, at = excluded.at,
          position = excluded.position, open = excluded.open, shown = excluded.shown
        WHERE (excluded.updated_at, excluded.at) >= (updated_at, at) AND excluded.shown <> shown
        RETURNING id`,

@@ -105,6 +105,11 @@ describe('wrangler’s config', () => {
     expect(payload.bindings).toBeUndefined();
   });
 
+  it('is all that a skipped path leads through', async () => {
+    await deployed([withConfig({}), '--skip', '__proto__.toLocaleString']);
+    expect(Object.prototype).toHaveProperty('toLocaleString');
+  });
+
   it('is satisfied by references to the secrets that it requires', async () => {
     const root = withConfig({ secrets: { required: ['KEY'] } });
     expect((await deployed([root, '--secret', 'KEY=STRIPE'])).payload.secrets).toEqual({ KEY: 'STRIPE' });

@@ -84,9 +84,16 @@ describe('a folder', () => {
     ['1', /wrangler\.jsonc: expected an object/],
     ['{\n"name": \n}', /wrangler\.jsonc:3: ValueExpected/],
     ['{ "main": "no.ts" }', /there is no module no\.ts in/],
-  ])('with a config that cannot be followed is refused: %s', async (config, message) => {
+    [`{ "limits": ${'['.repeat(100_000)}`, /wrangler\.jsonc: nested too deeply/],
+    ['\uFEFF{ "main": "no.ts" }', /there is no module no\.ts in/],
+  ])('with a config that cannot be followed is refused: case %#', async (config, message) => {
     const root = folder({ 'wrangler.jsonc': config, 'index.ts': '' });
     await expect(deployed([root])).rejects.toThrow(message);
+  });
+
+  it('whose config cannot be read is refused', async () => {
+    const root = folder({ 'wrangler.jsonc/index.ts': '' });
+    await expect(deployed([root])).rejects.toThrow(/wrangler\.jsonc cannot be read: EISDIR/);
   });
 });
 

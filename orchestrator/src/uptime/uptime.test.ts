@@ -129,6 +129,15 @@ describe('a Worker’s health', () => {
     expect(health(watch)?.detail).toBe(detail);
   });
 
+  it.each(['//10.0.0.1/', '/\\10.0.0.1/', '/\t/10.0.0.1/'])(
+    'is looked at on its own host, whatever the path is: %j',
+    async (path) => {
+      workers = [worker('tracker', { lookedAt: { path, status: 200 } })];
+      await round(uptime());
+      expect(new Set(visited.map((url) => new URL(url).hostname))).toEqual(new Set(['tracker.example']));
+    },
+  );
+
   it('bears one failure: a second look follows after five seconds', async () => {
     const watch = uptime();
     found['https://tracker.example'] = SICK;

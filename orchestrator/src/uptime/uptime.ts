@@ -92,7 +92,8 @@ export class Uptime {
   async #look(worker: Watched, signal: AbortSignal): Promise<WorkerCheck> {
     const { visit, clock } = this.#options;
     const { url, lookedAt } = worker;
-    const address = lookedAt === undefined ? url : new URL(lookedAt.path, url).href;
+    // On the Worker's own host whatever the path is: resolved against it, `//10.0.0.1/` would be another machine's.
+    const address = lookedAt === undefined ? url : new URL(url).origin + lookedAt.path;
     const look = async () => judged(await visit(address, signal), lookedAt, clock.now());
     const first = await look();
     if (first.ok || this.#isUnhealthy(worker)) return first;

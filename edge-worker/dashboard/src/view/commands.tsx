@@ -62,7 +62,11 @@ const Row = memo(function Row({ command }: { readonly command: CommandSummary })
       </td>
       <td className="wide">
         <span title={id}>{doing(command)}</span>
-        {error !== undefined && <p className="refusal">{error.message}</p>}
+        {error !== undefined && (
+          <p className="refusal" title={error.message}>
+            {error.message}
+          </p>
+        )}
         {error === undefined && reason !== undefined && <p className="fine">{reason}</p>}
       </td>
       <td className="name" title={`${siteId} on ${orchestratorId}`}>

@@ -12,11 +12,13 @@ export function Workers({ known }: { readonly known: readonly LiveOrchestrator[]
   const workers = inOrder(known?.flatMap(({ status }) => status?.workers ?? []) ?? []);
   const troubled = workers.filter((worker) => ['bad', 'warn'].includes(standingOf(worker).tone)).length;
   const hidden = workers.length - SHOWN_MAX;
+  const unseen = workers.filter(({ health }) => health === undefined).length;
+  const well = unseen === 0 ? 'all well' : `${unseen} not looked at yet`;
   return (
     <Panel
       name="workers"
       title="Workers"
-      sum={workers.length === 0 ? undefined : troubled === 0 ? 'all well' : `${troubled} to look at`}
+      sum={workers.length === 0 ? undefined : troubled === 0 ? well : `${troubled} to look at`}
     >
       {workers.length === 0 ? (
         <Nothing known={known !== undefined}>No Worker is deployed yet.</Nothing>
@@ -54,7 +56,11 @@ const Row = memo(function Row({ worker }: { readonly worker: WorkerStatus }) {
       </td>
       <td className="wide">
         <span title={url}>{name}</span>
-        {health?.detail !== undefined && <p className="refusal">{health.detail}</p>}
+        {health?.detail !== undefined && (
+          <p className="refusal" title={health.detail}>
+            {health.detail}
+          </p>
+        )}
         {drift !== undefined && <p className="fine">{drift}</p>}
       </td>
       <td className="name" title={siteId}>

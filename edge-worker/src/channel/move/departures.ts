@@ -4,6 +4,7 @@ import type { Control } from '../control.ts';
 import type { Back } from './back.ts';
 import type { Departure, MoveBook } from './book.ts';
 import { FOLLOW_MS, type Forward, PREPARE_MS } from './forward.ts';
+import type { Ledger } from './ledger.ts';
 import { moving, type Passage, Recalled } from './passage.ts';
 import { moveOf } from './shown.ts';
 
@@ -16,6 +17,7 @@ export interface DeparturesParts {
   readonly back: Back;
   readonly configs: Pick<Configs, 'site'>;
   readonly control: Pick<Control, 'forgetSite'>;
+  readonly ledger: Pick<Ledger, 'note'>;
   readonly now: () => number;
   readonly random: RandomBytes;
   /** Some move is further than it was. May be said inside a transaction. */
@@ -57,6 +59,14 @@ export class Departures {
     sql.transaction(() => book.depart({ moveId, siteId, target, actor }));
     onStep();
     return this.move(moveId);
+  }
+
+  /**
+   * Has lists show a move from its beginning: behind an evacuation's others it may wait for minutes, and by a list it is
+   * found to be cancelled. Never rejects: a list may be late, and is told the end for certain.
+   */
+  async note(moveId: string): Promise<void> {
+    await this.#parts.ledger.note(this.#find(moveId)).catch(() => undefined);
   }
 
   /** Throws `Failure('not_found')`. */

@@ -37,7 +37,7 @@ export interface ForwardParts {
   readonly stale: Pick<Stale, 'removeSite'>;
   readonly workers: (siteId: string) => readonly KeptWorker[];
   readonly presence: PresenceBook;
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, 'follow'>;
   readonly now: () => number;
   readonly after: After;
   /** Some move is further than it was. May be said inside a transaction. */
@@ -67,10 +67,9 @@ export class Forward {
    * @param until when the move gives up what it waits for
    */
   async prepare(move: Departure, until: number): Promise<boolean> {
-    const { configs, reports, ledger, freight, passage, orgId, orchestratorId } = this.#parts;
+    const { configs, reports, freight, passage, orgId, orchestratorId } = this.#parts;
     const { siteId, actor } = move;
     const { paused, generation } = configs.site(siteId);
-    await ledger.note(move).catch(() => undefined); // A list that is late; the end is told for certain.
     const own = { source: orchestratorId, orgId: orgId() ?? '', siteId, actor };
     const offer = { ...own, paused, generation, runs: reports.ran(siteId) ?? 0 };
     await passage.tell(move, { is: 'offer', ...offer });

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import type { SqlRow } from '@clawdbot/protocol';
+import { json, type SqlRow } from '@clawdbot/protocol';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { channelOf, stubOf, value } from '../channel.fixture.ts';
 import { kill, late, moments, watchMoments } from './moments.fixture.ts';
@@ -122,6 +122,25 @@ describe('a command that the orchestrator has', () => {
     expect(await scene.over(move)).toMatchObject({ state: 'moved', commands: 0 });
     expect((await scene.look(move)).reason).toBeUndefined();
     expect(to.ordered).toEqual([]);
+  });
+
+  it('keeps no other site waiting: one that arrives meanwhile is delivered to at once', async () => {
+    for (const vps of [from, to]) await vps.connect();
+    const id = await deploy('a');
+    await becomes(() => ordered(from), [id]);
+    const waiting = await scene.move();
+    await becomes(async () => (await scene.look(waiting)).reason?.startsWith(id), true);
+    const other = `${siteId}-other`;
+    const there = channelOf(to.id);
+    value(await there.putSite(other, { paused: false, orgId: scene.orgId }));
+    const route = { path: '/*', upstream: 'http://127.0.0.1:9', offline: 'queue', respond: 'accepted' };
+    const payload = { base: 0, config: json.parse({ routes: [route] }) };
+    value(await there.updateConfig({ siteId: other, actor: 'op', payload }));
+    const move = value(await there.moveSite(other, from.id, 'op'));
+    await becomes(async () => value(await there.siteMove(move.id)).state, 'moved');
+    const receipt = await scene.post(from, 'one', { siteId: other });
+    await becomes(() => from.delivered, [receipt]);
+    expect((await scene.look(waiting)).state).toBe('preparing');
   });
 
   it('has the move undone when it takes too long', async () => {

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers';
 import type { SiteMove, SqlRow } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { listMoves } from '../../data/moves.ts';
 import { Dashboard } from '../../hub/hub.fixture.ts';
 import { DASHBOARD_HEADER } from '../../hub/rpc.ts';
 import { channelOf, errorOf, stubOf, value } from '../channel.fixture.ts';
@@ -162,6 +163,20 @@ describe('a site that is moved', () => {
     });
     await evictDurableObject(stubOf(from.id));
     await becomes(async () => (await scene.look({ id })).state, 'moved');
+  });
+
+  it('is in lists from its beginning, also while it waits behind an evacuation’s others', async () => {
+    const channel = channelOf(from.id);
+    // The new orchestrator is not there: each has its turn for a minute.
+    for (let n = 0; n < 9; n++) {
+      const other = `${siteId}-${n}`;
+      value(await channel.putSite(other, { paused: false, orgId: scene.orgId }));
+      const payload = { base: 0, config: { routes: [] } };
+      value(await channel.updateConfig({ siteId: other, actor: 'op', payload }));
+      value(await channel.moveSite(other, to.id, 'op'));
+    }
+    const listed = await listMoves(env.DB, scene.orgId, { limit: 20 });
+    expect(listed.items).toHaveLength(9);
   });
 
   it('takes along first the config that runs, when a newer one was refused', async () => {

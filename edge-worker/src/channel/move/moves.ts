@@ -21,7 +21,7 @@ export interface MovesParts {
   readonly now: () => number;
   readonly after: After;
   readonly wakeAt: (at: number) => Promise<void>;
-  /** There is something for `work`. */
+  /** There is something for `depart` or `arrive`. */
   readonly onWork: () => void;
   /** Entries were written. */
   readonly onStored: () => void;
@@ -44,16 +44,24 @@ export class Moves {
     this.#parts = parts;
   }
 
-  /** Does all that can be done now. Rejects when some of it has to be tried again. */
-  async work(): Promise<void> {
-    const { book, departures, forward, arrivals, now, onStored } = this.#parts;
-    await this.watch();
+  /** Does all that can be done now for what leaves. Rejects when some of it has to be tried again. */
+  depart(): Promise<void> {
+    const { book, departures, forward, now, onStored } = this.#parts;
     const due = book.departures().filter((move) => (departures.dueAt(move) ?? 0) <= now());
-    const tasks = [
+    return this.#work([
       () => forward.tellReports(),
       ...due.map((move) => () => departures.run(move.moveId).finally(onStored)),
-      ...book.arrivals().map((arrival) => () => this.#arrive(arrival, arrivals)),
-    ];
+    ]);
+  }
+
+  /** The same for what comes: by itself, since what leaves may wait for a minute, and the requests of these are held. */
+  arrive(): Promise<void> {
+    const { book, arrivals } = this.#parts;
+    return this.#work(book.arrivals().map((arrival) => () => this.#arrive(arrival, arrivals)));
+  }
+
+  async #work(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+    await this.watch();
     const failed = await inParallel(tasks, AT_ONCE);
     await this.watch();
     if (failed.length > 0) throw failed[0];
@@ -65,7 +73,7 @@ export class Moves {
     if (next !== undefined) await this.#parts.wakeAt(next);
   }
 
-  /** When `work` has something to do; undefined when nothing is under way. */
+  /** When there is something to do; undefined when nothing is under way. */
   nextDue(): number | undefined {
     const { book, departures, now } = this.#parts;
     if (!book.isBusy) return undefined;

@@ -89,7 +89,10 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
     },
   });
   const back = new Back({ passage, baggage, held, intake, ledger });
-  const departures = new Departures({ ...facts, book, passage, forward, back, control, onStep });
+  const departures = new Departures({
+    ...facts,
+    ...{ book, passage, forward, back, control, ledger, onStep },
+  });
   const arrivals = new Arrivals({ ...facts, book, baggage, cargo, answers, held, stale, control, intake });
   const moves = new Moves({
     ...{ book, baggage, hands, held, departures, forward, arrivals, receipts, now, after },

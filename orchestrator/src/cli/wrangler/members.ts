@@ -61,7 +61,7 @@ export function without(config: object, paths: readonly string[]): object {
     const keys = path.split('.');
     const last = keys.pop() ?? '';
     const parent = keys.reduce<unknown>(
-      (value, key) => (isObject(value) ? Reflect.get(value, key) : undefined),
+      (value, key) => (isObject(value) && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined),
       copy,
     );
     if (isObject(parent)) Reflect.deleteProperty(parent, last);

@@ -4,7 +4,7 @@ import { explain } from '@clawdbot/protocol';
 import { type ParseError, parse as parseJsonc, printParseErrorCode } from 'jsonc-parser';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import type { z } from 'zod';
-import { CliError } from '../io.ts';
+import { CliError, messageOf } from '../io.ts';
 import { NO_CONFIG, type WranglerConfig, wranglerConfig } from './config.ts';
 import { notDeployed, without } from './members.ts';
 
@@ -27,6 +27,16 @@ export function readProject(folder: string, skip: readonly string[]): Project {
   const name = FILES.find((file) => existsSync(join(folder, file)));
   if (name === undefined) return NO_PROJECT;
   const file = join(folder, name);
+  try {
+    return projectIn(file, skip);
+  } catch (error) {
+    // All that goes through it calls itself for each level.
+    if (error instanceof RangeError) throw new CliError(`${file}: nested too deeply`, { cause: error });
+    throw error;
+  }
+}
+
+function projectIn(file: string, skip: readonly string[]): Project {
   const said = without(contentOf(file), skip);
   const parsed = wranglerConfig.safeParse(said);
   if (!parsed.success) throw new CliError(`${file}: ${explain(parsed.error)}${wayOn(parsed.error)}`);
@@ -36,10 +46,19 @@ export function readProject(folder: string, skip: readonly string[]): Project {
 }
 
 function contentOf(file: string): object {
-  const text = readFileSync(file, 'utf8');
+  const text = textOf(file);
   const content = file.endsWith('.toml') ? ofToml(text, file) : ofJsonc(text, file);
   if (typeof content === 'object' && content !== null) return content;
   throw new CliError(`${file}: expected an object, as wrangler has it`);
+}
+
+function textOf(file: string): string {
+  try {
+    // As some editors begin a text: with a byte order mark.
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+  } catch (error) {
+    throw new CliError(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function ofJsonc(text: string, file: string): unknown {
