@@ -181,8 +181,25 @@ describe('what was deployed for a site', () => {
   const worker = (name: string, more: object = {}) =>
     ({ name, siteId, versionId: `version-of-${name}`, state: 'deployed', at: 1, ...more }) as const;
 
+  /** With the site, when that came here: told at that time by the clock of the orchestrator before. */
+  const cameAlong = async (name: string, at: number) => {
+    const id = `cmd_earlier_${siteId}`;
+    await rows(
+      from,
+      `INSERT INTO commands (id, type, subject, site_id, state, seq, request_digest, created_by, created_at, updated_at)
+       VALUES (?, 'deploy_worker', ?, ?, 'succeeded', 0, '', 'op', 1, 1)`,
+      ...[id, name, siteId],
+    );
+    await rows(
+      from,
+      `INSERT INTO deployments VALUES (?, ?, 'deploy_worker', ?, '{"status":"deployed","versionId":"long-ago"}', ?)`,
+      ...[id, siteId, name, at],
+    );
+  };
+
   it('is taken over by the new orchestrator, with what its health is looked at by, and let go of by the one before', async () => {
     for (const vps of [from, to]) await vps.connect();
+    await cameAlong('tag', 9);
     const lookedAt = { path: '/health', status: 204 };
     from.tell([worker('tag', { lookedAt }), worker('space/tag'), worker('other', { siteId: 'another' })]);
     await becomes(async () => (await channelOf(from.id).describe()).status?.workers.length, 3);
