@@ -290,8 +290,11 @@ export const adoptWorker = z.object({
   type: z.literal('adopt_worker'),
   ...envelope,
   ...adoptFields,
-  /** Of a site that was moved here: the version that the orchestrator before has deployed. Another one that serves is drift. */
-  deployed: z.object({ versionId: workerVersionId }).optional(),
+  /**
+   * Of a site that was moved here: the version that the orchestrator before has deployed, and what its health is looked at
+   * by. Another version that serves is drift.
+   */
+  deployed: z.object({ versionId: workerVersionId, lookedAt: lookedAt.optional() }).optional(),
   again: z.boolean().optional(),
 });
 export type AdoptWorker = z.infer<typeof adoptWorker>;

@@ -19,6 +19,7 @@ import type { ConfigReports } from './config-reports.ts';
 import type { Configs, NextConfig } from './configs.ts';
 import type { Deployments } from './deployments.ts';
 import type { PreparedModule } from './modules.ts';
+import type { KeptWorker } from './move/rpc.ts';
 import type {
   AdoptSubmission,
   ConfigSubmission,
@@ -170,16 +171,16 @@ export class Control {
   }
 
   /** Has a Worker taken over that another orchestrator has deployed. In the caller's transaction. Throws `Failure('log_full')`. */
-  takeOver(siteId: string, { name, versionId }: { name: string; versionId: string }, actor: string): void {
+  takeOver(siteId: string, { name, ...deployed }: KeptWorker, actor: string): void {
     const asked = {
       siteId,
       actor,
-      requestDigest: digestOf({ siteId, name, versionId }),
+      requestDigest: digestOf({ siteId, name, ...deployed }),
       expiresInMs: undefined,
     };
     this.#queue({ ...asked, type: 'adopt_worker', subject: name }, (envelope) => ({
       ...{ type: 'adopt_worker', ...envelope, name },
-      deployed: { versionId },
+      deployed,
     }));
   }
 

@@ -5,6 +5,8 @@ import {
   type Deployment,
   deployment,
   int,
+  type LookedAt,
+  lookedAt,
   type Sql,
   type SqlRow,
   type SyncEvent,
@@ -19,6 +21,13 @@ interface Asked {
   readonly name: string;
 }
 
+/** A Worker as the end of its deployment tells of it. */
+interface Told {
+  readonly name: string;
+  readonly versionId: string;
+  readonly lookedAt: LookedAt | undefined;
+}
+
 /** What a deployment that was given on the VPS is called by its last event; its command is not known here. */
 const STATES: Readonly<Record<string, CommandState>> = {
   shifting: 'running',
@@ -27,6 +36,10 @@ const STATES: Readonly<Record<string, CommandState>> = {
   failed: 'failed',
   cancelled: 'cancelled',
 };
+
+/** Of another shape, by an orchestrator of another version, it is none. */
+const lookedAtIn = ({ looked }: SqlRow): LookedAt | undefined =>
+  typeof looked === 'string' ? lookedAt.safeParse(JSON.parse(looked)).data : undefined;
 
 /** Every deployment of this orchestrator, with the latest that it has told of each. */
 export class Deployments {
@@ -64,6 +77,27 @@ export class Deployments {
       JSON.stringify(data),
       Date.parse(createdAt),
     );
+  }
+
+  /**
+   * What of a site's Workers is newly deployed since then, by the clock of the orchestrator that tells it here: of each
+   * Worker the newest. Rows that came along with the site tell the time of another one, and have no place in its log.
+   */
+  since(siteId: string, at: number): Told[] {
+    const rows = this.#sql.run(
+      `SELECT d.name, d.told ->> 'versionId' AS version, d.told -> 'lookedAt' AS looked, MAX(d.told_at)
+       FROM deployments d LEFT JOIN commands c ON c.id = d.command_id
+       WHERE d.site_id = ? AND d.told_at >= ? AND d.told ->> 'status' IN ('deployed', 'adopted')
+         AND d.told ->> 'versionId' IS NOT NULL AND COALESCE(c.seq, 1) > 0
+       GROUP BY d.name ORDER BY d.name`,
+      siteId,
+      at,
+    );
+    return rows.map((row) => ({
+      name: text(row, 'name'),
+      versionId: text(row, 'version'),
+      lookedAt: lookedAtIn(row),
+    }));
   }
 
   /** It is another object's. In the caller's transaction. */

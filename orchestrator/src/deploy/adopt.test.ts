@@ -107,6 +107,19 @@ it('one of a site that was moved here keeps the version that it was deployed wit
   expect(await bench.deployer().checkDrift(never)).toBe(false);
 });
 
+it('one of a site that was moved here goes on being looked at as before, and whoever moves it on is told that', async () => {
+  const lookedAt = { path: '/health', status: 204 };
+  await bench.adopt({ deployed: { versionId: LAST, lookedAt } });
+  expect(bench.deployer().workers('site-1')).toMatchObject([{ lookedAt }]);
+  await bench.rollback();
+  await bench.deploy({ commandId: commandOf(10), health: { path: '/up', status: 200 } });
+  expect(bench.events.map(({ data }) => data['lookedAt'])).toEqual([
+    lookedAt,
+    lookedAt,
+    { path: '/up', status: 200 },
+  ]);
+});
+
 const halfway = () => {
   const versions = ['version-1', LAST].map((version_id) => ({ version_id, percentage: 50 }));
   bench.script().deployments.unshift({ id: 'halfway', versions });

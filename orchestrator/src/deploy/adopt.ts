@@ -40,7 +40,9 @@ export async function adopt(
   const seen = proof === 'accepted' ? {} : { [proof]: { at: now() } };
   const receipts = { intended, accepted, ...seen };
   const result = { deploymentId, versionId, url, proof, receipts };
-  records.adopted({ commandId, siteId, name }, result, () => context.progress('checked', drift ?? proof));
+  records.adopted({ commandId, siteId, name }, result, deployed?.lookedAt, () =>
+    context.progress('checked', drift ?? proof),
+  );
   if (drift !== undefined) records.checked({ name, siteId, versionId, drift: undefined }, drift);
   return result;
 }

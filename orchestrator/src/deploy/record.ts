@@ -1,4 +1,10 @@
-import { type DeployResult, jsonObject, type Sql, type WorkerStatus } from '@clawdbot/protocol';
+import {
+  type DeployResult,
+  jsonObject,
+  type LookedAt,
+  type Sql,
+  type WorkerStatus,
+} from '@clawdbot/protocol';
 import type { Events } from '../sync/index.ts';
 import { type Checked, checkedOf, deploymentOf, type KnownWorker, knownOf, statusOf } from './rows.ts';
 import type { Deployment, Facts, Step } from './state.ts';
@@ -72,7 +78,6 @@ export class Records {
     if (result === undefined) throw new TypeError('a deployment that has succeeded has a result');
     return this.#sql.transaction(() => {
       const next = this.#write(deployment, 'succeeded', known);
-      this.#event(next, 'deployed', { percentage: 100, ...result });
       this.#appear(next.name, this.#now());
       this.#sql.run(
         `UPDATE workers SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
@@ -90,13 +95,19 @@ export class Records {
         given.domains ?? null,
         given.lookedAt ?? null,
       );
+      this.#event(next, 'deployed', { percentage: 100, ...result, ...this.#lookedAt(next) });
       said();
       return next;
     });
   }
 
   /** A Worker that was made elsewhere is this site's from now on, as it is. */
-  adopted({ commandId, name, siteId }: Command, result: DeployResult, said: Said): void {
+  adopted(
+    { commandId, name, siteId }: Command,
+    result: DeployResult,
+    lookedAt: LookedAt | undefined,
+    said: Said,
+  ): void {
     const { receipts, versionId, deploymentId, url, proof } = result;
     this.#sql.transaction(() => {
       const at = this.#now();
@@ -104,14 +115,15 @@ export class Records {
       this.#begin({ commandId, name, siteId }, intended.at, { receipts });
       const done = { commandId, name, siteId, step: 'intended', facts: { receipts } } satisfies Deployment;
       const next = this.#write(done, 'succeeded', { versionId, deploymentId, result });
-      this.#event(next, 'adopted', result);
       this.#sql.run(
-        `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7)
+        `INSERT INTO workers (name, site_id, url, version_id, deployment_id, proof, state, at, looked_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'deployed', ?7, ?8)
          ON CONFLICT (name) DO UPDATE SET site_id = ?2, url = ?3, version_id = ?4, deployment_id = ?5, proof = ?6,
-           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL, looked_at = NULL`,
+           state = 'deployed', drift = NULL, at = ?7, routes = NULL, domains = NULL, looked_at = ?8`,
         ...[name, siteId, url, versionId, deploymentId, proof, at],
+        lookedAt === undefined ? null : JSON.stringify(lookedAt),
       );
+      this.#event(next, 'adopted', { ...result, ...this.#lookedAt(next) });
       said();
     });
   }
@@ -195,6 +207,12 @@ export class Records {
       `UPDATE workers SET site_id = ?2, state = 'deploying', at = ?3 WHERE name = ?1`,
       ...[name, siteId, at],
     );
+  }
+
+  /** Told with the version, since a site may be moved before the next status. */
+  #lookedAt({ name }: Command): Pick<WorkerStatus, 'lookedAt'> {
+    const lookedAt = this.worker(name)?.lookedAt;
+    return lookedAt === undefined ? {} : { lookedAt };
   }
 
   #appear(name: string, at: number): void {

@@ -1,5 +1,13 @@
 /** Rows of the tables that `Records` keeps, as they are read. */
-import { int, type SqlRow, text, type WorkerStatus, workerStatus } from '@clawdbot/protocol';
+import {
+  int,
+  type LookedAt,
+  lookedAt,
+  type SqlRow,
+  text,
+  type WorkerStatus,
+  workerStatus,
+} from '@clawdbot/protocol';
 import { z } from 'zod';
 import { type Deployment, facts, stepOf } from './state.ts';
 
@@ -16,6 +24,8 @@ export interface KnownWorker {
   readonly domains: string | undefined;
   /** What somebody has changed outside since. */
   readonly drift: string | undefined;
+  /** What its health is looked at by, if anybody said. */
+  readonly lookedAt: LookedAt | undefined;
 }
 
 /** A Worker of which it is looked whether it still serves what was deployed. */
@@ -47,6 +57,7 @@ export const knownOf = (row: SqlRow): KnownWorker => ({
   routes: optional(row, 'routes'),
   domains: optional(row, 'domains'),
   drift: optional(row, 'drift'),
+  lookedAt: lookedAt.optional().parse(jsonIn(row, 'looked_at')),
 });
 
 export const checkedOf = (row: SqlRow): Checked => ({

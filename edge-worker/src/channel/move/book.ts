@@ -1,4 +1,4 @@
-import { int, type Sql, type SqlRow, text } from '@clawdbot/protocol';
+import { int, lookedAt, type Sql, type SqlRow, text } from '@clawdbot/protocol';
 import { z } from 'zod';
 import type { KeptWorker } from './rpc.ts';
 
@@ -267,7 +267,7 @@ export const departureOf = (row: SqlRow): Departure => ({
   workers: int(row, 'workers'),
 });
 
-const keptWorker = z.object({ name: z.string(), versionId: z.string() });
+const keptWorker = z.object({ name: z.string(), versionId: z.string(), lookedAt: lookedAt.optional() });
 
 const arrivalOf = (row: SqlRow): ArrivalRow => ({
   moveId: text(row, 'move_id'),

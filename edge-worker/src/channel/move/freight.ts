@@ -17,7 +17,7 @@ export interface FreightParts {
   readonly commands: Pick<HeldCommands, 'pack'>;
   readonly blobs: Pick<Blobs, 'partsOf'>;
   readonly answers: Pick<Answers, 'pages'>;
-  /** Of the last status: the Workers of a site as its orchestrator has deployed them. */
+  /** The Workers of a site as its orchestrator has deployed them. */
   readonly workers: (siteId: string) => readonly KeptWorker[];
   /** Who waits for an answer to them gets the receipt: it will not be given here any more. */
   readonly onAboard: (receiptIds: readonly string[]) => void;

@@ -18,10 +18,10 @@ import { Forward } from './forward.ts';
 import { Freight } from './freight.ts';
 import { Hands } from './hands.ts';
 import { HeldCommands } from './held-commands.ts';
+import { keptWorkers } from './kept-workers.ts';
 import { Ledger } from './ledger.ts';
 import { Moves, type MovesParts } from './moves.ts';
 import { Passage } from './passage.ts';
-import type { KeptWorker } from './rpc.ts';
 
 type Peer = Pick<ChannelRpc, 'arrival' | 'siteMove'>;
 
@@ -61,7 +61,7 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
     tell: async (orchestratorId, message) =>
       unwrap(await reach(object(orchestratorId).arrival(message), MESSAGE_DEADLINE_MS)),
   });
-  const workers = (siteId: string) => workersOf(facts, siteId);
+  const workers = (siteId: string) => keptWorkers(facts, siteId);
   const freight = new Freight({
     ...{ sql, book, passage, baggage, cargo, answers, blobs, workers, commands: held },
     onAboard: (ids) => {
@@ -101,15 +101,6 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
   });
   return { book, baggage, hands, departures, arrivals, moves };
 }
-
-/**
- * As the orchestrator has told last: it may be gone. One in a dispatch namespace cannot be taken over, since it has neither
- * versions nor an address.
- */
-const workersOf = ({ state }: Pick<Facts, 'state'>, siteId: string): KeptWorker[] =>
-  (state.status?.workers ?? []).flatMap(({ name, versionId, siteId: owner }) =>
-    owner === siteId && versionId !== undefined && !name.includes('/') ? [{ name, versionId }] : [],
-  );
 
 /** A customer's request, by the object that has its site now. */
 export async function relayThere(channel: Pick<ChannelRpc, 'relay'>, call: SiteCall): Promise<RelayReply> {

@@ -1,4 +1,4 @@
-import type { ReceiptReport, SqlRow } from '@clawdbot/protocol';
+import type { LookedAt, ReceiptReport, SqlRow } from '@clawdbot/protocol';
 
 /** A row as its table has it: both objects run the same schema, or the page is refused and sent again. */
 export type CargoRow = Readonly<Record<string, ArrayBuffer | string | number | null>>;
@@ -63,6 +63,8 @@ export interface BlobPart {
 export interface KeptWorker {
   readonly name: string;
   readonly versionId: string;
+  /** What its health is looked at by, if anybody said. */
+  readonly lookedAt?: LookedAt | undefined;
 }
 
 /** How far an arrival is. */

@@ -82,10 +82,18 @@ export class Vps {
     this.peer.send(entry(++this.#own.control, result, 'control'));
   }
 
+  /** How a deployment of a site goes, by the event that comes before its end. */
+  happened(siteId: string, data: object, at: number): void {
+    const createdAt = new Date(at).toISOString();
+    const event = { type: 'worker_deployment', siteId, data, createdAt, syncedToWorkers: false };
+    const id = `evt_${crypto.randomUUID().replaceAll('-', '').slice(0, 22)}`;
+    this.peer.send(entry(++this.#own.control, { type: 'sync_event', id, event }, 'control'));
+  }
+
   /** Tells which Workers it has. */
-  tell(workers: Extract<FrameToEdge, { type: 'status' }>['workers']): void {
+  tell(workers: Extract<FrameToEdge, { type: 'status' }>['workers'], at = 1): void {
     this.peer.send({
-      ...{ type: 'status', at: 1, version: '1', uptimeS: 1, sites: [], workers },
+      ...{ type: 'status', at, version: '1', uptimeS: 1, sites: [], workers },
       ...{ memory: { rssBytes: 1, heapUsedBytes: 1 }, queues: { inbox: 0, outbox: 0, deadLetters: 0 } },
       tunnel: { state: 'not_configured' },
     });
