@@ -5,6 +5,7 @@ import { useFresh } from '../ask/use-fresh.ts';
 import { Badge } from '../view/badge.tsx';
 import { Panel } from '../view/panel.tsx';
 import { At } from '../view/since.tsx';
+import { Table } from '../view/table.tsx';
 import { configStanding, consumers } from './config-words.ts';
 import { readConfig } from './reads.ts';
 
@@ -101,26 +102,17 @@ const Time = ({ at }: { readonly at: number }) => (
 function Routes({ routes }: { readonly routes: readonly Route[] }) {
   if (routes.length === 0) return <p className="nothing">No route: requests get 404.</p>;
   return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Route</th>
-          <th scope="col">Upstream</th>
-          <th scope="col">While the VPS is away</th>
+    <Table columns={['Route', 'Upstream', 'While the VPS is away']}>
+      {routes.map(({ path, methods, upstream, offline }) => (
+        <tr key={`${path} ${methods?.join()}`}>
+          <td>
+            <code>{path}</code> <span className="fine">{methods?.join(', ')}</span>
+          </td>
+          <td>{upstream}</td>
+          <td>{OFFLINE[offline]}</td>
         </tr>
-      </thead>
-      <tbody>
-        {routes.map(({ path, methods, upstream, offline }) => (
-          <tr key={`${path} ${methods?.join()}`}>
-            <td>
-              <code>{path}</code> <span className="fine">{methods?.join(', ')}</span>
-            </td>
-            <td>{upstream}</td>
-            <td>{OFFLINE[offline]}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+      ))}
+    </Table>
   );
 }
 

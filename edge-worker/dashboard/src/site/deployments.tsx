@@ -5,6 +5,7 @@ import { Badge } from '../view/badge.tsx';
 import { COMMAND_TONES } from '../view/command-words.ts';
 import { Panel } from '../view/panel.tsx';
 import { Since } from '../view/since.tsx';
+import { Table } from '../view/table.tsx';
 import { outcome, stateWord } from './deployment-words.ts';
 import { readDeployments, type SteppedDeployment } from './reads.ts';
 import { Version } from './version.tsx';
@@ -29,7 +30,11 @@ export function Deployments({ siteId, news }: DeploymentsProps) {
             </p>
           ) : (
             <div className="scrolls">
-              <Table deployments={deployments} />
+              <Table columns={['State', 'Worker', 'Version', 'By', 'Age']}>
+                {deployments.map((item) => (
+                  <Row key={item.commandId} item={item} />
+                ))}
+              </Table>
             </div>
           )
         }
@@ -37,25 +42,6 @@ export function Deployments({ siteId, news }: DeploymentsProps) {
     </Panel>
   );
 }
-
-const Table = ({ deployments }: { readonly deployments: readonly SteppedDeployment[] }) => (
-  <table>
-    <thead>
-      <tr>
-        <th scope="col">State</th>
-        <th scope="col">Worker</th>
-        <th scope="col">Version</th>
-        <th scope="col">By</th>
-        <th scope="col">Age</th>
-      </tr>
-    </thead>
-    <tbody>
-      {deployments.map((item) => (
-        <Row key={item.commandId} item={item} />
-      ))}
-    </tbody>
-  </table>
-);
 
 function Row({ item }: { readonly item: SteppedDeployment }) {
   const { commandId, state, name, versionId, createdBy, createdAt, updatedAt } = item;

@@ -4,6 +4,7 @@ import { useFresh } from '../ask/use-fresh.ts';
 import { Panel } from '../view/panel.tsx';
 import { Queues } from '../view/queues.tsx';
 import { Since } from '../view/since.tsx';
+import { Table } from '../view/table.tsx';
 import { readWaiting, type SiteWaiting } from './reads.ts';
 
 interface WaitingProps {
@@ -62,28 +63,19 @@ const Dead = ({ dead }: { readonly dead: readonly Receipt[] }) => (
       Given up, newest first. <code>clawctl receipts redeliver &lt;id&gt;</code> delivers one once more.
     </p>
     <div className="scrolls">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Request</th>
-            <th scope="col">Why</th>
-            <th scope="col">Age</th>
+      <Table columns={['Request', 'Why', 'Age']}>
+        {dead.map(({ id, route, lastError, status, attempts, receivedAt }) => (
+          <tr key={id}>
+            <td className="wide">
+              <code>{route}</code> <span className="fine">{id}</span>
+            </td>
+            <td>{`${lastError ?? `status ${status ?? 'not known'}`}, after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`}</td>
+            <td className="age">
+              <Since at={receivedAt} />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {dead.map(({ id, route, lastError, status, attempts, receivedAt }) => (
-            <tr key={id}>
-              <td className="wide">
-                <code>{route}</code> <span className="fine">{id}</span>
-              </td>
-              <td>{`${lastError ?? `status ${status ?? 'not known'}`}, after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`}</td>
-              <td className="age">
-                <Since at={receivedAt} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Table>
     </div>
   </>
 );

@@ -2,6 +2,7 @@ import type { Site } from '@clawdbot/protocol';
 import { memo, useState } from 'react';
 import { SiteLink } from '../place/here.tsx';
 import { Badge } from '../view/badge.tsx';
+import { Table } from '../view/table.tsx';
 import { inOrder, type Standing, seen } from '../view/worker-words.ts';
 import type { ListedSite } from './filter.ts';
 
@@ -21,22 +22,11 @@ export function Rows({ shown, isAny }: RowsProps) {
   const more = Math.min(ROWS, shown.length - rows);
   return (
     <>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">State</th>
-            <th scope="col">Site</th>
-            <th scope="col">Orchestrator</th>
-            <th scope="col">Config</th>
-            <th scope="col">Worker seen</th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.slice(0, rows).map((listed) => (
-            <Row key={listed.site.id} {...cells(listed)} />
-          ))}
-        </tbody>
-      </table>
+      <Table columns={['State', 'Site', 'Orchestrator', 'Config', 'Worker seen']}>
+        {shown.slice(0, rows).map((listed) => (
+          <Row key={listed.site.id} {...cells(listed)} />
+        ))}
+      </Table>
       {more > 0 && (
         <p className="more">
           {(shown.length - rows).toLocaleString()} more.{' '}

@@ -6,6 +6,7 @@ import { Badge } from './badge.tsx';
 import { COMMAND_TONES, doing } from './command-words.ts';
 import { Nothing, Panel } from './panel.tsx';
 import { Since } from './since.tsx';
+import { Table } from './table.tsx';
 
 /** Rows of a table that can still be read; an outage may leave a thousand commands waiting. */
 const OPEN_SHOWN_MAX = 50;
@@ -30,22 +31,11 @@ export function Commands({ known }: { readonly known: readonly CommandSummary[] 
         </Nothing>
       ) : (
         <div className="scrolls">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">State</th>
-                <th scope="col">Command</th>
-                <th scope="col">Site</th>
-                <th scope="col">By</th>
-                <th scope="col">Age</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((command) => (
-                <Row key={command.id} command={command} />
-              ))}
-            </tbody>
-          </table>
+          <Table columns={['State', 'Command', 'Site', 'By', 'Age']}>
+            {shown.map((command) => (
+              <Row key={command.id} command={command} />
+            ))}
+          </Table>
           {hidden > 0 && <p className="more">{hidden} more are in flight.</p>}
         </div>
       )}

@@ -6,6 +6,7 @@ import { kindOf, TYPES, tell } from './event-words.ts';
 import { Icon } from './icon.tsx';
 import { Nothing, Panel } from './panel.tsx';
 import { At } from './since.tsx';
+import { Table } from './table.tsx';
 
 interface EventsProps {
   readonly known: readonly Event[] | undefined;
@@ -53,21 +54,11 @@ export function Events({ known, missed }: EventsProps) {
 /** @param shown newest first */
 export const EventTable = ({ shown }: { readonly shown: readonly Event[] }) => (
   <div className="scrolls">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          <th scope="col">Type</th>
-          <th scope="col">Site</th>
-          <th scope="col">What happened</th>
-        </tr>
-      </thead>
-      <tbody>
-        {shown.map((event) => (
-          <Row key={event.id} event={event} />
-        ))}
-      </tbody>
-    </table>
+    <Table columns={['Time', 'Type', 'Site', 'What happened']}>
+      {shown.map((event) => (
+        <Row key={event.id} event={event} />
+      ))}
+    </Table>
   </div>
 );
 

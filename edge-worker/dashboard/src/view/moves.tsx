@@ -7,6 +7,7 @@ import { type Direction, directions, recent, sinceOf, stepOf } from './move-word
 import { useNow } from './now.tsx';
 import { Panel } from './panel.tsx';
 import { Since } from './since.tsx';
+import { Table } from './table.tsx';
 
 const STATES: Record<
   SiteMove['state'],
@@ -63,22 +64,11 @@ const Way = ({
 
 export const MoveTable = ({ shown }: { readonly shown: readonly SiteMove[] }) => (
   <div className="scrolls">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">State</th>
-          <th scope="col">Site</th>
-          <th scope="col">From → to</th>
-          <th scope="col">Step</th>
-          <th scope="col">Since</th>
-        </tr>
-      </thead>
-      <tbody>
-        {shown.map((move) => (
-          <Row key={move.id} move={move} />
-        ))}
-      </tbody>
-    </table>
+    <Table columns={['State', 'Site', 'From → to', 'Step', 'Since']}>
+      {shown.map((move) => (
+        <Row key={move.id} move={move} />
+      ))}
+    </Table>
   </div>
 );
 

@@ -3,6 +3,7 @@ import { memo } from 'react';
 import { SiteLink } from '../place/here.tsx';
 import { Badge } from './badge.tsx';
 import { Nothing, Panel } from './panel.tsx';
+import { Table } from './table.tsx';
 import { inOrder, seen, standingOf } from './worker-words.ts';
 
 /** Rows of a table that can still be read; those in trouble are among them, being first. */
@@ -24,21 +25,11 @@ export function Workers({ known }: { readonly known: readonly LiveOrchestrator[]
         <Nothing known={known !== undefined}>No Worker is deployed yet.</Nothing>
       ) : (
         <div className="scrolls">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">State</th>
-                <th scope="col">Worker</th>
-                <th scope="col">Site</th>
-                <th scope="col">Seen</th>
-              </tr>
-            </thead>
-            <tbody>
-              {workers.slice(0, SHOWN_MAX).map((worker) => (
-                <Row key={`${worker.siteId ?? ''} ${worker.name}`} worker={worker} />
-              ))}
-            </tbody>
-          </table>
+          <Table columns={['State', 'Worker', 'Site', 'Seen']}>
+            {workers.slice(0, SHOWN_MAX).map((worker) => (
+              <Row key={`${worker.siteId ?? ''} ${worker.name}`} worker={worker} />
+            ))}
+          </Table>
           {hidden > 0 && <p className="more">{hidden} more are there.</p>}
         </div>
       )}
