@@ -4,13 +4,16 @@ import { defineConfig } from 'vitest/config';
  * - `node`: unit tests beside the source of everything that runs in Node.
  * - `workerd`, `workerd-alone`: the edge's tests, inside workerd (edge-worker/vitest.project.ts).
  * - `templates`: the Workers that we ship, inside workerd too.
- * - `e2e`: the whole system as real processes. It runs after the others, two files at a time.
+ * - `e2e`: the whole system as real processes. It runs after the others.
  * - `timing`: those of them that measure how soon something is noticed, one file at a time.
  * - `browser`: the dashboard on the whole system and the tag on a page, in a real Chromium.
- * - `faults`: the whole system, broken on purpose, one file at a time as well.
+ * - `faults`: the whole system, broken on purpose.
  * - `simulation`: both sides in one process under simulated time, on all cores: one file at a time.
  */
 const TIMING = ['dialling', 'moves', 'outages', 'takeover'].map((name) => `test/e2e/${name}.test.ts`);
+
+/** Files at a time: Vitest itself would leave one of two cores idle. */
+const WORKERS = 2;
 
 export default defineConfig({
   test: {
@@ -18,6 +21,8 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          maxWorkers: WORKERS,
+          isolate: false,
           include: [
             'protocol/src/**/*.test.ts',
             'orchestrator/src/**/*.test.ts',
@@ -36,7 +41,7 @@ export default defineConfig({
           exclude: TIMING,
           testTimeout: 30_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 1 },
         },
       },
@@ -65,7 +70,7 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 4 },
         },
       },

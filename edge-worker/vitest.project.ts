@@ -27,7 +27,8 @@ export const inWorkerd = (test: { name: string; include: string[]; exclude?: str
         },
       }),
     ],
-    test: { ...test, setupFiles: [here('src/tables.fixture.ts')] },
+    // As the root's vitest.config.ts says for all that run beside these.
+    test: { maxWorkers: 2, ...test, setupFiles: [here('src/tables.fixture.ts')] },
   }));
 
 /**

@@ -5,5 +5,6 @@ import { defineProject } from 'vitest/config';
 export default defineProject({
   root: import.meta.dirname,
   plugins: [cloudflareTest({ remoteBindings: false, miniflare: { compatibilityDate: '2026-11-01' } })],
-  test: { name: 'templates', include: ['**/*.test.ts'] },
+  // As the root's vitest.config.ts says for all that run beside these.
+  test: { name: 'templates', include: ['**/*.test.ts'], maxWorkers: 2 },
 });

@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson, digestOf, mergePatch } from './canonical.ts';
 import { json } from './json.ts';
 
-const anyJson = fc.jsonValue().map((value) => json.parse(JSON.parse(JSON.stringify(value))));
+/**
+ * Without the key `\`: once V8 13.6 (Node 24) has parsed one, its JSON.parse takes the key `"` in the same place for it:
+ * `{"a":1,"\\":2}`, then `{"a":1,"\"":2}`.
+ */
+const anyJson = fc
+  .jsonValue()
+  .map((value) => JSON.stringify(value))
+  .filter((text) => !text.includes(String.raw`"\\":`))
+  .map((text) => json.parse(JSON.parse(text)));
 
 describe('canonical JSON', () => {
   it('is the same for equal values, whatever the order of their members', () => {

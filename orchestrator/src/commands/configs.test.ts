@@ -1,6 +1,8 @@
 import { Failure } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { boot, config, type Process } from './runner.fixture.ts';
+import { boot, config, ownProcesses, type Process } from './runner.fixture.ts';
+
+ownProcesses();
 
 describe('Runner: configs', () => {
   const some = (count: number) => Array.from({ length: count }, (_, n) => config(n + 1, `site-${n % 2}`));

@@ -1,6 +1,8 @@
 import { LOG_ENTRIES_MAX } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { boot, deploy, idOf, type Process } from './runner.fixture.ts';
+import { boot, deploy, idOf, ownProcesses, type Process } from './runner.fixture.ts';
+
+ownProcesses();
 
 describe('Runner: a database that was restored', () => {
   it('starts nothing before the edge has said which commands have ended, and those never', async () => {

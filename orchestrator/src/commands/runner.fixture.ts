@@ -176,14 +176,17 @@ export class Process {
 let dir: string;
 let processes: Process[];
 
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'runner-'));
-  processes = [];
-});
-afterEach(() => {
-  for (const { store } of processes) store.close();
-  rmSync(dir, { recursive: true });
-});
+/** Each test of the file that says so boots processes of its own. */
+export function ownProcesses(): void {
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'runner-'));
+    processes = [];
+  });
+  afterEach(() => {
+    for (const { store } of processes) store.close();
+    rmSync(dir, { recursive: true });
+  });
+}
 
 export async function boot(): Promise<Process> {
   const booted = new Process(dir);

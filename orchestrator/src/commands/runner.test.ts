@@ -1,7 +1,18 @@
 import { Failure, LOG_ENTRIES_MAX } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { boot, config, deploy, idOf, type Process, RESULT, rollback } from './runner.fixture.ts';
+import {
+  boot,
+  config,
+  deploy,
+  idOf,
+  ownProcesses,
+  type Process,
+  RESULT,
+  rollback,
+} from './runner.fixture.ts';
 import type { CommandBody } from './table.ts';
+
+ownProcesses();
 
 describe('Runner: order', () => {
   it('runs commands of one key one after the other, in the order they came', async () => {

@@ -16,6 +16,7 @@ import {
   edge,
   events,
   open,
+  ownSession,
   relayed,
   report,
   request,
@@ -23,6 +24,8 @@ import {
   session,
   settle,
 } from './session.fixture.ts';
+
+ownSession();
 
 /** All of a request's body, as the upstream would read it. */
 async function read(body: CallBody | undefined): Promise<Buffer> {

@@ -11,6 +11,7 @@ import {
   events,
   finish,
   open,
+  ownSession,
   relayed,
   request,
   resync,
@@ -21,6 +22,8 @@ import {
   welcome,
 } from './session.fixture.ts';
 import { STATUS_INTERVAL_MS } from './status-pace.ts';
+
+ownSession();
 
 describe('PROTOCOL: the control log', () => {
   it('L3: entries of one turn are committed together and acknowledged once', () => {

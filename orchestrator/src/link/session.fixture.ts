@@ -88,21 +88,24 @@ export let events: { [K in keyof SessionEvents]: Mock<SessionEvents[K]> };
 export const committed = vi.fn();
 export const finish = vi.fn((commandIds: readonly string[]) => commandIds.length);
 
-beforeEach(() => {
-  clock = new ManualClock();
-  committed.mockClear();
-  finish.mockClear();
-  store = createTestLogs({
-    ...{ clock, finish },
-    onCommitted: committed,
-    onEmptied: () => session.publishStatus(),
+/** Each test of the file that says so has a session of its own. */
+export function ownSession(): void {
+  beforeEach(() => {
+    clock = new ManualClock();
+    committed.mockClear();
+    finish.mockClear();
+    store = createTestLogs({
+      ...{ clock, finish },
+      onCommitted: committed,
+      onEmptied: () => session.publishStatus(),
+    });
+    dial();
   });
-  dial();
-});
-afterEach(() => {
-  session.closed(1006, '');
-  expect(clock.timers, 'timers left behind by an ended session').toBe(0);
-});
+  afterEach(() => {
+    session.closed(1006, '');
+    expect(clock.timers, 'timers left behind by an ended session').toBe(0);
+  });
+}
 
 const role = (): Role => ({
   kind: 'control',

@@ -8,6 +8,7 @@ import {
   events,
   HEARTBEAT_MS,
   open,
+  ownSession,
   relayed,
   request,
   resync,
@@ -16,6 +17,8 @@ import {
   settle,
   store,
 } from './session.fixture.ts';
+
+ownSession();
 
 describe('PROTOCOL: opening', () => {
   it('S1: hello is the first frame, and leaves at once', () => {
