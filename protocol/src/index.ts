@@ -12,6 +12,7 @@ export * from './ids.ts';
 export * from './json.ts';
 export * from './limits.ts';
 export * from './log/index.ts';
+export * from './microtasks.ts';
 export * from './parcel.ts';
 export * from './sender.ts';
 export * from './site/config.ts';

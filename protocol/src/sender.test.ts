@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeChunk } from './chunk.ts';
 import { BATCH_BYTES_MAX, BODY_CHUNK_BYTES_MAX } from './limits.ts';
+import { afterMicrotasks } from './microtasks.ts';
 import { FrameSender } from './sender.ts';
 
 function rig() {
@@ -30,6 +31,19 @@ describe('the sender', () => {
     expect(sent).toEqual([]);
     endTurn();
     expect(sent).toEqual(['["a","b"]']);
+    endTurn();
+    expect(sent).toHaveLength(1);
+  });
+
+  it('F1: frames of one event leave behind it, without a turn', async () => {
+    const { sender, sent, endTurn } = rig();
+    sender.push('a');
+    sender.pushSoon('b');
+    await Promise.resolve();
+    sender.pushSoon('c');
+    expect(sent).toEqual([]);
+    await afterMicrotasks();
+    expect(sent).toEqual(['["a","b","c"]']);
     endTurn();
     expect(sent).toHaveLength(1);
   });

@@ -1,5 +1,6 @@
 import { CHUNK_MESSAGE_BYTES_MAX, chunksOf, encodeChunk, encodeParts, type Parts } from './chunk.ts';
 import { BATCH_BYTES_MAX } from './limits.ts';
+import { afterMicrotasks } from './microtasks.ts';
 
 /** All that a session sees of its socket. */
 export interface Wire {
@@ -27,6 +28,7 @@ export class FrameSender<F> {
   #waiting: string[] = [];
   #waitingBytes = 0;
   #scheduled = false;
+  #scheduledSoon = false;
   /** Of pieces that have left: a new buffer for each kept the garbage collector busier than all else. */
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
 
@@ -43,6 +45,17 @@ export class FrameSender<F> {
     this.#scheduled = true;
     this.#defer(() => {
       this.#scheduled = false;
+      this.flush();
+    });
+  }
+
+  /** Sends with the other frames of this event: of what one event opens together, nothing comes later. */
+  pushSoon(frame: F): void {
+    this.#add(frame);
+    if (this.#scheduledSoon) return;
+    this.#scheduledSoon = true;
+    void afterMicrotasks().then(() => {
+      this.#scheduledSoon = false;
       this.flush();
     });
   }

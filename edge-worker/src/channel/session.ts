@@ -193,11 +193,11 @@ export class Session {
     this.#calls.failAll(reason);
   }
 
-  /** Sends a call's first frame: at once when nothing else is open, else with the others of this turn. */
+  /** Sends a call's first frame: at once when nothing else is open, else with those that came in one exchange with it. */
   #open(frame: FrameToOrchestrator & { id: number }): void {
     try {
       if (this.#calls.size === 1) this.#sender.pushNow(frame);
-      else this.#sender.push(frame);
+      else this.#sender.pushSoon(frame);
       this.#liveness.expect();
     } catch (cause) {
       const failure = new Failure('bad_request', 'the request does not fit the channel', {

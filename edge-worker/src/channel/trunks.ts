@@ -1,4 +1,4 @@
-import { bytesOfHead, Failure, headOfBody } from '@clawdbot/protocol';
+import { afterMicrotasks, bytesOfHead, Failure, headOfBody } from '@clawdbot/protocol';
 import { answer } from './answer.ts';
 import type { After } from './liveness.ts';
 import type { Answer, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from './rpc.ts';
@@ -9,8 +9,6 @@ const WAITING_MAX = 4;
 const IDLE_MS = 30_000;
 /** An answer that goes by itself is fetched at once, or by nobody. */
 const APART_MS = 10_000;
-/** So many microtasks behind the first answer of a message, the others of that message are there as well. */
-const GATHER_TURNS = 8;
 
 export interface TrunksPorts {
   readonly relay: (call: RelayCall) => Promise<RelayReply>;
@@ -118,7 +116,8 @@ export class Trunks {
   }
 
   async #soon(trunk: Trunk): Promise<void> {
-    for (let turn = 0; turn < GATHER_TURNS; turn++) await null;
+    // The other answers of the message that brought the first.
+    await afterMicrotasks();
     trunk.isGathering = false;
     if (trunk.ready.size > 0) this.#handOver(trunk);
     if (trunk.open === 0 && trunk.ready.size === 0) this.#end(trunk);

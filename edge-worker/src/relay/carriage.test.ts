@@ -54,7 +54,7 @@ function setup(routes: RouteChoice[] = [{ path: '/*', anyLane: true }], count = 
   const services = {
     ...{ lanes: new Lanes(now), routeTables: new RouteTables(now), channel, now },
     trunks: {
-      relay: (_: string, port: Pick<ChannelRpc, 'relay'>, call: RelayCall) => port.relay(call),
+      relay: (_: string, port: () => Pick<ChannelRpc, 'relay'>, call: RelayCall) => port().relay(call),
       withdraw: () => false,
     },
     randomHex: () => 'id',

@@ -22,11 +22,14 @@ interface Try {
 
 type Tries = Iterable<Try> | AsyncIterable<Try>;
 
+/** The object of a lane, made when it is spoken to: a call that goes with others never does itself. */
+type Port = () => ChannelRpc;
+
 /** What a call is made of, for each try. */
 interface Cargo<T> {
   /** Nothing but an answer comes of it, so that it may be asked once more when a socket was lost under it. */
   readonly isSafe: boolean;
-  ask(channel: ChannelRpc, aTry: Try): Promise<Answer<T>>;
+  ask(channel: Port, aTry: Try): Promise<Answer<T>>;
 }
 
 /**
@@ -37,7 +40,7 @@ export class Carriage {
   readonly #site: SiteEntry;
   readonly #services: CarriageServices;
   /** The lane that has the call. */
-  #current: { readonly lane: number; readonly channel: ChannelRpc } | undefined;
+  #current: { readonly lane: number; readonly channel: Port } | undefined;
   #isCancelled = false;
 
   constructor(site: SiteEntry, services: CarriageServices) {
@@ -67,7 +70,7 @@ export class Carriage {
 
   /** Over lane 0 if it is there, since that one knows whether the site is; else over another. */
   getStatus(call: StatusCall): Promise<Answer<StatusReport>> {
-    const ask = (channel: ChannelRpc) => channel.getStatus(call);
+    const ask = (channel: Port) => channel().getStatus(call);
     return this.#carry({ isSafe: true, ask }, this.#controlFirst());
   }
 
@@ -76,7 +79,7 @@ export class Carriage {
     this.#isCancelled = true;
     if (this.#current === undefined) return;
     const { lane, channel } = this.#current;
-    if (!this.#services.trunks.withdraw(this.#nameOf(lane), requestId)) await channel.cancelCall(requestId);
+    if (!this.#services.trunks.withdraw(this.#nameOf(lane), requestId)) await channel().cancelCall(requestId);
   }
 
   #nameOf(lane: number): string {
@@ -111,7 +114,9 @@ export class Carriage {
   async #carryOnce<T>(cargo: Cargo<T>, tries: Tries): Promise<Answer<T>> {
     for await (const aTry of tries) {
       const channel = this.#over(aTry.lane);
-      const takes = await channel.isReachable().catch(() => false);
+      const takes = await channel()
+        .isReachable()
+        .catch(() => false);
       if (this.#isCancelled) return { ok: false, error: gone('not_started').toWire() };
       if (takes) return this.#ask(cargo, channel, aTry);
       this.#services.lanes.away(this.#site.orchestratorId, aTry.lane);
@@ -124,13 +129,13 @@ export class Carriage {
   }
 
   /** From here on this lane has the call. */
-  #over(lane: number): ChannelRpc {
-    const channel = this.#services.channel(this.#site.orchestratorId, lane);
+  #over(lane: number): Port {
+    const channel = () => this.#services.channel(this.#site.orchestratorId, lane);
     this.#current = { lane, channel };
     return channel;
   }
 
-  async #ask<T>(cargo: Cargo<T>, channel: ChannelRpc, aTry: Try): Promise<Answer<T>> {
+  async #ask<T>(cargo: Cargo<T>, channel: Port, aTry: Try): Promise<Answer<T>> {
     try {
       return await cargo.ask(channel, aTry);
     } catch (thrown) {

@@ -51,7 +51,7 @@ function setup(patienceMs = 60_000) {
       ...{ body: null, deadlineMs: 1_000 },
       ...more,
     };
-    return trunks.relay('vps/0', port, call, services);
+    return trunks.relay('vps/0', () => port, call, services);
   };
   const withdraw = (requestId: string) => trunks.withdraw('vps/0', requestId);
   return { send, withdraw, exchanges, alone, picked, first, tasks, world };

@@ -23,6 +23,8 @@ const RIDERS_MAX = 256;
 const HOPS_MAX = 400;
 
 type TrunkPort = Pick<ChannelRpc, 'relay' | 'exchange' | 'pickUp'>;
+/** Made when it is spoken to: most calls ride, and never do. */
+type PortOf = () => TrunkPort;
 
 export interface TrunkServices {
   now(): number;
@@ -53,12 +55,7 @@ export class Trunks {
   }
 
   /** @param name of the object behind `port`. Rejects as an RPC does. */
-  relay(
-    name: string,
-    port: TrunkPort,
-    call: RelayCall,
-    services: TrunkServices,
-  ): Promise<Answer<RelayReply>> {
+  relay(name: string, port: PortOf, call: RelayCall, services: TrunkServices): Promise<Answer<RelayReply>> {
     let trunk = this.#trunks.get(name);
     if (trunk === undefined) {
       if (this.#trunks.size >= TRUNKS_MAX) this.#trunks.clear();
@@ -88,11 +85,11 @@ class Trunk {
     this.#patienceMs = patienceMs;
   }
 
-  relay(port: TrunkPort, call: RelayCall, services: TrunkServices): Promise<Answer<RelayReply>> {
+  relay(port: PortOf, call: RelayCall, services: TrunkServices): Promise<Answer<RelayReply>> {
     const now = services.now();
     if (this.#alone === undefined || now - this.#alone.at >= ALONE_MS) return this.#byItself(port, call, now);
     const text = textOf(call);
-    return text === undefined ? port.relay(call) : this.#ride(port, call, text, services);
+    return text === undefined ? port().relay(call) : this.#ride(port, call, text, services);
   }
 
   withdraw(requestId: string): boolean {
@@ -103,18 +100,18 @@ class Trunk {
     return waiting !== undefined;
   }
 
-  async #byItself(port: TrunkPort, call: RelayCall, now: number): Promise<Answer<RelayReply>> {
+  async #byItself(port: PortOf, call: RelayCall, now: number): Promise<Answer<RelayReply>> {
     const mark = { at: now };
     this.#alone = mark;
     try {
-      return await port.relay(call);
+      return await port().relay(call);
     } finally {
       if (this.#alone === mark) this.#alone = undefined;
     }
   }
 
   async #ride(
-    port: TrunkPort,
+    port: PortOf,
     call: RelayCall,
     text: string,
     services: TrunkServices,
@@ -132,17 +129,17 @@ class Trunk {
     if (rider.carrier === undefined) {
       // Whoever was to carry it is gone.
       this.#waiting = this.#waiting.filter((other) => other !== rider);
-      return port.relay(call);
+      return port().relay(call);
     }
     return this.#pickUp(port, rider, rider.carrier);
   }
 
-  async #pickUp(port: TrunkPort, rider: Rider, carrier: Carrier): Promise<Answer<RelayReply>> {
+  async #pickUp(port: PortOf, rider: Rider, carrier: Carrier): Promise<Answer<RelayReply>> {
     const { promise, resolve } = Promise.withResolvers<TrunkAnswer | undefined>();
     rider.settle = resolve;
     carrier.leave(rider);
     try {
-      const picked = await port.pickUp(rider.requestId).catch(lost);
+      const picked = await port().pickUp(rider.requestId).catch(lost);
       if (picked !== undefined) return picked;
       // The object has given its answer to an exchange: it is on the way here, unless who carried it is gone.
       setTimeout(() => resolve(undefined), this.#patienceMs);
@@ -153,12 +150,12 @@ class Trunk {
     }
   }
 
-  #carry(port: TrunkPort, services: TrunkServices): void {
+  #carry(port: PortOf, services: TrunkServices): void {
     if (this.#carrier?.takesMore(services.now())) {
       this.#carrier.wake();
       return;
     }
-    const carrier: Carrier = new Carrier(port, services, () =>
+    const carrier: Carrier = new Carrier(port(), services, () =>
       this.#carrier === carrier ? this.#waiting.splice(0, RIDERS_MAX) : [],
     );
     this.#carrier = carrier;
