@@ -56,9 +56,10 @@ async function passOn(
   await refuseFlood(services.relayRate, site.siteId, request.headers);
   const { randomHex } = services;
   const call = await callOf(request, { requestId, address, url, randomHex });
-  if (request.signal.aborted) throw gone('not_started');
+  const { signal } = request;
+  if (signal.aborted) throw gone('not_started');
   const carriage = new Carriage(site, services);
-  cancelWithCustomer(request, requestId, services, carriage);
+  cancelWithCustomer(signal, requestId, services, carriage);
   const reply = unwrap(await carriage.relay({ ...call, target: 'upstream', siteId: site.siteId }));
   return replyResponse(reply, request.method, requestId);
 }
@@ -68,7 +69,7 @@ async function passOn(
  * a timer here, for each request, cost 6 % of it.
  */
 function cancelWithCustomer(
-  { signal }: Request,
+  signal: AbortSignal,
   requestId: string,
   { background }: Services,
   channel: Pick<ChannelRpc, 'cancelCall'>,

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { withoutSession } from '../auth/cookie.ts';
-import { forwardable, returnable, traceOf } from './headers.ts';
+import { forwardable, givenIn, returnable, traceOf } from './headers.ts';
 
-const kept = (headers: Record<string, string>) => Object.fromEntries(forwardable(new Headers(headers)));
+const kept = (headers: Record<string, string>) =>
+  Object.fromEntries(forwardable(givenIn(new Headers(headers))));
 const zeros = (bytes: number) => '1'.repeat(bytes * 2);
 
 describe('a customer’s headers', () => {
@@ -65,7 +66,7 @@ describe('the trace', () => {
 
   it('of a customer goes on, with its state', () => {
     const headers = new Headers({ traceparent: valid, tracestate: 'a=b' });
-    expect(traceOf(headers, zeros)).toEqual([
+    expect(traceOf(givenIn(headers), zeros)).toEqual([
       ['traceparent', valid],
       ['tracestate', 'a=b'],
     ]);
@@ -80,14 +81,14 @@ describe('the trace', () => {
     '00-00000000000000000000000000000000-00f067aa0ba902b7-01',
     '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01',
   ])('"%s" is not one: a new one begins', (traceparent) => {
-    expect(traceOf(new Headers({ traceparent, tracestate: 'a=b' }), zeros)).toEqual([
+    expect(traceOf(givenIn(new Headers({ traceparent, tracestate: 'a=b' })), zeros)).toEqual([
       ['traceparent', `00-${'1'.repeat(32)}-${'1'.repeat(16)}-00`],
     ]);
   });
 
   it('of a later version may be longer', () => {
     const later = `${valid.replace(/^00/, '01')}-more`;
-    expect(traceOf(new Headers({ traceparent: later }), zeros)).toEqual([['traceparent', later]]);
+    expect(traceOf(givenIn(new Headers({ traceparent: later })), zeros)).toEqual([['traceparent', later]]);
   });
 });
 

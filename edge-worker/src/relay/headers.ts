@@ -26,11 +26,18 @@ function isOurs(given: string): boolean {
 }
 
 /**
- * A customer's headers as they may go on, lower case. workerd has joined repeated ones with ", " already,
- * which means the same for every request header (RFC 9110 §5.3).
+ * A customer's headers, lower case, read once: each look into `Headers` is a call into the runtime. workerd has joined
+ * repeated ones with ", " already, which means the same for every request header (RFC 9110 §5.3).
  */
-export function forwardable(headers: Headers): HeaderList {
-  return endToEnd([...headers], isOurs).flatMap(([name, value]): HeaderList => {
+export const givenIn = (headers: Headers): HeaderList => [...headers];
+
+/** @param name in lower case */
+export const headerIn = (headers: HeaderList, name: string): string | undefined =>
+  headers.find(([given]) => given === name)?.[1];
+
+/** A customer's headers as they may go on. */
+export function forwardable(given: HeaderList): HeaderList {
+  return endToEnd(given, isOurs).flatMap(([name, value]): HeaderList => {
     const passed = name === 'cookie' ? withoutSession(value) : value;
     return passed === undefined ? [] : [[name, passed]];
   });
@@ -42,13 +49,13 @@ const isTraceparent = (value: string): boolean =>
   TRACEPARENT.test(value) && (value.length === 55 || !value.startsWith('00'));
 
 /** The customer's trace, if it is a valid one, or a new one that nobody has asked to be recorded (flags 00). */
-export function traceOf(headers: Headers, randomHex: (bytes: number) => string): HeaderList {
-  const traceparent = headers.get('traceparent');
-  if (traceparent === null || !isTraceparent(traceparent)) {
+export function traceOf(given: HeaderList, randomHex: (bytes: number) => string): HeaderList {
+  const traceparent = headerIn(given, 'traceparent');
+  if (traceparent === undefined || !isTraceparent(traceparent)) {
     return [['traceparent', `00-${randomHex(16)}-${randomHex(8)}-00`]];
   }
-  const tracestate = headers.get('tracestate');
-  return [['traceparent', traceparent], ...(tracestate === null ? [] : pair('tracestate', tracestate))];
+  const tracestate = headerIn(given, 'tracestate');
+  return [['traceparent', traceparent], ...(tracestate === undefined ? [] : pair('tracestate', tracestate))];
 }
 
 const pair = (name: string, value: string): HeaderList => [[name, value]];

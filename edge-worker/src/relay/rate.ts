@@ -14,8 +14,9 @@ export async function refuseFlood(
   siteId: string,
   headers: Headers,
 ): Promise<void> {
+  if (rate === undefined) return;
   const address = headers.get('cf-connecting-ip');
-  if (rate === undefined || address === null) return;
+  if (address === null) return;
   if (await isWithin(rate, `${siteId} ${customerOf(address)}`)) return;
   throw new Failure('rate_limited', 'this address asks too often', {
     retryAfterMs: PERIOD_MS,

@@ -14,7 +14,7 @@ import type { RelayCall } from '../channel/rpc.ts';
 import { within } from '../deadline.ts';
 import type { Address } from '../hosts.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';
-import { forwardable, traceOf } from './headers.ts';
+import { forwardable, givenIn, headerIn, traceOf } from './headers.ts';
 
 /** What a relayed request is made of besides itself. */
 export interface Passage {
@@ -47,33 +47,34 @@ export async function callOf(
   }
   if (url.length > URL_CHARS_MAX)
     throw new Failure('too_large', `the URL is longer than ${URL_CHARS_MAX} characters`);
-  const headers = [...forwardable(request.headers), ...ownHeaders(request.headers, passage)];
+  const given = givenIn(request.headers);
+  const headers = [...forwardable(given), ...ownHeaders(given, passage)];
   refuseTooMany(headers);
-  const visitor = request.headers.get(VISITOR_HEADER);
-  const passed = await bodyOf(request);
-  const whose = visitor === null ? {} : { visitor: visitor.slice(0, VISITOR_CHARS_MAX) };
-  return { requestId, method: request.method, url, headers, ...sentBy(request.headers), ...whose, ...passed };
+  const visitor = headerIn(given, VISITOR_HEADER);
+  const passed = await bodyOf(request, headerIn(given, 'content-length'));
+  const whose = visitor === undefined ? {} : { visitor: visitor.slice(0, VISITOR_CHARS_MAX) };
+  return { requestId, method: request.method, url, headers, ...sentBy(given), ...whose, ...passed };
 }
 
 /** Who asked, where and over what: set by us alone, since the upstream believes it. */
-function ownHeaders(headers: Headers, { requestId, address, randomHex }: Passage): HeaderList {
+function ownHeaders(given: HeaderList, { requestId, address, randomHex }: Passage): HeaderList {
   // Overwritten by whatever stands before the Worker: Cloudflare, or workerd's injectRequestHeaders.
-  const customer = headers.get('cf-connecting-ip');
+  const customer = headerIn(given, 'cf-connecting-ip');
   const own: HeaderList = [
     ['x-forwarded-proto', address.protocol],
     ['x-forwarded-host', address.host],
     [REQUEST_ID_HEADER.toLowerCase(), requestId],
-    ...traceOf(headers, randomHex),
+    ...traceOf(given, randomHex),
   ];
-  return customer === null ? own : [['x-forwarded-for', customer], ...own];
+  return customer === undefined ? own : [['x-forwarded-for', customer], ...own];
 }
 
 /** Too long for a version's id, it is nobody's. */
 const SENT_BY_CHARS_MAX = 64;
 
-function sentBy(headers: Headers): Pick<RelayCall, 'workerVersion'> {
-  const workerVersion = headers.get(SENT_BY_HEADER);
-  return workerVersion === null || workerVersion.length > SENT_BY_CHARS_MAX ? NOBODY : { workerVersion };
+function sentBy(given: HeaderList): Pick<RelayCall, 'workerVersion'> {
+  const workerVersion = headerIn(given, SENT_BY_HEADER);
+  return workerVersion === undefined || workerVersion.length > SENT_BY_CHARS_MAX ? NOBODY : { workerVersion };
 }
 const NOBODY = {};
 
@@ -83,11 +84,13 @@ function refuseTooMany(headers: HeaderList): void {
   throw new Failure('too_large', 'the headers are larger than is taken here');
 }
 
-async function bodyOf(request: Request): Promise<Pick<RelayCall, 'body' | 'bodyLength' | 'deadlineMs'>> {
-  const { body, headers } = request;
+async function bodyOf(
+  request: Request,
+  announced: string | undefined,
+): Promise<Pick<RelayCall, 'body' | 'bodyLength' | 'deadlineMs'>> {
+  const { body } = request;
   if (body === null) return { body, deadlineMs: CALL_DEADLINE_MS_MAX };
-  const announced = headers.get('content-length');
-  if (announced === null) return { body, deadlineMs: UPLOAD_DEADLINE_MS };
+  if (announced === undefined) return { body, deadlineMs: UPLOAD_DEADLINE_MS };
   const bodyLength = Number(announced);
   if (bodyLength > RELAY_BODY_BYTES_MAX) throw tooLarge();
   if (bodyLength > WHOLE_BODY_BYTES_MAX) return { body, bodyLength, deadlineMs: UPLOAD_DEADLINE_MS };
