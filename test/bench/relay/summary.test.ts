@@ -19,7 +19,7 @@ function samplesOf(rates: [product: number, direct: number, capnweb: number, flo
           p99Ms: 2,
           served: 9,
           errors: 0,
-          workerdUs: 300,
+          workerdUs: path === 'direct' ? 150 : 300,
           nodeUs: 90,
         };
       }),
@@ -40,6 +40,7 @@ test('ratios are taken within a round, then the median of them', () => {
   expect(product?.repliesPerS).toEqual({ median: 20, min: 8, max: 80 });
   expect(product?.timesDirect).toEqual({ median: 0.8, min: 0.2, max: 0.8 });
   expect(product?.timesCapnweb).toEqual({ median: 2, min: 0.5, max: 2 });
+  expect(product?.timesDirectByCpu.median).toBe(0.5);
   expect(product?.timesFloor).toEqual({ median: 1.6, min: 0.4, max: 1.6 });
 });
 
@@ -47,7 +48,7 @@ test('the table has a line for every path with every workload', () => {
   const lines = printable(summarise(samplesOf([[80, 100, 40, 50]]))).split('\n');
   expect(lines).toHaveLength(1 + WORKLOADS.flatMap(({ paths }) => paths).length);
   expect(lines[1]).toMatch(
-    /^ *GET +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00 +1\.60 +1\.60–1\.60 +300 +90$/,
+    /^ *GET +1 +product +80 +80–80 +1\.00 +2\.00 +0\.80 +0\.80–0\.80 +2\.00 +2\.00–2\.00 +1\.60 +1\.60–1\.60 +90 +300 +0\.50 +0\.50–0\.50$/,
   );
 });
 

@@ -17,6 +17,11 @@ export interface Row {
   /** Absent for what Cap'n Web, or the floor, does not do here. */
   readonly timesCapnweb?: Spread;
   readonly timesFloor?: Spread;
+  /**
+   * What workerd spends on a reply: direct's as a ratio to this path's, in the same round. It is what the rates would be to
+   * each other if workerd, which has one thread, had a core of its own.
+   */
+  readonly timesDirectByCpu: Spread;
 }
 
 type Quantity = 'repliesPerS' | 'p50Ms' | 'p99Ms' | 'workerdUs' | 'nodeUs';
@@ -35,6 +40,7 @@ function rowOf(samples: readonly Sample[], path: PathName, { name, connections, 
       .map((sample) => sample[what]);
   const rates = of(path, 'repliesPerS');
   const times = (other: PathName) => spread(ratios(rates, of(other, 'repliesPerS')));
+  const workerdUs = of(path, 'workerdUs');
   return {
     workload: name,
     connections,
@@ -42,9 +48,10 @@ function rowOf(samples: readonly Sample[], path: PathName, { name, connections, 
     repliesPerS: spread(rates),
     p50Ms: spread(of(path, 'p50Ms')),
     p99Ms: spread(of(path, 'p99Ms')),
-    workerdUs: spread(of(path, 'workerdUs')),
+    workerdUs: spread(workerdUs),
     nodeUs: spread(of(path, 'nodeUs')),
     timesDirect: times('direct'),
+    timesDirectByCpu: spread(ratios(of('direct', 'workerdUs'), workerdUs)),
     ...(paths.includes('capnweb') ? { timesCapnweb: times('capnweb') } : {}),
     ...(paths.includes('floor') ? { timesFloor: times('floor') } : {}),
   };
@@ -64,8 +71,10 @@ const TITLES = [
   '(min–max)',
   '× floor',
   '(min–max)',
-  'CPU µs: workerd',
-  'Node',
+  'CPU µs: Node',
+  'workerd',
+  '× direct',
+  '(min–max)',
 ];
 
 /** The table that a person reads: medians, each with its range over the rounds. */
@@ -80,8 +89,9 @@ export function printable(rows: readonly Row[]): string {
     ...withRange(row.timesDirect, 2),
     ...maybe(row.timesCapnweb),
     ...maybe(row.timesFloor),
-    row.workerdUs.median.toFixed(0),
     Number.isNaN(row.nodeUs.median) ? '' : row.nodeUs.median.toFixed(0),
+    row.workerdUs.median.toFixed(0),
+    ...withRange(row.timesDirectByCpu, 2),
   ]);
   return table([TITLES, ...lines]);
 }
