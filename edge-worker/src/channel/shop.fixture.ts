@@ -16,8 +16,8 @@ export function ownVps(prefix: string): void {
 }
 
 /** Puts the site there, without a config. */
-export const site = async () =>
-  value(await channelOf(vps).putSite('shop', { paused: false, orgId: 'org-1' }));
+export const site = async (id = 'shop') =>
+  value(await channelOf(vps).putSite(id, { paused: false, orgId: 'org-1' }));
 
 /** A customer’s call. */
 export const get = () => ({
