@@ -37,9 +37,9 @@ export const inWorkerd = (test: { name: string; include: string[]; exclude?: str
  */
 export const ALONE = [
   'src/sweep.test.ts',
-  'src/api/sites.test.ts',
+  'src/api/import-sites.test.ts',
   'src/channel/move/move.test.ts',
-  'src/channel/resync.test.ts',
+  'src/channel/new-database.test.ts',
   'src/channel/shared-rows.test.ts',
   'src/data/sync-outbox.test.ts',
 ];

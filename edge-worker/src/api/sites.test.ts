@@ -1,30 +1,11 @@
 import { env } from 'cloudflare:workers';
-import type { Problem, Receipt, Site } from '@clawdbot/protocol';
-import { beforeEach, describe, expect, it } from 'vitest';
+import type { Problem, Site } from '@clawdbot/protocol';
+import { describe, expect, it } from 'vitest';
 import { channelOf } from '../channel/channel.fixture.ts';
 import { edge, fresh, RELAY, Tenant } from '../edge.fixture.ts';
+import { create, list, made, ownTenant, refused, tenant, vps } from './sites.fixture.ts';
 
-let tenant: Tenant;
-let vps = '';
-beforeEach(async () => {
-  vps = fresh('vps');
-  tenant = await Tenant.create(vps);
-});
-
-const create = (body: object, role: 'admin' | 'member' = 'admin') =>
-  tenant.call('POST', '/sites', { body, role });
-const made = async (body: object) => (await create(body)).json<Site>();
-const refused = async (response: Response): Promise<[number, string]> => {
-  const { code } = await response.json<Problem>();
-  return [response.status, code];
-};
-const list = async (query = '', of = tenant) => {
-  const page = await (await of.call('GET', `/sites${query}`, { role: 'viewer' })).json<{
-    items: Site[];
-    next: string | null;
-  }>();
-  return { ids: page.items.map(({ id }) => id), next: page.next };
-};
+ownTenant();
 
 describe('a site', () => {
   it('keeps its id for its organisation when it is deleted: its Workers still go by that', async () => {
@@ -172,101 +153,6 @@ describe('a site', () => {
   });
 });
 
-describe('deleting a site for which something is queued', () => {
-  /** A site whose VPS is away, with a stored request and an edit that waits. */
-  async function queued(): Promise<string> {
-    const { id } = await made({ id: fresh('shop') });
-    const config = { routes: [{ path: '/*', upstream: 'http://127.0.0.1:9', offline: 'queue' }] };
-    const edit = { action: 'update_config', siteId: id, payload: { base: 0, config } };
-    expect((await tenant.call('POST', '/orchestrator', { body: edit })).status).toBe(202);
-    expect((await edge(`${RELAY}/s/${id}/lead`, { method: 'POST', body: 'zoe' })).status).toBe(202);
-    return id;
-  }
-  const receiptOf = async (orchestrator: string) => {
-    const page = await tenant.call('GET', `/receipts?orchestrator=${orchestrator}`);
-    return (await page.json<{ items: Receipt[] }>()).items[0];
-  };
-
-  it('is refused with its numbers, and changes nothing', async () => {
-    const id = await queued();
-    const asked = await tenant.call('GET', `/sites/${id}/queued`, { role: 'viewer' });
-    expect(await asked.json()).toEqual({ siteId: id, receipts: 1, commands: 1, kept: 1 });
-    const response = await tenant.call('DELETE', `/sites/${id}`);
-    const { detail } = await response.clone().json<Problem>();
-    expect(await refused(response)).toEqual([409, 'conflict']);
-    expect(detail).toMatch(/^1 stored requests of the site are not delivered and 1 of its commands/);
-    expect((await tenant.call('GET', `/sites/${id}`)).status).toBe(200);
-    expect(await receiptOf(vps)).toMatchObject({ state: 'stored' });
-  });
-
-  it('with force gives it up, and keeps or erases what customers sent, as its answer says', async () => {
-    const kept = await queued();
-    const first = await tenant.call('DELETE', `/sites/${kept}?force=true`);
-    expect(await first.json()).toEqual({
-      siteId: kept,
-      receipts: { undelivered: 1, kept: 1, erased: 0 },
-      commands: { cancelled: 1, left: 0 },
-    });
-    const { id: receipt = '' } = (await receiptOf(vps)) ?? {};
-    const read = async () => (await tenant.call('GET', `/receipts/${receipt}`)).json();
-    expect(await read()).toMatchObject({ state: 'dead', request: { url: '/lead' } });
-
-    const again = await made({ id: kept });
-    expect(again.id).toBe(kept);
-    const second = await tenant.call('DELETE', `/sites/${kept}?force=true&parcels=erase`);
-    expect(await second.json()).toMatchObject({ receipts: { undelivered: 0, kept: 0, erased: 1 } });
-    expect(await read()).toMatchObject({ state: 'erased' });
-    expect(await read()).not.toHaveProperty('request');
-  });
-});
-
-describe('an import', () => {
-  const customer = (id: string, agency: string, status = 'active') =>
-    env.DB.prepare('INSERT INTO customers (id, agency_id, name, status) VALUES (?, ?, ?, ?)')
-      .bind(id, agency, `Name of ${id}`, status)
-      .run();
-  const run = async (body: object = {}) => (await tenant.call('POST', '/sites/import', { body })).json();
-
-  it('makes sites of the organisation’s customers once, and says which it passed over and why', async () => {
-    await env.DB.prepare('INSERT INTO agencies (id, name) VALUES (?, ?)').bind(tenant.orgId, 'A').run();
-    const [active, left, foreign] = [fresh('a-shop'), fresh('b-shop'), fresh('c-shop')];
-    await customer(active, tenant.orgId);
-    await customer(left, tenant.orgId, 'cancelled');
-    await customer(`${active}/Odd Id`, tenant.orgId);
-    await customer(foreign, 'demo-agency');
-    expect(await run()).toEqual({
-      imported: [
-        expect.objectContaining({
-          id: active,
-          orchestratorId: vps,
-          name: `Name of ${active}`,
-          labels: { customer: active },
-          hostnames: [],
-          paused: false,
-        }),
-        expect.objectContaining({ id: left, paused: true }),
-      ],
-      skipped: [{ customerId: `${active}/Odd Id`, reason: expect.stringMatching(/^it is no site id/) }],
-      next: null,
-    });
-    expect((await list()).ids.sort()).toEqual([active, left].sort());
-    expect(await channelOf(vps).config(active)).toMatchObject({ ok: true });
-    expect(await run({ customers: [active, foreign] })).toEqual({
-      imported: [],
-      skipped: [
-        { customerId: foreign, reason: 'no such customer in this organisation' },
-        { customerId: active, reason: 'it is a site already' },
-      ],
-      next: null,
-    });
-  });
-
-  it('is an admin’s', async () => {
-    const response = await tenant.call('POST', '/sites/import', { role: 'member', body: {} });
-    expect(await refused(response)).toEqual([403, 'forbidden']);
-  });
-});
-
 describe('pausing', () => {
   it('stops customers with 503, and resuming lets them in again', async () => {
     const { id } = await made({ id: fresh('shop') });
@@ -294,30 +180,4 @@ describe('a host name', () => {
     await tenant.call('PATCH', `/sites/${id}`, { body: { hostnames: [] } });
     expect(await codeAt(hostname)).toBe('not_found');
   });
-});
-
-describe('the list of sites', () => {
-  it('goes on behind its cursor, by id, to the end', async () => {
-    const ids = [fresh('shop'), fresh('shop'), fresh('shop')].sort();
-    for (const id of ids) await made({ id });
-    const first = await list('?limit=2');
-    expect(first).toEqual({ ids: ids.slice(0, 2), next: ids[1] });
-    expect(await list(`?limit=2&after=${first.next}`)).toEqual({ ids: ids.slice(2), next: null });
-    expect(await list('?limit=3')).toEqual({ ids, next: null });
-  });
-
-  it('is filtered by labels, all of which a site must have', async () => {
-    const both = await made({ id: fresh('shop'), labels: { tier: 'gold', 'team/x.y': 'a:b' } });
-    const one = await made({ id: fresh('shop'), labels: { tier: 'gold' } });
-    expect((await list('?label=tier:gold')).ids.sort()).toEqual([both.id, one.id].sort());
-    expect((await list('?label=tier:gold&label=team/x.y:a:b')).ids).toEqual([both.id]);
-    expect((await list('?label=tier:silver')).ids).toEqual([]);
-  });
-
-  it.each(['?limit=0', '?limit=201', '?limit=x', '?label=nocolon', '?unknown=1'])(
-    '%s is 400',
-    async (query) => {
-      expect(await refused(await tenant.call('GET', `/sites${query}`))).toEqual([400, 'bad_request']);
-    },
-  );
 });

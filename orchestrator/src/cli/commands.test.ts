@@ -1,8 +1,9 @@
 import type { Command, CommandSummary } from '@clawdbot/protocol';
-import { expect, it } from 'vitest';
-import { clawctl } from './clawctl.fixture.ts';
+import { describe, expect, it } from 'vitest';
+import { command, ID } from './answers.fixture.ts';
+import { clawctl, problem } from './clawctl.fixture.ts';
+import { CliError } from './io.ts';
 
-const ID = 'cmd_vps-1_0000000000000000000001';
 const summary = (more: Partial<CommandSummary> = {}): CommandSummary => ({
   id: ID,
   type: 'deploy_worker',
@@ -132,5 +133,39 @@ it('with --json a command is what the edge said', async () => {
     id: ID,
     result: { url: 'http://x' },
     history: [],
+  });
+});
+
+describe('commands', () => {
+  it('are cancelled', async () => {
+    const edge = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'cancelled' })] };
+    expect((await clawctl(['commands', 'cancel', ID], edge)).out).toBe(`${ID} is cancelled`);
+    const running = { [`POST /api/v1/commands/${ID}/cancel`]: [() => command({ state: 'running' })] };
+    expect((await clawctl(['commands', 'cancel', ID], running)).out).toMatch(/ is being cancelled: /);
+  });
+
+  it.each([
+    [
+      'a refused token',
+      problem(401, 'unauthorized', 'sign in again'),
+      'the edge refused the token: sign in again',
+    ],
+    ['what is not there', problem(404, 'not_found', 'no such command'), 'no such command'],
+    ['an answer without a reason', () => new Response('<html>', { status: 502 }), 'it answered 502'],
+    [
+      'an answer of another program',
+      () => Response.json({ hello: 1 }),
+      'the edge answered in a way this clawctl does not know: upgrade one of them',
+    ],
+  ])('end with one sentence for %s', async (_what, answer, sentence) => {
+    const { error } = await clawctl(['commands', ID], { [`GET /api/v1/commands/${ID}`]: [answer] });
+    expect(error).toEqual(new CliError(sentence));
+  });
+
+  it('say so when the edge does not answer', async () => {
+    const down = async () => Promise.reject(new TypeError('fetch failed'));
+    expect(String((await clawctl(['commands'], {}, { fetcher: down })).error)).toMatch(
+      /edge\.example does not answer/,
+    );
   });
 });

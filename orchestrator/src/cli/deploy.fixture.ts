@@ -1,12 +1,7 @@
 import type { DeployPayload } from '@clawdbot/protocol';
+import { taken } from './answers.fixture.ts';
 import { clawctl } from './clawctl.fixture.ts';
 import type { Io } from './io.ts';
-
-const taken = () => ({
-  success: true,
-  data: { commandId: 'cmd_vps-1_0000000000000000000001', state: 'queued' },
-  timestamp: '2026-01-01T00:00:00Z',
-});
 
 /** Gives the command line to an edge that takes everything. @returns what it was given */
 export async function deployed(args: string[], more: Partial<Io> = {}) {

@@ -1,15 +1,13 @@
-import { beforeAll, beforeEach, expect, it } from 'vitest';
-import { Bench, commandOf, FIRST } from './bench.fixture.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { bench, commandOf, FIRST, ownBench } from './bench.fixture.ts';
 import { saying } from './cloudflare.fixture.ts';
 
-let bench: Bench;
 const never = new AbortController().signal;
 const LAST = 'version-2';
 
-beforeAll(() => import('./api.ts'), 20_000);
+ownBench();
 /** A Worker with two versions that somebody has made outside of this system. */
 beforeEach(async () => {
-  bench = new Bench();
   bench.cloudflare.serveBy(saying);
   bench.cloudflare.scripts.set('tracker', {
     versions: [LAST, 'version-1'].map((id) => ({ id, metadata: theirs, modules: {} })),

@@ -1,6 +1,7 @@
 /** A deployer over a database and a Cloudflare in memory, with a clock that only waits move. */
 import type { AdoptWorker, DeployWorker, RollbackWorker, Sql } from '@clawdbot/protocol';
 import Sqlite from 'better-sqlite3';
+import { beforeAll, beforeEach } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
 import { Cancelled } from '../commands/outcome.ts';
 import { createLogger } from '../log.ts';
@@ -164,4 +165,15 @@ export class Bench {
     const shares = this.cloudflare.scripts.get(name)?.deployments[0]?.versions ?? [];
     return shares.map(({ version_id, percentage }) => `${version_id} ${percentage}`).join(', ');
   }
+}
+
+export let bench: Bench;
+
+/** Each test of the file that says so has a bench of its own. */
+export function ownBench(): void {
+  // The SDK takes a while to load on a busy machine: not on the first test's time.
+  beforeAll(() => import('./api.ts'), 20_000);
+  beforeEach(() => {
+    bench = new Bench();
+  });
 }

@@ -1,16 +1,14 @@
-import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import type { CommandContext } from '../commands/handler.ts';
-import { Bench, commandOf, FIRST } from './bench.fixture.ts';
+import { bench, commandOf, FIRST, ownBench } from './bench.fixture.ts';
 import { ON_THE_WAY_MS } from './budget.ts';
 import { refusal, saying } from './cloudflare.fixture.ts';
 
-let bench: Bench;
 let deployed: string;
 const never = new AbortController().signal;
 
-beforeAll(() => import('./api.ts'), 20_000);
+ownBench();
 beforeEach(async () => {
-  bench = new Bench();
   bench.cloudflare.serveBy(saying);
   deployed = (await bench.deploy({ commandId: FIRST })).versionId;
   bench.events.length = 0;

@@ -1,14 +1,12 @@
-import { beforeAll, beforeEach, expect, it } from 'vitest';
-import { Bench, commandOf, FIRST } from './bench.fixture.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { bench, commandOf, FIRST, ownBench } from './bench.fixture.ts';
 import { saying } from './cloudflare.fixture.ts';
 
-let bench: Bench;
 let older: string;
 let newer: string;
 
-beforeAll(() => import('./api.ts'), 20_000);
+ownBench();
 beforeEach(async () => {
-  bench = new Bench();
   bench.cloudflare.serveBy(saying);
   older = (await bench.deploy({ commandId: FIRST })).versionId;
   newer = (await bench.deploy({ commandId: commandOf(2) })).versionId;
