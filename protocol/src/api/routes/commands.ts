@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
-import { commandState, commandType } from '../../commands.ts';
+import { commandState, commandType } from '../../commands/index.ts';
 import { commandId, siteId } from '../../ids.ts';
 import { command, commandSummary, listOf, listQuery } from '../resources.ts';
 import { answer, refused, security } from './parts.ts';

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { z } from 'zod';
-import { workerName } from '../../commands.ts';
+import { workerName } from '../../commands/index.ts';
 import { orchestratorId, siteId } from '../../ids.ts';
 import { deployment, listOf, listQuery } from '../resources.ts';
 import { answer, refused, security } from './parts.ts';
