@@ -240,8 +240,8 @@ export class Core {
       edgeNow: () => this.link.edgeNow,
       random,
       log,
-      blob: (ref, signal) => this.link.blob(ref, signal),
-      secret: (siteId, name, signal) => this.link.secret(siteId, name, signal),
+      blob: (ref, signal) => this.link.edge.blob(ref, signal),
+      secret: (siteId, name, signal) => this.link.edge.secret(siteId, name, signal),
       tallies: (ref, signal) => this.lanes.tallies(ref, signal),
       onRolledBack: () => ground.settings.reload(),
       awaitsResync: () => awaitsResync(sql),
@@ -273,7 +273,7 @@ export class Core {
       ...{ sql, clock, jitter, log },
       outbox: outboxes.queue,
       edgeNow: () => this.link.edgeNow,
-      pull: (ref, signal) => this.link.parcel(ref, signal),
+      pull: (ref, signal) => this.link.edge.parcel(ref, signal),
       send: async (call) => {
         // The relay's own 404 is no upstream's: the config may still be on its way, or was refused here.
         if (routeOf(call.head.siteId ?? '', call.head.method, call.head.url) === undefined) throw noRoute();
@@ -286,7 +286,7 @@ export class Core {
         return { ...reply, body: await gather(body, { ...limits, clock, giveUp }) };
       },
       timeoutMs: (siteId, method, url) => routeOf(siteId, method, url)?.timeoutMs,
-      tell: (told, signal) => this.link.answerReceipt(told, signal),
+      tell: (told, signal) => this.link.edge.answerReceipt(told, signal),
       onReport: () => this.#logs.wake(),
       onLeaseLost: this.halt,
     });

@@ -1,96 +1,9 @@
-import {
-  EMPTY_CONFIG,
-  Failure,
-  type FrameToOrchestrator,
-  orchestratorCodec,
-  sha256Of,
-  TEXT_MESSAGE_BYTES_MAX,
-} from '@clawdbot/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Reply } from '../calls/index.ts';
-import { systemClock } from '../clock.ts';
-import { recordingLogger } from '../log.fixture.ts';
-import { Backoff } from './backoff.ts';
-import { TestEdge, until } from './edge.fixture.ts';
-import { Link } from './link.ts';
-import { createTestLogs } from './logs.fixture.ts';
-import { createDial } from './socket.ts';
-import type { LinkState } from './state.ts';
+import { type FrameToOrchestrator, orchestratorCodec, TEXT_MESSAGE_BYTES_MAX } from '@clawdbot/protocol';
+import { describe, expect, it } from 'vitest';
+import { until } from './edge.fixture.ts';
+import { answers, edge, newEdge, ownLinks, reached, started } from './link.fixture.ts';
 
-let edge: TestEdge;
-let url: string;
-let links: { link: Link; over: Promise<void> }[];
-let answers: ((reply: Partial<Reply>) => void)[];
-
-beforeEach(async () => {
-  edge = new TestEdge();
-  url = await edge.listen();
-  links = [];
-  answers = [];
-});
-afterEach(async () => {
-  for (const { link, over } of links) {
-    await link.stop(0);
-    await over;
-  }
-  await edge.close();
-});
-
-/** A process's link over a new database, dialling at once after every end. */
-function started() {
-  const { logs, resync, outboxes, inboxes } = createTestLogs({ clock: systemClock });
-  const { log } = recordingLogger();
-  let tokens = 0;
-  const memory = { rssBytes: 1, heapUsedBytes: 1 };
-  const queues = { inbox: 0, outbox: 0, deadLetters: 0 };
-  const link = new Link({
-    dial: createDial({ edgeUrl: url, lane: 0, headers: () => ({ authorization: `Bearer ${++tokens}` }) }),
-    backoff: new Backoff({ random: () => 0, now: Date.now }),
-    clock: systemClock,
-    log,
-    services: {
-      request: () =>
-        new Promise((resolve) =>
-          answers.push((reply) => resolve({ status: 200, headers: [], body: null, ...reply })),
-        ),
-      report: () => Promise.reject(new Failure('internal', 'not in this test')),
-    },
-    role: {
-      ...{ kind: 'control', logs, resync, onApiBudget: () => {} },
-      status: () => ({
-        type: 'status',
-        at: 1,
-        version: '0',
-        uptimeS: 0,
-        memory,
-        queues,
-        sites: [],
-        workers: [],
-        tunnel: { state: 'not_configured' },
-      }),
-      greeting: () => ({
-        type: 'hello',
-        protocol: [1],
-        orchestratorId: 'vps-1',
-        lane: 0,
-        lanes: 1,
-        generation: 1,
-        instanceId: 'instance-1',
-        version: '0',
-        capabilities: [],
-        clockMs: 1,
-        logs: logs.positions(),
-        sites: [],
-      }),
-    },
-  });
-  const states: LinkState[] = [];
-  link.state.subscribe((state) => states.push(state));
-  links.push({ link, over: link.runUntilStopped() });
-  return { link, outbox: outboxes.control, inbox: inboxes.control, logs, states };
-}
-
-const reached = (link: Link, kind: LinkState['kind']) => until(kind, () => link.state.value.kind === kind);
+ownLinks();
 
 const entry = (seq: number): FrameToOrchestrator => ({
   type: 'entry',
@@ -148,8 +61,7 @@ describe('Link: connecting', () => {
     await edge.close();
     const { link } = started();
     await reached(link, 'waiting');
-    edge = new TestEdge();
-    await edge.listen(Number(new URL(url).port));
+    await newEdge();
     await edge.welcomed(0);
     await reached(link, 'open');
   });
@@ -274,52 +186,5 @@ describe('Link: drains', () => {
     await reached(link, 'waiting');
     await link.stop(5_000);
     await until('the end of the loop', () => link.state.value.kind === 'stopped');
-  });
-});
-
-describe('Link: blobs', () => {
-  it('a pull goes on over the next session when its socket is lost', async () => {
-    const { link } = started();
-    const bytes = Buffer.from(JSON.stringify(EMPTY_CONFIG));
-    const pulled = link.blob({ sha256: sha256Of(bytes), bytes: bytes.length }, new AbortController().signal);
-    const first = await edge.welcomed(0);
-    await first.frame('blob');
-    first.terminate();
-    const second = await edge.welcomed(1);
-    const { id } = await second.frame('blob');
-    second.send({ type: 'error', id, error: new Failure('blob_missing', 'gone').toWire() });
-    await expect(pulled).rejects.toMatchObject({ code: 'blob_missing' });
-  });
-
-  it('a pull ends with its command', async () => {
-    const { link } = started();
-    const abort = new AbortController();
-    const pulled = link.blob({ sha256: 'a'.repeat(64), bytes: 1 }, abort.signal);
-    abort.abort(new Failure('conflict', 'cancelled'));
-    await expect(pulled).rejects.toMatchObject({ code: 'conflict' });
-  });
-});
-
-describe('Link: secrets', () => {
-  it('one is asked for again over the next session when its socket is lost', async () => {
-    const { link } = started();
-    const asked = link.secret('site-1', 'key', new AbortController().signal);
-    const first = await edge.welcomed(0);
-    await first.frame('get_secret');
-    first.terminate();
-    const second = await edge.welcomed(1);
-    const { id, siteId, name } = await second.frame('get_secret');
-    expect([siteId, name]).toEqual(['site-1', 'key']);
-    second.send({ type: 'secret', id, value: 'Zoë', version: 3 });
-    expect(await asked).toEqual({ value: 'Zoë', version: 3 });
-  });
-
-  it('one that the edge does not have is a failure that says what to set', async () => {
-    const { link } = started();
-    const asked = link.secret('site-1', 'key', new AbortController().signal);
-    const socket = await edge.welcomed(0);
-    const { id } = await socket.frame('get_secret');
-    socket.send({ type: 'error', id, error: new Failure('secret_missing', 'set it').toWire() });
-    await expect(asked).rejects.toMatchObject({ code: 'secret_missing', message: 'set it' });
   });
 });
