@@ -1,23 +1,11 @@
 import { join } from 'node:path';
-import {
-  type Caller,
-  CONTROL_LANE,
-  Failure,
-  type Hello,
-  type LogName,
-  matchRoute,
-  PROTOCOL_VERSIONS,
-  pathOf,
-  type RandomBytes,
-  RECEIPT_ANSWER_BYTES_MAX,
-  type Status,
-  type Welcome,
-} from '@clawdbot/protocol';
+import { CONTROL_LANE, type LogName, type RandomBytes, type Status, type Welcome } from '@clawdbot/protocol';
 import type { Services } from './calls/index.ts';
 import type { Clock } from './clock.ts';
 import { type Handlers, Runner } from './commands/index.ts';
-import { Deliveries, gather } from './delivery/index.ts';
+import { createUpstream, Deliveries } from './delivery/index.ts';
 import { dispatch } from './dispatch.ts';
+import { Greeting } from './greeting.ts';
 import type { Ground } from './ground.ts';
 import { DeadLetters, InboxLoop } from './inbox/index.ts';
 import {
@@ -34,8 +22,6 @@ import type { Logger } from './log.ts';
 import { awaitsResync, DATABASE_FILE, endRestore } from './store/index.ts';
 import { PRUNE_ROWS } from './sync/index.ts';
 
-/** An upstream's answer to a stored request is read so long: by its head it has taken the request. */
-const ANSWER_WITHIN_MS = 5_000;
 /** Rows of a log in one transaction: some 20 ms, in which no call is answered. */
 const COMPACT_ROWS = 5_000;
 
@@ -167,16 +153,17 @@ export class Core {
     const { lanes, status, onApiBudget } = this.#options;
     const logs = this.#logs;
     const resync = this.#createResync();
+    const greeting = new Greeting({ ...this.#options, positions: () => logs.positions() });
     const calls = Array.from({ length: lanes - 1 }, (_, index) => index + 1);
     return new Lanes(
       {
         ...this.#laneOptions(CONTROL_LANE),
-        role: { kind: 'control', greeting: () => this.#hello(), logs, resync, status, onApiBudget },
+        role: { kind: 'control', greeting: () => greeting.hello(), logs, resync, status, onApiBudget },
       },
       calls.map((lane) => ({
         ...this.#laneOptions(lane),
         lane,
-        role: { kind: 'calls', greeting: () => ({ type: 'join', lane, ...this.#caller() }) },
+        role: { kind: 'calls', greeting: () => greeting.join(lane) },
       })),
     );
   }
@@ -189,28 +176,6 @@ export class Core {
       clock,
       log: lane === CONTROL_LANE ? log : log.child({ lane }),
       services,
-    };
-  }
-
-  /** What every lane's greeting says. */
-  #caller(): Caller {
-    const { ground, orchestratorId, instanceId, version } = this.#options;
-    const { generation } = ground.store;
-    return { protocol: [...PROTOCOL_VERSIONS], orchestratorId, generation, instanceId, version };
-  }
-
-  #hello(): Hello {
-    const { ground, lanes, clock } = this.#options;
-    return {
-      type: 'hello',
-      ...this.#caller(),
-      lane: CONTROL_LANE,
-      lanes,
-      capabilities: [],
-      clockMs: clock.now(),
-      ...(awaitsResync(ground.sql) ? { awaitsResync: true } : {}),
-      logs: this.#logs.positions(),
-      sites: ground.settings.running(),
     };
   }
 
@@ -240,8 +205,8 @@ export class Core {
       edgeNow: () => this.link.edgeNow,
       random,
       log,
-      blob: (ref, signal) => this.link.blob(ref, signal),
-      secret: (siteId, name, signal) => this.link.secret(siteId, name, signal),
+      blob: (ref, signal) => this.link.edge.blob(ref, signal),
+      secret: (siteId, name, signal) => this.link.edge.secret(siteId, name, signal),
       tallies: (ref, signal) => this.lanes.tallies(ref, signal),
       onRolledBack: () => ground.settings.reload(),
       awaitsResync: () => awaitsResync(sql),
@@ -267,26 +232,17 @@ export class Core {
   #createDeliveries(): Deliveries {
     const { ground, services, clock, jitter, log } = this.#options;
     const { sql, outboxes, settings } = ground;
-    const routeOf = (siteId: string, method: string, url: string) =>
-      matchRoute(settings.configOf(siteId)?.routes ?? [], method, pathOf(url));
     return new Deliveries({
       ...{ sql, clock, jitter, log },
+      ...createUpstream({
+        configOf: (siteId) => settings.configOf(siteId),
+        request: (call) => services.request(call),
+        clock,
+      }),
       outbox: outboxes.queue,
       edgeNow: () => this.link.edgeNow,
-      pull: (ref, signal) => this.link.parcel(ref, signal),
-      send: async (call) => {
-        // The relay's own 404 is no upstream's: the config may still be on its way, or was refused here.
-        if (routeOf(call.head.siteId ?? '', call.head.method, call.head.url) === undefined) throw noRoute();
-        const enough = new AbortController();
-        const signal = AbortSignal.any([call.signal, enough.signal]);
-        const { body, ...reply } = await services.request({ ...call, signal });
-        const giveUp = () =>
-          enough.abort(new Failure('upstream_failed', 'its answer is not read any further'));
-        const limits = { bytesMax: RECEIPT_ANSWER_BYTES_MAX, ms: ANSWER_WITHIN_MS };
-        return { ...reply, body: await gather(body, { ...limits, clock, giveUp }) };
-      },
-      timeoutMs: (siteId, method, url) => routeOf(siteId, method, url)?.timeoutMs,
-      tell: (told, signal) => this.link.answerReceipt(told, signal),
+      pull: (ref, signal) => this.link.edge.parcel(ref, signal),
+      tell: (told, signal) => this.link.edge.answerReceipt(told, signal),
       onReport: () => this.#logs.wake(),
       onLeaseLost: this.halt,
     });
@@ -315,8 +271,3 @@ export class Core {
     });
   }
 }
-
-const noRoute = () =>
-  new Failure('upstream_failed', 'no route of the config that runs here takes it', {
-    execution: 'not_started',
-  });

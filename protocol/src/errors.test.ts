@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { putSecret } from './api/secrets.ts';
-import { deployPayload } from './commands.ts';
+import { deployPayload } from './commands/index.ts';
 import { explain } from './errors.ts';
 import { DEPLOY_BYTES_MAX } from './limits.ts';
 import { siteConfig } from './site/config.ts';

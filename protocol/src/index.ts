@@ -4,7 +4,7 @@ export * from './canonical.ts';
 export * from './chunk.ts';
 export * from './close.ts';
 export * from './codec.ts';
-export * from './commands.ts';
+export * from './commands/index.ts';
 export * from './errors.ts';
 export * from './frames/index.ts';
 export * from './headers.ts';

@@ -46,7 +46,7 @@ afterAll(async () => {
   await over;
 });
 
-const fetched = (siteId: string) => link.secret(siteId, 'SHOP_KEY', AbortSignal.timeout(15_000));
+const fetched = (siteId: string) => link.edge.secret(siteId, 'SHOP_KEY', AbortSignal.timeout(15_000));
 const put = (value: string) => {
   const { siteId, adminToken: token } = system().file.other;
   return system().api(`/api/v1/sites/${siteId}/secrets/SHOP_KEY`, { method: 'PUT', token, body: { value } });

@@ -20,6 +20,9 @@ export type CallFrame = Extract<
   { type: 'request' | 'get_status' | 'secret' | 'tally' | 'end' | 'cancel' | 'credit' }
 >;
 
+/** What this side may ask of the edge. */
+export type OutgoingCalls = Pick<Calls, 'blob' | 'secret' | 'tally' | 'answerReceipt'>;
+
 /** The calls on one socket, both ways: the edge opens those with even ids, this side those with odd ones (C1). */
 export class Calls {
   readonly #incoming: IncomingCalls;

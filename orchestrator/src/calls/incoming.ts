@@ -7,10 +7,8 @@ import {
   type FrameToEdge,
   type FrameToOrchestrator,
   IncomingBody,
-  OutgoingBodies,
   ProtocolError,
   type RequestHead,
-  STREAM_IDLE_MS,
   type StatusReport,
   WHOLE_BODY_BYTES_MAX,
   Windows,
@@ -19,10 +17,9 @@ import { ZodError } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { type Answer, responseOf } from './answer.ts';
+import { AnswerBodies } from './answer-bodies.ts';
 import type { BodyStream, CallBody, Reply } from './body.ts';
-import { Gathered } from './gathered.ts';
 import { Patience } from './patience.ts';
-import { release } from './release.ts';
 
 /** One request; `signal` is aborted when nobody waits for the answer, or for the rest of it, any more. */
 export interface Call {
@@ -59,23 +56,18 @@ interface OpenCall {
 export class IncomingCalls {
   readonly #options: CallsOptions;
   readonly #open = new Map<number, OpenCall>();
-  readonly #answers: OutgoingBodies;
+  readonly #answers: AnswerBodies;
   readonly #windows = new Windows();
-  readonly #left: Gathered;
   #admitting = true;
 
   constructor(options: CallsOptions) {
     this.#options = options;
     const { sender, clock } = options;
-    this.#left = new Gathered(clock);
-    this.#answers = new OutgoingBodies({
-      send: (chunk, sent) => {
-        sender.pushChunk(chunk, () => {
-          for (const part of chunk.parts) release(part);
-          this.#left.add(sent);
-        });
-      },
-      end: (id) => sender.push({ type: 'end', id }),
+    this.#answers = new AnswerBodies({
+      sender,
+      clock,
+      onSent: (id) => this.#close(id),
+      onBroken: (id, failure) => this.#break(id, failure),
     });
   }
 
@@ -143,7 +135,7 @@ export class IncomingCalls {
   /** The socket is gone, and with it whoever waited. */
   cancelAll(reason: string): void {
     for (const id of [...this.#open.keys()]) this.cancel(id, reason);
-    this.#left.stop();
+    this.#answers.stop();
   }
 
   #incoming(id: number): IncomingBody {
@@ -220,34 +212,10 @@ export class IncomingCalls {
     if (body !== undefined) this.#stream(id, body);
   }
 
-  /** Sends an answer's body behind its head, as the edge grants. The call is open until all of it is sent. */
+  /** The call is open until all of its answer's body is sent. */
   #stream(id: number, body: Uint8Array | BodyStream): void {
     const call = this.#open.get(id);
-    if (call === undefined) return;
-    call.patience.extend(STREAM_IDLE_MS);
-    const broken = (failure: Failure) => this.#break(id, failure);
-    const out = this.#answers.open(id, {
-      resume: () => {
-        call.patience.moved();
-        if (!(body instanceof Uint8Array)) body.resume();
-      },
-      done: () => this.#close(id),
-      overflow: broken,
-    });
-    if (body instanceof Uint8Array) {
-      out.write(body);
-      out.end();
-      return;
-    }
-    const write = (bytes: Uint8Array): boolean => {
-      call.patience.moved();
-      return out.write(bytes);
-    };
-    const fail = (failure: Failure) => {
-      out.flush(); // Its reader gets what came before it broke off.
-      broken(failure);
-    };
-    body.start({ write, end: () => out.end(), fail });
+    if (call !== undefined) this.#answers.send(id, body, call.patience);
   }
 
   #fail(id: number, failure: Failure): void {

@@ -1,3 +1,3 @@
 export * from './deliveries.ts';
-export * from './gather.ts';
 export * from './table.ts';
+export * from './upstream.ts';

@@ -16,7 +16,7 @@ describe('PROTOCOL: blobs', () => {
   };
 
   it('C7: are pulled part by part with odd ids, and verified', async () => {
-    const pulled = session.blob(ref, never);
+    const pulled = session.calls.blob(ref, never);
     await settle();
     expect(edge.take('blob')).toEqual([{ type: 'blob', id: 1, sha256: ref.sha256, part: 0 }]);
     answer(1, blob.subarray(0, BLOB_PART_BYTES));
@@ -27,8 +27,8 @@ describe('PROTOCOL: blobs', () => {
   });
 
   it('with another digest or length are blob_missing', async () => {
-    const wrongDigest = session.blob({ sha256: 'f'.repeat(64), bytes: 2 }, never);
-    const short = session.blob({ sha256: 'f'.repeat(64), bytes: 9 }, never);
+    const wrongDigest = session.calls.blob({ sha256: 'f'.repeat(64), bytes: 2 }, never);
+    const short = session.calls.blob({ sha256: 'f'.repeat(64), bytes: 9 }, never);
     answer(1, Buffer.from('no'));
     answer(3, Buffer.from('no'));
     await expect(wrongDigest).rejects.toMatchObject({ code: 'blob_missing' });
@@ -36,15 +36,15 @@ describe('PROTOCOL: blobs', () => {
   });
 
   it('hand on the edge’s error', async () => {
-    const pulled = session.blob(ref, never);
+    const pulled = session.calls.blob(ref, never);
     send({ type: 'error', id: 1, error: new Failure('blob_missing', 'it was pruned').toWire() });
     await expect(pulled).rejects.toMatchObject({ code: 'blob_missing', message: 'it was pruned' });
   });
 
   it('have a deadline, and end with the socket', async () => {
-    const late = session.blob(ref, never);
+    const late = session.calls.blob(ref, never);
     clock.pass(1_000);
-    const lost = session.blob(ref, never);
+    const lost = session.calls.blob(ref, never);
     session.receiveText('pong');
     for (let waited = 0; waited < 29; waited++) {
       clock.pass(1_000);
@@ -63,8 +63,11 @@ describe('PROTOCOL: secrets', () => {
   beforeEach(() => open());
 
   it('C1, C12: share the odd ids with blobs, and each gets its own answer', async () => {
-    const pulled = session.blob({ sha256: sha256Of(Buffer.from('b')), bytes: 1 }, never);
-    const [first, second] = [session.secret(ref, never), session.secret({ ...ref, name: 'other' }, never)];
+    const pulled = session.calls.blob({ sha256: sha256Of(Buffer.from('b')), bytes: 1 }, never);
+    const [first, second] = [
+      session.calls.secret(ref, never),
+      session.calls.secret({ ...ref, name: 'other' }, never),
+    ];
     await settle();
     expect(edge.take('blob').map(({ id }) => id)).toEqual([1]);
     expect(edge.take('get_secret').map(({ id, name }) => [id, name])).toEqual([
@@ -89,20 +92,20 @@ describe('PROTOCOL: secrets', () => {
   });
 
   it('have a deadline, end with whoever asked, and with the socket', async () => {
-    const late = session.secret(ref, never);
+    const late = session.calls.secret(ref, never);
     for (let waited = 0; waited < 30; waited++) {
       clock.pass(1_000);
       session.receiveText('pong');
     }
     await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' });
     const leave = new AbortController();
-    const left = session.secret(ref, leave.signal);
+    const left = session.calls.secret(ref, leave.signal);
     leave.abort();
     await expect(left).rejects.toMatchObject({ code: 'orchestrator_lost' });
-    const lost = session.secret(ref, never);
+    const lost = session.calls.secret(ref, never);
     session.closed(1006, '');
     await expect(lost).rejects.toMatchObject({ code: 'orchestrator_lost' });
-    await expect(session.secret(ref, never)).rejects.toMatchObject({ code: 'orchestrator_lost' });
+    await expect(session.calls.secret(ref, never)).rejects.toMatchObject({ code: 'orchestrator_lost' });
   });
 });
 
@@ -114,7 +117,7 @@ describe('PROTOCOL C15: tallies', () => {
   beforeEach(() => open());
 
   it('are asked for with odd ids, and handed on', async () => {
-    const asked = session.tally(ref, never);
+    const asked = session.calls.tally(ref, never);
     await settle();
     expect(edge.take('get_tally')).toEqual([{ type: 'get_tally', id: 1, ...ref }]);
     const counted = { since: 5, at: 9, version: { ...none, failed: 2 }, before: none, others: none };
@@ -123,7 +126,7 @@ describe('PROTOCOL C15: tallies', () => {
   });
 
   it('are waited for 2 s, no longer: an edge that does not know them is silent', async () => {
-    const asked = session.tally(ref, never);
+    const asked = session.calls.tally(ref, never);
     clock.pass(2_000);
     await expect(asked).rejects.toMatchObject({ code: 'deadline_exceeded' });
   });

@@ -58,7 +58,9 @@ export class Lanes {
   tallies(ref: TallyRef, signal: AbortSignal): Promise<LaneTally[]> {
     const lanes = [{ lane: CONTROL_LANE, link: this.control }, ...this.#calls];
     const asked = lanes.filter(({ link }) => link.state.value.kind !== 'refused');
-    return Promise.all(asked.map(async ({ lane, link }) => ({ lane, tally: await link.tally(ref, signal) })));
+    return Promise.all(
+      asked.map(async ({ lane, link }) => ({ lane, tally: await link.edge.tally(ref, signal) })),
+    );
   }
 
   /** This process must not come back: ends every lane and never dials again. */

@@ -1,19 +1,14 @@
-import { DRAIN_MS, Failure, type ReceiptAnswer, type Terms } from '@clawdbot/protocol';
-import type { BlobRef, Secret, SecretRef, Services, Tally, TallyRef } from '../calls/index.ts';
-import { aborted, type Clock, pause, withDeadline } from '../clock.ts';
+import { DRAIN_MS, type Terms } from '@clawdbot/protocol';
+import type { Services } from '../calls/index.ts';
+import { aborted, type Clock, pause } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Backoff } from './backoff.ts';
-import { PushedParcels } from './pushed.ts';
+import { Edge } from './edge.ts';
 import type { Role } from './role.ts';
 import { Session, type SessionEvents } from './session.ts';
 import type { Dial, Socket } from './socket.ts';
 import { type LinkState, Observable } from './state.ts';
 import type { Verdict } from './verdict.ts';
-
-/** How long a command waits for a blob, redials of the channel included. */
-const BLOB_DEADLINE_MS = 10 * 60_000;
-/** How long whoever needs a secret waits for it, redials of the channel included. */
-const SECRET_DEADLINE_MS = 60_000;
 
 export interface LinkOptions {
   readonly dial: Dial;
@@ -32,9 +27,9 @@ interface Connected {
 /** Keeps one lane's channel to the edge: dials, greets, redials, and says where it stands. */
 export class Link {
   readonly state: Observable<LinkState>;
+  readonly edge: Edge;
   readonly #options: LinkOptions;
   readonly #stopping = new AbortController();
-  readonly #pushed: PushedParcels;
   /** All that have not ended, each with what cancels its timer (none: a no-op). */
   readonly #live = new Map<Session, () => void>();
   /** The newest that was welcomed. Older ones in `#live` are drained: they only finish what is open. */
@@ -48,8 +43,9 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#pushed = new PushedParcels(options.clock.now);
-    this.state = new Observable<LinkState>({ kind: 'stopped', since: options.clock.now() });
+    const { clock } = options;
+    this.state = new Observable<LinkState>({ kind: 'stopped', since: clock.now() });
+    this.edge = new Edge({ clock, state: this.state, calls: () => this.#session?.calls });
   }
 
   get rttMs(): number | undefined {
@@ -99,76 +95,6 @@ export class Link {
     this.#session?.publishStatus();
   }
 
-  /** The bytes of a blob, over this session or a later one. Throws `Failure`. */
-  blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
-    const what = { ms: BLOB_DEADLINE_MS, name: 'a blob' };
-    return this.#asked(what, signal, (session, scope) => session.blob(ref, scope));
-  }
-
-  /** A secret of a site that is here, as it is now. It is for use and not to be kept. Throws `Failure`. */
-  secret(siteId: string, name: string, signal: AbortSignal): Promise<Secret> {
-    const ref: SecretRef = { siteId, name };
-    const what = { ms: SECRET_DEADLINE_MS, name: `the secret "${name}"` };
-    return this.#asked(what, signal, (session, scope) => session.secret(ref, scope));
-  }
-
-  /** What this lane has counted of a site's requests; undefined when the edge does not say so at once. */
-  async tally(ref: TallyRef, signal: AbortSignal): Promise<Tally | undefined> {
-    if (this.state.value.kind !== 'open') return undefined;
-    return this.#session?.tally(ref, signal).catch(() => undefined);
-  }
-
-  /** Asks the edge for what may be asked again at no cost: on the next session, when the socket ended under it. */
-  #asked<T>(
-    { ms, name }: { readonly ms: number; readonly name: string },
-    signal: AbortSignal,
-    ask: (session: Session, scope: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const late = () => new Failure('deadline_exceeded', `the edge did not send ${name} in time`);
-    const { clock } = this.#options;
-    return withDeadline({ clock, ms, signal, late }, async (scope) => {
-      for (;;) {
-        const session = await this.#opened(scope);
-        const got = await ask(session, scope).catch((error: unknown) => {
-          scope.throwIfAborted();
-          if (error instanceof Failure && error.code === 'orchestrator_lost') return undefined;
-          throw error;
-        });
-        if (got !== undefined) return got;
-      }
-    });
-  }
-
-  /** What the customer of a stored request has sent, asked for unless it has just come by itself. Throws `Failure`. */
-  async parcel(ref: BlobRef & { readonly receiptId: string }, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#pushed.take(ref.receiptId) ?? this.blob(ref, signal);
-  }
-
-  /**
-   * Tells a customer of a stored request, if one waits. @returns whether one did; rejects with a `Failure` when that is
-   * not known. Without a session nobody waits: the edge has answered them.
-   */
-  async answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
-    return (await this.#session?.answerReceipt(answer, signal)) ?? false;
-  }
-
-  /** The open session, or the next one. Rejects with the signal's reason. */
-  #opened(signal: AbortSignal): Promise<Session> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        const session = this.state.value.kind === 'open' ? this.#session : undefined;
-        if (session === undefined && !signal.aborted) return;
-        unsubscribe();
-        signal.removeEventListener('abort', settle);
-        if (session === undefined) reject(signal.reason);
-        else resolve(session);
-      };
-      const unsubscribe = this.state.subscribe(settle);
-      signal.addEventListener('abort', settle);
-      settle();
-    });
-  }
-
   #callsDone(graceMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -202,7 +128,7 @@ export class Link {
     const greeted = Promise.withResolvers<Connected | Verdict>();
     const over = Promise.withResolvers<Verdict>();
     const events: SessionEvents = {
-      pushed: (receiptId, parcel) => this.#pushed.put(receiptId, parcel),
+      pushed: (receiptId, parcel) => this.edge.pushed(receiptId, parcel),
       opened: (welcome) => {
         this.#adopt(session, welcome);
         greeted.resolve({ over: over.promise });

@@ -295,4 +295,15 @@ describe('a store that fails while a session is open', () => {
     expect(awaits()).toBe(false);
     expect(edge.take('probe').map(({ n }) => n)).toEqual([2, 1]);
   });
+
+  it('L11: leaves a resync that it could not write to the next session, which is told it from the beginning', () => {
+    open();
+    const awaits = markRestored(store.sql);
+    store.db.pragma('query_only = ON');
+    send(resync({ last: true }));
+    session.closed(1006, '');
+    store.db.pragma('query_only = OFF');
+    clock.pass(2_000);
+    expect(awaits()).toBe(true);
+  });
 });

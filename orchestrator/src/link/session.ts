@@ -13,28 +13,18 @@ import {
   orchestratorCodec,
   PONG,
   ProtocolError,
-  type ReceiptAnswer,
   type Terms,
   type Welcome,
   type Wire,
 } from '@clawdbot/protocol';
-import {
-  type BlobRef,
-  Calls,
-  type Secret,
-  type SecretRef,
-  type Services,
-  type Tally,
-  type TallyRef,
-} from '../calls/index.ts';
+import { Calls, type OutgoingCalls, type Services } from '../calls/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { LeaseLost } from '../store/index.ts';
+import { Control, type ControlFrame } from './control.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { OlderCopy } from './log.ts';
-import type { LogStreams } from './logs.ts';
-import { durableOf, type Role } from './role.ts';
-import { StatusPace } from './status-pace.ts';
+import type { ControlRole, Role } from './role.ts';
 import type { LogFaults } from './stream.ts';
 import { type Verdict, verdictOfClose } from './verdict.ts';
 
@@ -63,8 +53,6 @@ export interface SessionEvents {
 /** What exists from `welcome` or `joined` on. */
 interface Open {
   readonly kind: 'open' | 'draining';
-  /** Of lane 0. */
-  readonly streams: LogStreams | undefined;
   readonly heartbeat: Heartbeat;
 }
 type Phase =
@@ -89,12 +77,9 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #sender: FrameSender<FrameToEdge>;
   readonly #calls: Calls;
-  readonly #faults: LogFaults = {
-    gap: (message) => this.#refuse('bad_request', message),
-    failed: (error) => this.#fault(error),
-  };
+  /** Of lane 0. */
+  readonly #control: Control | undefined;
   #phase: Phase;
-  readonly #statuses: StatusPace;
   /** Of the last complaint or drain: a close carries none of its own. */
   #retryAfterMs: number | undefined;
   #unknownFrames = 0;
@@ -105,9 +90,7 @@ export class Session {
     const greeting = role.greeting();
     this.#options = options;
     this.#sender = new FrameSender(wire, orchestratorCodec.encode, clock.defer);
-    this.#statuses = new StatusPace(clock, () => {
-      if (role.kind === 'control' && this.#phase.kind === 'open') this.#sender.push(role.status());
-    });
+    if (role.kind === 'control') this.#control = this.#createControl(role);
     const onIdle = () => options.events.idle();
     this.#calls = new Calls({ sender: this.#sender, services, clock, log, onIdle });
     const cancelTimeout = clock.after(HELLO_TIMEOUT_MS, () =>
@@ -115,6 +98,11 @@ export class Session {
     );
     this.#phase = { kind: 'greeting', cancelTimeout };
     this.#sender.pushNow(greeting);
+  }
+
+  /** What this side may ask of the edge while the session lasts. */
+  get calls(): OutgoingCalls {
+    return this.#calls;
   }
 
   get callsOpen(): number {
@@ -168,29 +156,18 @@ export class Session {
     this.#sender.pushNow({ type: 'drain', reason });
   }
 
-  /** Sends the status, soon. */
+  /** Sends the status, soon, on lane 0. */
   publishStatus(): void {
-    this.#statuses.note();
+    this.#control?.publishStatus();
   }
 
-  /** The bytes of a blob, verified. Throws `Failure`, `orchestrator_lost` when this session ends first. */
-  blob(ref: BlobRef, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#calls.blob(ref, signal);
-  }
-
-  /** A secret of a site that is here. Throws `Failure`, `orchestrator_lost` when this session ends first. */
-  secret(ref: SecretRef, signal: AbortSignal): Promise<Secret> {
-    return this.#calls.secret(ref, signal);
-  }
-
-  /** What this lane has counted of a site's requests. Throws `Failure`. */
-  tally(ref: TallyRef, signal: AbortSignal): Promise<Tally> {
-    return this.#calls.tally(ref, signal);
-  }
-
-  /** Tells a customer of a stored request, if one waits. @returns whether one did; rejects when that is not known */
-  answerReceipt(answer: Omit<ReceiptAnswer, 'type' | 'id'>, signal: AbortSignal): Promise<boolean> {
-    return this.#calls.answerReceipt(answer, signal);
+  #createControl(role: ControlRole): Control {
+    const faults: LogFaults = {
+      gap: (message) => this.#refuse('bad_request', message),
+      failed: (error) => this.#fault(error),
+    };
+    const isOpen = () => this.#phase.kind === 'open';
+    return new Control({ role, sender: this.#sender, clock: this.#options.clock, faults, isOpen });
   }
 
   #open(): Open | undefined {
@@ -232,18 +209,12 @@ export class Session {
         this.#complaint(frame);
         return;
       case 'resync':
-        durableOf(this.#options.role, frame.type).resync.take(frame, this.#faults);
-        return;
       case 'entry':
-        durableOf(this.#options.role, frame.type);
-        this.#open()?.streams?.take(frame);
+      case 'ack':
+        this.#controlOf(frame).on(frame);
         return;
       case 'parcel':
         this.#options.events.pushed(frame.receiptId, Buffer.from(frame.data, 'base64'));
-        return;
-      case 'ack':
-        durableOf(this.#options.role, frame.type);
-        this.#open()?.streams?.acknowledged(frame);
         return;
       case 'request':
       case 'get_status':
@@ -259,41 +230,43 @@ export class Session {
     }
   }
 
+  /** Throws for what is lane 0's and has come on another (PROTOCOL S13). */
+  #controlOf({ type }: Welcome | ControlFrame): Control {
+    if (this.#control !== undefined) return this.#control;
+    throw new ProtocolError('malformed', `${type} on a lane that carries calls only`);
+  }
+
   #probed(probe: Extract<FrameToOrchestrator, { type: 'probe' }>): void {
-    const { role } = this.#options;
     const echo = () => this.#sender.pushNow(probe);
-    if (role.kind === 'control') role.resync.probed(echo);
-    else echo();
+    if (this.#control === undefined) echo();
+    else this.#control.probed(echo);
   }
 
   #welcome(welcome: Welcome): void {
-    const { logs, onApiBudget } = durableOf(this.#options.role, welcome.type);
-    const streams = this.#begin(welcome, () => logs.attach(this.#sender, welcome.logs, this.#faults));
-    onApiBudget(welcome.apiBudget);
-    streams.pump();
-    this.publishStatus();
+    const control = this.#controlOf(welcome);
+    this.#begin(welcome, () => control.attach(welcome.logs));
+    control.begin(welcome);
   }
 
   #joined(joined: Joined): void {
-    if (this.#options.role.kind === 'control') throw new ProtocolError('malformed', 'joined on lane 0');
-    this.#begin(joined, () => undefined);
+    if (this.#control !== undefined) throw new ProtocolError('malformed', 'joined on lane 0');
+    this.#begin(joined, () => {});
   }
 
   /** The session is open from here on. */
-  #begin<S extends LogStreams | undefined>(terms: Terms, attach: () => S): S {
+  #begin(terms: Terms, attach: () => void): void {
     if (this.#phase.kind !== 'greeting') throw new ProtocolError('malformed', 'a second welcome');
     const { clock, events, wire } = this.#options;
     this.#phase.cancelTimeout();
-    const streams = attach();
+    attach();
     const heartbeat = new Heartbeat({
       clock,
       heartbeatMs: terms.heartbeatMs,
       send: (text) => wire.sendText(text),
       onSilent: () => this.#fail('abnormal', 'the edge fell silent'),
     });
-    this.#phase = { kind: 'open', streams, heartbeat };
+    this.#phase = { kind: 'open', heartbeat };
     events.opened(terms);
-    return streams;
   }
 
   #drained(reason: string, retryAfterMs: number): void {
@@ -341,14 +314,9 @@ export class Session {
   #end(verdict: Verdict): void {
     if (this.#phase.kind === 'ended') return;
     if (this.#phase.kind === 'greeting') this.#phase.cancelTimeout();
-    else {
-      this.#phase.heartbeat.stop();
-      this.#phase.streams?.detach();
-      const { role } = this.#options;
-      if (role.kind === 'control') role.resync.end(this.#faults);
-    }
+    else this.#phase.heartbeat.stop();
+    this.#control?.end();
     this.#phase = { kind: 'ended' };
-    this.#statuses.stop();
     this.#calls.closeAll(verdict.reason);
     this.#options.events.ended(verdict);
   }

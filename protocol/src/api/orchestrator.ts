@@ -1,13 +1,9 @@
 import { z } from 'zod';
-import {
-  adoptPayload,
-  deployPayload,
-  rollbackPayload,
-  statusPayload,
-  updateConfigPayload,
-} from '../commands.ts';
+import { adoptPayload, deployPayload, rollbackPayload, updateConfigPayload } from '../commands/index.ts';
 import { siteId } from '../ids.ts';
 import { json } from '../json.ts';
+
+export const statusPayload = z.strictObject({});
 
 /** `POST /api/v1/orchestrator`: the seed's `OrchestratorRequest`, with each action's payload spelt out. */
 export const orchestratorRequest = z.discriminatedUnion('action', [

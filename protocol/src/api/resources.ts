@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commandError, commandState, commandType, deployReceipts } from '../commands.ts';
+import { commandError, commandState, commandType, deployReceipts } from '../commands/index.ts';
 import { syncEventBody } from '../frames/entries.ts';
 import { logName } from '../frames/session.ts';
 import { status } from '../frames/status.ts';

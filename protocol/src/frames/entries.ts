@@ -1,18 +1,50 @@
 import { z } from 'zod';
 import {
   adoptWorker,
-  cancelCommand,
   commandError,
   deployWorker,
   finalState,
-  removeSite,
   rollbackWorker,
   updateConfig,
-  withdrawn,
-} from '../commands.ts';
-import { commandId, eventId, logId, receiptId, seq, sha256Hex, siteId, timeMs } from '../ids.ts';
+} from '../commands/index.ts';
+import {
+  commandId,
+  eventId,
+  logId,
+  orchestratorId,
+  receiptId,
+  seq,
+  sha256Hex,
+  siteId,
+  timeMs,
+} from '../ids.ts';
 import { json, jsonObject } from '../json.ts';
 import { logName } from './session.ts';
+
+/** Edge → orchestrator: stops a command that is queued or running on the orchestrator, if it still can be stopped. */
+export const cancelCommand = z.object({
+  type: z.literal('cancel_command'),
+  commandId,
+  reason: z.string().max(500),
+});
+
+/**
+ * Edge → orchestrator: the site is no longer this orchestrator's. Its config goes, and what is still to be done for it is
+ * cancelled.
+ */
+export const removeSite = z.object({
+  type: z.literal('remove_site'),
+  siteId,
+  /** The orchestrator that has it now, if it was not deleted: what was deployed for it is that one's, too. */
+  movedTo: orchestratorId.optional(),
+});
+export type RemoveSite = z.infer<typeof removeSite>;
+
+/**
+ * Edge → orchestrator: takes the place of an entry that was withdrawn before it was ever sent, so that positions have no
+ * gap.
+ */
+export const withdrawn = z.object({ type: z.literal('withdrawn'), commandId });
 
 /** Orchestrator → edge: a command has begun, or has reached a milestone. */
 export const commandProgress = z.object({

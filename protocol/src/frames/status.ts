@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { lookedAt } from '../commands.ts';
+import { lookedAt } from '../commands/index.ts';
 import { callId, callLane, orchestratorId, sha256Hex, siteId, timeMs } from '../ids.ts';
 import { LANES_MAX } from '../limits.ts';
 

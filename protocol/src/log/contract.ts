@@ -1,9 +1,12 @@
 import { describe } from 'vitest';
+import { describeBatches } from './contract/batches.ts';
 import { describeInbox } from './contract/inbox.ts';
 import { describeLetters } from './contract/letters.ts';
 import { describeOutbox } from './contract/outbox.ts';
 import { describePort } from './contract/port.ts';
+import { describeProgress } from './contract/progress.ts';
 import { describeRestores } from './contract/restores.ts';
+import { describeRoom } from './contract/room.ts';
 import { describeSchema } from './contract/schema.ts';
 import { describeTogether } from './contract/together.ts';
 import type { UseSql } from './contract/use.ts';
@@ -23,6 +26,9 @@ export function describeLog(adapter: string, useSql: UseSql): void {
 
   describe(`durable log over ${adapter}`, () => {
     describeOutbox(withTables);
+    describeBatches(withTables);
+    describeProgress(withTables);
+    describeRoom(withTables);
     describeInbox(withTables);
     describeLetters(withTables);
     describeRestores(withTables);

@@ -3,8 +3,9 @@ import type { Entry, LogName, Positions } from '../frames/index.ts';
 import { LOG_RETENTION_MS } from '../limits.ts';
 import { Batches } from './batches.ts';
 import { digestOfBody } from './peer.ts';
-import { Room, type Said } from './room.ts';
-import { int, type Sql, type SqlRow, text } from './sql.ts';
+import { Progress } from './progress.ts';
+import { Room } from './room.ts';
+import { int, type Sql, text } from './sql.ts';
 
 export interface OutboxOptions {
   readonly sql: Sql;
@@ -46,8 +47,7 @@ export class Outbox {
   readonly #sql: Sql;
   readonly #log: LogName;
   readonly #now: () => number;
-  /** Not in the database yet: with `lazyPositions` alone. */
-  readonly #said: Said | undefined;
+  readonly #progress: Progress;
   readonly #batches: Batches;
   readonly #room: Room;
 
@@ -57,11 +57,10 @@ export class Outbox {
     this.#now = now;
     this.#room = new Room(sql, log);
     sql.run(`INSERT OR IGNORE INTO log_state (log, direction, log_id) VALUES (?, 'out', ?)`, log, newLogId());
-    const state = this.#state();
-    if (lazyPositions) this.#said = { acked: int(state, 'acked'), projected: int(state, 'projected') };
+    this.#progress = new Progress(sql, log, lazyPositions);
     // A session that outlives this instance (hibernation) has its unacknowledged entries sent again: its peer
     // passes over what it has.
-    this.#batches = new Batches(sql, log, int(state, 'acked'), gather);
+    this.#batches = new Batches(sql, log, this.#progress.acked, gather);
   }
 
   /**
@@ -101,7 +100,7 @@ export class Outbox {
    */
   #reserve(rows: number, bytes: number): number {
     for (;;) {
-      const last = this.#room.countIn(rows, bytes, this.#said);
+      const last = this.#room.countIn(rows, bytes, this.#progress.said);
       if (last !== undefined) return last - rows + 1;
       if (this.#forget(ROOM_ROWS, Number.POSITIVE_INFINITY) > 0) continue;
       const message = `the ${this.#log} log is full: the other side has not acknowledged its entries`;
@@ -135,7 +134,7 @@ export class Outbox {
   }
 
   get logId(): string {
-    return text(this.#state(), 'log_id');
+    return text(this.#progress.state(), 'log_id');
   }
 
   /**
@@ -146,7 +145,7 @@ export class Outbox {
    */
   renew(logId: string, peerLogId?: string): void {
     if (peerLogId !== undefined && peerLogId === this.position().continues?.logId) {
-      this.#set('log_id', logId);
+      this.#sql.run(`UPDATE log_state SET log_id = ? WHERE log = ? AND direction = 'out'`, logId, this.#log);
       return;
     }
     this.#sql.run(
@@ -160,7 +159,7 @@ export class Outbox {
 
   /** Where this log stands, as `hello` and `welcome` tell it. */
   position(): Pick<Positions, 'logId' | 'continues' | 'oldest' | 'last'> {
-    const state = this.#state();
+    const state = this.#progress.state();
     const last = int(state, 'last');
     const [first] = this.#sql.run(`SELECT MIN(seq) AS oldest FROM log_outbox WHERE log = ?`, this.#log);
     const parent = state?.['parent_log_id'];
@@ -210,8 +209,8 @@ export class Outbox {
   resume(applied: number): void {
     const { last } = this.position();
     if (applied > last) throw new RangeError(`the peer has ${applied} entries of a log of ${last}`);
-    this.#setAcked(applied);
-    this.#offer(applied);
+    if (applied !== this.acked) this.#progress.acked = applied;
+    this.#progress.offer(applied);
     this.#batches.restart(applied);
   }
 
@@ -224,40 +223,37 @@ export class Outbox {
   nextBatch(): Entry[] {
     const entries = this.#batches.next();
     const last = entries.at(-1);
-    if (last !== undefined) this.#offer(last.seq);
+    if (last !== undefined) this.#progress.offer(last.seq);
     return entries;
   }
 
   /** The peer has committed everything up to `applied`. @returns the first position newly acknowledged */
   acknowledge(applied: number): number {
-    const state = this.#state();
-    const before = this.#said?.acked ?? int(state, 'acked');
-    const upTo = Math.min(applied, int(state, 'last'));
+    const before = this.acked;
+    const upTo = Math.min(applied, this.#progress.last);
     this.#batches.arrived(upTo);
-    if (upTo > before) this.#setAcked(upTo);
+    if (upTo > before) this.#progress.acked = upTo;
     return before + 1;
   }
 
   /** The edge has brought everything up to `projected` into D1, too. */
   project(projected: number): void {
-    if (projected <= this.projected) return;
-    if (this.#said === undefined) this.#set('projected', projected);
-    else this.#said.projected = projected;
+    if (projected > this.projected) this.#progress.projected = projected;
   }
 
   /** How far D1 is known to show this log. */
   get projected(): number {
-    return this.#said?.projected ?? int(this.#state(), 'projected');
+    return this.#progress.projected;
   }
 
   /** The last position ever put on a wire: what is behind it may still be replaced. */
   get offered(): number {
-    return int(this.#state(), this.#said === undefined ? 'offered' : 'last');
+    return this.#progress.offered;
   }
 
   /** How far the peer has acknowledged. */
   get acked(): number {
-    return this.#said?.acked ?? int(this.#state(), 'acked');
+    return this.#progress.acked;
   }
 
   /** The body of an entry that is still kept. */
@@ -268,7 +264,7 @@ export class Outbox {
 
   /** Entries written and not acknowledged. */
   get depth(): number {
-    return int(this.#state(), 'last') - this.acked;
+    return this.#progress.last - this.acked;
   }
 
   /** Deletes what is acknowledged and older than the retention, `limit` rows at most. @returns rows deleted */
@@ -279,25 +275,7 @@ export class Outbox {
 
   #forget(limit: number, before: number): number {
     const gone = this.#room.forget(this.acked, limit, before);
-    // On the disk it must not lie behind what is gone: those would count as waiting after a crash.
-    if (gone > 0 && this.#said !== undefined) this.#set('acked', this.#said.acked);
+    if (gone > 0) this.#progress.forgot();
     return gone;
-  }
-
-  #setAcked(acked: number): void {
-    if (this.#said !== undefined) this.#said.acked = acked;
-    else if (acked !== this.acked) this.#set('acked', acked);
-  }
-
-  #offer(end: number): void {
-    if (this.#said === undefined && end > this.offered) this.#set('offered', end);
-  }
-
-  #set(column: 'acked' | 'offered' | 'projected' | 'log_id', value: number | string): void {
-    this.#sql.run(`UPDATE log_state SET ${column} = ? WHERE log = ? AND direction = 'out'`, value, this.#log);
-  }
-
-  #state(): SqlRow | undefined {
-    return this.#sql.run(`SELECT * FROM log_state WHERE log = ? AND direction = 'out'`, this.#log)[0];
   }
 }

@@ -1,12 +1,7 @@
 import type { LogName } from '../frames/index.ts';
 import { LOG_BYTES_MAX, LOG_ENTRIES_MAX } from '../limits.ts';
+import type { Said } from './progress.ts';
 import { int, type Sql, type SqlRow } from './sql.ts';
-
-/** What the peer has said of a log. */
-export interface Said {
-  acked: number;
-  projected: number;
-}
 
 /** How much an outbox holds, within its bounds. */
 export class Room {

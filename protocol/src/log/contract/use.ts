@@ -14,6 +14,18 @@ export function outboxOver(sql: Sql, options: Partial<OutboxOptions> = {}): Outb
   return new Outbox({ sql, log: 'control', now: () => 1_000, newLogId: () => LOG_ID, ...options });
 }
 
+export function appended(outbox: Outbox, ...bodies: string[]): Outbox {
+  for (const body of bodies) outbox.append(body);
+  return outbox;
+}
+
+/** What the log believes to hold, beside what it holds. */
+export function counts(sql: Sql) {
+  const [kept] = sql.run(`SELECT rows, bytes FROM log_state WHERE direction = 'out'`);
+  const [real] = sql.run(`SELECT COUNT(*) AS rows, COALESCE(SUM(bytes), 0) AS bytes FROM log_outbox`);
+  return { kept, real };
+}
+
 export const entryOf = (seq: number): Entry => ({
   type: 'entry',
   log: 'control',

@@ -4,11 +4,14 @@ import { edge, ownEdge, started } from './link.fixture.ts';
 
 ownEdge();
 
-describe('Link: blobs', () => {
+describe('Edge: blobs', () => {
   it('a pull goes on over the next session when its socket is lost', async () => {
     const { link } = started();
     const bytes = Buffer.from(JSON.stringify(EMPTY_CONFIG));
-    const pulled = link.blob({ sha256: sha256Of(bytes), bytes: bytes.length }, new AbortController().signal);
+    const pulled = link.edge.blob(
+      { sha256: sha256Of(bytes), bytes: bytes.length },
+      new AbortController().signal,
+    );
     const first = await edge.welcomed(0);
     await first.frame('blob');
     first.terminate();
@@ -21,16 +24,16 @@ describe('Link: blobs', () => {
   it('a pull ends with its command', async () => {
     const { link } = started();
     const abort = new AbortController();
-    const pulled = link.blob({ sha256: 'a'.repeat(64), bytes: 1 }, abort.signal);
+    const pulled = link.edge.blob({ sha256: 'a'.repeat(64), bytes: 1 }, abort.signal);
     abort.abort(new Failure('conflict', 'cancelled'));
     await expect(pulled).rejects.toMatchObject({ code: 'conflict' });
   });
 });
 
-describe('Link: secrets', () => {
+describe('Edge: secrets', () => {
   it('one is asked for again over the next session when its socket is lost', async () => {
     const { link } = started();
-    const asked = link.secret('site-1', 'key', new AbortController().signal);
+    const asked = link.edge.secret('site-1', 'key', new AbortController().signal);
     const first = await edge.welcomed(0);
     await first.frame('get_secret');
     first.terminate();
@@ -43,7 +46,7 @@ describe('Link: secrets', () => {
 
   it('one that the edge does not have is a failure that says what to set', async () => {
     const { link } = started();
-    const asked = link.secret('site-1', 'key', new AbortController().signal);
+    const asked = link.edge.secret('site-1', 'key', new AbortController().signal);
     const socket = await edge.welcomed(0);
     const { id } = await socket.frame('get_secret');
     socket.send({ type: 'error', id, error: new Failure('secret_missing', 'set it').toWire() });

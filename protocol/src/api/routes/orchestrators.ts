@@ -1,0 +1,31 @@
+import { createRoute } from '@hono/zod-openapi';
+import { z } from 'zod';
+import { orchestratorId } from '../../ids.ts';
+import { listOf, listQuery, orchestrator, orchestratorSummary } from '../resources.ts';
+import { answer, refused, security } from './parts.ts';
+
+export const listOrchestratorsRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators',
+  security,
+  request: { query: listQuery.strict() },
+  responses: { 200: answer(listOf(orchestratorSummary), 'By id'), default: refused },
+});
+
+export const getOrchestratorRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators/{id}',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
+export const releaseOrchestratorRoute = createRoute({
+  method: 'post',
+  path: '/orchestrators/{id}/release',
+  description:
+    'Forgets the newest process: its database was lost, and one with an empty database may connect.',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
