@@ -13,14 +13,14 @@ import type {
   StatusReport,
 } from '@clawdbot/protocol';
 import { unwrap } from '../ask.ts';
-import { answer } from './answer.ts';
+import { type Answer, answer } from './answer.ts';
 import type { ChannelClaims } from './claims.ts';
 import { prepareModules } from './modules.ts';
 import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 import { ChannelObject } from './object.ts';
+import type { RelayCall, RelayReply, SiteRoutes, StatusCall } from './relay-rpc.ts';
 import type {
   AdoptSubmission,
-  Answer,
   ChannelRpc,
   ChannelState,
   ConfigSubmission,
@@ -34,13 +34,9 @@ import type {
   PublicPart,
   ReceiptPage,
   ReceiptQuery,
-  RelayCall,
-  RelayReply,
   Removal,
   RollbackSubmission,
   SecretSubmission,
-  SiteRoutes,
-  StatusCall,
   Taken,
 } from './rpc.ts';
 import { after } from './timer.ts';

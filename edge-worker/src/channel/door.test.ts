@@ -13,7 +13,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { hexOf } from '../bytes.ts';
 import { channelOf, entry, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 let count = 0;
 const text = ({ body }: RelayReply) =>

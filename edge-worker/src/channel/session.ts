@@ -22,7 +22,7 @@ import { Calls } from './calls.ts';
 import { Flow, nonce, overloaded } from './flow.ts';
 import { Liveness } from './liveness.ts';
 import { Pulls } from './pulls.ts';
-import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
 import type { SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
 import { bodyOf } from './upload.ts';
