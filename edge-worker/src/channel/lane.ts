@@ -9,7 +9,6 @@ import {
   PARCEL_PUSH_BYTES_MAX,
   type Presence,
   type RandomBytes,
-  type ReceiptAnswer,
   type Received,
   type Sql,
   type Status,
@@ -17,7 +16,6 @@ import {
 } from '@clawdbot/protocol';
 import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
-import type { Blobs } from './blobs.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
@@ -25,20 +23,16 @@ import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
-import type { Intake } from './intake.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
-import type { Parcels } from './parcels.ts';
 import type { PresenceBook } from './presence.ts';
-import { isOpen } from './receipt-row.ts';
 import type { Receipts } from './receipts.ts';
 import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
 import type { Incumbency } from './rpc.ts';
-import type { Secret, Secrets } from './secrets.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
-import type { GetTally, Tallies, Tally } from './tallies.ts';
+import type { Supply } from './supply.ts';
 import type { News } from './telling.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -54,15 +48,11 @@ export interface LaneParts {
   readonly configs: Pick<Configs, 'site'>;
   readonly reports: Pick<ConfigReports, 'told'>;
   readonly state: Pick<State, 'tell'>;
-  readonly blobs: Pick<Blobs, 'part'>;
-  readonly secrets: Pick<Secrets, 'get'>;
-  readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
-  readonly parcels: Pick<Parcels, 'part'>;
-  readonly intake: Pick<Intake, 'answered'>;
+  readonly receipts: Pick<Receipts, 'acknowledged'>;
+  readonly supply: Supply;
   readonly waiting: Waiting;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
-  readonly tallies: Pick<Tallies, 'tally'>;
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
@@ -80,11 +70,13 @@ const COMPACT_EVERY = 64;
 
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
+  readonly supply: Supply;
   readonly #parts: LaneParts;
   #queueAcks = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
+    this.supply = parts.supply;
   }
 
   /** The object was built, and its sockets are known: puts right what happened while it was not there. */
@@ -230,30 +222,6 @@ export class Lane implements LanePort {
 
   resynced(): void {
     this.#parts.greeting.settled();
-  }
-
-  blobPart(sha256: string, part: number): Uint8Array {
-    return this.#parts.blobs.part(sha256, part);
-  }
-
-  secret(siteId: string, name: string): Promise<Secret> {
-    return this.#parts.secrets.get(siteId, name);
-  }
-
-  tally(asked: GetTally): Tally {
-    return this.#parts.tallies.tally(asked);
-  }
-
-  /** Asked of a receipt that is settled, it says so: the orchestrator has nothing to deliver then. */
-  async parcelPart(receiptId: string, part: number): Promise<Uint8Array> {
-    const { state } = this.#parts.receipts.get(receiptId).receipt;
-    if (!isOpen(state))
-      throw new Failure('not_found', `the request is ${state}: there is nothing to deliver`);
-    return this.#parts.parcels.part(receiptId, part);
-  }
-
-  onReceiptAnswer(answer: ReceiptAnswer): boolean {
-    return this.#parts.intake.answered(answer);
   }
 
   isCurrent(fence: number): boolean {

@@ -75,7 +75,7 @@ export class Session {
     this.#pulls = new Pulls({
       sender: this.#sender,
       flow: this.#flow,
-      lane: ports.lane,
+      supply: ports.lane.supply,
       writes: () => this.#writes(),
       isOver: () => this.#ended,
       broken: (error) => this.#broken(error),
