@@ -96,7 +96,7 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   async incumbency(): Promise<Incumbency> {
-    return this.parts.lane.incumbency();
+    return this.parts.succession.incumbency();
   }
 
   async supersede(by: Incumbency): Promise<void> {

@@ -8,22 +8,19 @@ import {
   type LogName,
   PARCEL_PUSH_BYTES_MAX,
   type Presence,
-  type RandomBytes,
   type Received,
   type Sql,
   type Status,
   type StatusReport,
 } from '@clawdbot/protocol';
-import { hexOf } from '../bytes.ts';
-import { admit } from './admission.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
 import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
-import { type Greeting, welcomeOf } from './greeting.ts';
+import type { Greeting } from './greeting.ts';
 import type { Handling } from './handling.ts';
-import { LOGS_IN_ORDER, type Logs } from './logs.ts';
+import type { Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
 import type { Receipts } from './receipts.ts';
 import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
@@ -32,19 +29,19 @@ import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
+import type { Succession } from './succession.ts';
 import type { Supply } from './supply.ts';
 import type { News } from './telling.ts';
 import type { Waiting } from './waiting.ts';
 
 export interface LaneParts {
-  readonly orchestratorId: string;
-  readonly lane: number;
   readonly sql: Sql;
-  readonly meta: Meta;
+  readonly meta: Pick<Meta, 'add'>;
   readonly logs: Logs;
   readonly control: Pick<Control, 'acknowledged'>;
   readonly handling: Handling;
-  readonly greeting: Greeting;
+  readonly succession: Succession;
+  readonly greeting: Pick<Greeting, 'settled'>;
   readonly configs: Pick<Configs, 'site'>;
   readonly reports: Pick<ConfigReports, 'told'>;
   readonly state: Pick<State, 'tell'>;
@@ -54,7 +51,6 @@ export interface LaneParts {
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
   readonly now: () => number;
-  readonly random: RandomBytes;
   readonly sessions: () => Connected[];
   /** A newer process has the orchestrator: end the sessions of those before it on the lanes 1 to `lanes` - 1. */
   readonly onTakenOver: (by: Incumbency, lanes: number) => void;
@@ -134,14 +130,9 @@ export class Lane implements LanePort {
     this.#current();
   }
 
-  /**
-   * Forgets the newest process: its database was lost, and one with an empty database may connect. A process
-   * that still runs dials again and has the orchestrator back.
-   */
+  /** One with an empty database may connect. A process that still runs dials again and has the orchestrator back. */
   release(): void {
-    const { meta } = this.#parts;
-    meta.set('generation', 0);
-    meta.set('instance', null);
+    this.#parts.succession.release();
     this.#current()?.close('drained', 'the orchestrator was released: dial again');
   }
 
@@ -152,56 +143,17 @@ export class Lane implements LanePort {
     if (state.state !== 'greeting' && this.isCurrent(state.fence)) this.#away(reason);
   }
 
-  /** Who has the orchestrator, for the objects of its other lanes. */
-  incumbency(): Incumbency {
-    const { meta } = this.#parts;
-    const instanceId = meta.text('instance');
-    return {
-      generation: meta.number('generation'),
-      ...(instanceId === undefined ? {} : { instanceId }),
-      fence: meta.number('fence'),
-    };
-  }
-
   async join(): Promise<Refusal> {
     return { close: 'malformed', reason: 'join on lane 0: it is greeted with hello' };
   }
 
   admit(kid: string, hello: Hello): Admitted | Refusal {
-    const { sql, meta, logs, orchestratorId, lane, greeting } = this.#parts;
-    const admission = admit(hello, {
-      orchestratorId,
-      lane,
-      generation: meta.number('generation'),
-      instanceId: meta.text('instance'),
-      followed: (log) => logs[log].inbox.position(),
-      isRetired: (log, logId) => logs[log].inbox.isRetired(logId),
-    });
-    if (!admission.admit) return admission;
-    const before = { generation: meta.number('generation'), lanes: meta.number('lanes') };
-    const { fence, agreed } = sql.transaction(() => ({
-      agreed: greeting.agree(hello),
-      fence: this.#note(hello),
-    }));
+    const { succession, onTakenOver } = this.#parts;
+    const succeeded = succession.admit(kid, hello);
+    if ('close' in succeeded) return succeeded;
     this.#replaceOthers(hello);
-    if (hello.generation > before.generation)
-      this.#parts.onTakenOver(this.incumbency(), Math.max(before.lanes, meta.number('lanes')));
-    const { instanceId } = hello;
-    const since = this.#parts.now();
-    const sessionId = hexOf(this.#parts.random(16));
-    const offered = LOGS_IN_ORDER.filter((log) => hello.logs[log] !== undefined);
-    return {
-      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: offered },
-      welcome: welcomeOf({
-        protocol: admission.protocol,
-        sessionId,
-        fence,
-        clockMs: since,
-        sharers: Math.max(1, this.#parts.meta.number('api_sharers')),
-        logs: agreed.logs,
-      }),
-      resync: agreed.resync,
-    };
+    if (succeeded.lanesBefore > 0) onTakenOver(succession.incumbency(), succeeded.lanesBefore);
+    return succeeded.admitted;
   }
 
   receive(log: LogName, entries: readonly Entry[]): Received {
@@ -225,7 +177,7 @@ export class Lane implements LanePort {
   }
 
   isCurrent(fence: number): boolean {
-    return fence === this.#parts.meta.number('fence');
+    return this.#parts.succession.isCurrent(fence);
   }
 
   onStatus(status: Status): void {
@@ -253,16 +205,6 @@ export class Lane implements LanePort {
       // Looking for what may go costs more than the rest: not with each of a customer's requests.
       if (++this.#queueAcks % COMPACT_EVERY === 0) logs.queue.outbox.compact(COMPACT_ROWS);
     });
-  }
-
-  /** The newest process has the orchestrator from here on. @returns its session's fence */
-  #note({ generation, instanceId, version, lanes }: Hello): number {
-    const { meta } = this.#parts;
-    meta.set('lanes', Math.min(lanes, Math.max(1, meta.number('lanes_granted'))));
-    meta.set('generation', generation);
-    meta.set('instance', instanceId);
-    meta.set('version', version);
-    return meta.add('fence', 1);
   }
 
   /** Older sockets end, unless they are draining. The one that said hello is not open yet. */

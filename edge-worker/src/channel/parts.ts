@@ -33,6 +33,7 @@ import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
+import { Succession } from './succession.ts';
 import { openSupply } from './supply.ts';
 import { Tallies } from './tallies.ts';
 import { Telling } from './telling.ts';
@@ -152,12 +153,18 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       chores.projection.start();
     },
   });
+  const greeting = new Greeting({
+    ...facts,
+    ...{ control, events: projection, letters: remoteLetters, intake, resync },
+  });
+  const succession = new Succession({ ...facts, greeting });
   const lane = new Lane({
     ...facts,
     supply: openSupply({ ...facts, secrets, tallies, intake, moves: moving.moves }),
     control,
     handling,
-    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, intake, resync }),
+    greeting,
+    succession,
     waiting,
     events: projection,
     sessions,
@@ -193,7 +200,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
+    ...{ lane, callLane, succession, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };
 }
