@@ -140,9 +140,9 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
   }
 
   async #followUp(): Promise<void> {
-    const { chores, alarm, control, handling, receipts, moves } = this.parts;
+    const { chores, alarm, commandQueue, handling, receipts, moves } = this.parts;
     chores.projection.start();
-    for (const at of [control.nextExpiry(), handling.nextRetry(), receipts.nextDue(), moves.nextDue()])
+    for (const at of [commandQueue.nextExpiry(), handling.nextRetry(), receipts.nextDue(), moves.nextDue()])
       if (at !== undefined) await alarm.by(at);
   }
 

@@ -80,7 +80,6 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
       baggage,
       hands,
       held,
-      outbox,
       control,
       stale,
       workers,
