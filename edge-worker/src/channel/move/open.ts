@@ -99,7 +99,7 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
     ...options,
     ask: async (orchestratorId, moveId) => unwrap(await reach(object(orchestratorId).siteMove(moveId))),
   });
-  return { book, baggage, hands, departures, arrivals, moves };
+  return { book, baggage, hands, departures, moves };
 }
 
 /** A customer's request, by the object that has its site now. */
