@@ -1,5 +1,5 @@
 import { Failure } from '@clawdbot/protocol';
-import type { Answer } from './channel/rpc.ts';
+import type { Answer } from './channel/answer.ts';
 import { within } from './deadline.ts';
 
 /** An object's own work (SQLite, a log entry) takes milliseconds; past this it is stuck or overloaded. */

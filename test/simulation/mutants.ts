@@ -89,7 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: '',
       },
       {
-        file: 'edge-worker/src/channel/lane.ts',
+        file: 'edge-worker/src/channel/succession.ts',
         find: "return fence === this.#parts.meta.number('fence');",
         replace: 'return fence > 0;',
       },

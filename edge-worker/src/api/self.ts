@@ -1,7 +1,7 @@
 import { Failure, type HeaderList } from '@clawdbot/protocol';
 import { API_PREFIX } from '@clawdbot/protocol/routes';
 import { requireAdmin } from '../auth/user.ts';
-import type { RelayReply } from '../channel/rpc.ts';
+import type { RelayReply } from '../channel/relay-rpc.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
 import { keepDeadline } from '../relay/call.ts';
 import { replyResponse } from '../relay/reply.ts';

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
 import { entry, helloOf, Peer } from '../channel/channel.fixture.ts';
-import { CLAIMS_HEADER } from '../channel/rpc.ts';
+import { CLAIMS_HEADER } from '../channel/claims.ts';
 import { ChannelKeyPair, CONSOLE, edge, fresh, Tenant } from '../edge.fixture.ts';
 
 async function enrolled() {

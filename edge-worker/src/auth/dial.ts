@@ -1,8 +1,7 @@
 import { Failure, lane, SUBPROTOCOL } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { ask, reach } from '../ask.ts';
-import type { ChannelClaims } from '../channel/claims.ts';
-import { CLAIMS_HEADER } from '../channel/rpc.ts';
+import { type ChannelClaims, CLAIMS_HEADER } from '../channel/claims.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';
 import { CONTROL_LANE, type Services } from '../services.ts';
 import { verifyChannel } from './channel.ts';

@@ -1,5 +1,12 @@
-import { Failure } from '@clawdbot/protocol';
-import type { Answer } from './rpc.ts';
+import { Failure, type HeaderList, type WireError } from '@clawdbot/protocol';
+
+/**
+ * A result that crosses an RPC boundary: workerd rebuilds a thrown error as a bare `Error`, so a failure that
+ * its caller must tell apart is a value.
+ */
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: WireError; readonly headers?: HeaderList };
 
 function failed(failure: Failure): Answer<never> {
   const { headers } = failure.details;

@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { OpenAttachment } from './attachment.ts';
 import { CallLane } from './call-lane.ts';
 import { channelOf, errorOf, helloOf, Peer, stubOf, value } from './channel.fixture.ts';
-import type { Incumbency, RelayCall } from './rpc.ts';
+import type { RelayCall } from './relay-rpc.ts';
+import type { Incumbency } from './rpc.ts';
 import type { Session } from './session.ts';
 import { Tallies } from './tallies.ts';
 

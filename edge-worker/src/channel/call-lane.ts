@@ -10,10 +10,11 @@ import { hexOf } from '../bytes.ts';
 import { admitJoin } from './admission.ts';
 import { currentOf } from './current.ts';
 import { joinedOf } from './greeting.ts';
-import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
+import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
+import type { Incumbency } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
 import type { JoinedLane, LanePort, Refusal } from './session-ports.ts';
-import type { GetTally, Tallies, Tally } from './tallies.ts';
+import { callSupply, type Supply } from './supply.ts';
 
 export interface CallLaneParts {
   readonly orchestratorId: string;
@@ -22,7 +23,7 @@ export interface CallLaneParts {
   readonly now: () => number;
   readonly random: RandomBytes;
   readonly sessions: () => Connected[];
-  readonly tallies: Pick<Tallies, 'tally'>;
+  readonly tallies: Supply['tallies'];
   /** Asks lane 0's object who has the orchestrator. Rejects when it does not answer in time. */
   readonly incumbency: () => Promise<Incumbency>;
   /** Goes on behind the answer. */
@@ -39,6 +40,7 @@ const AWAY_RETRY_MS = 5_000;
  * to say: it is asked at each `join`, and it says when a newer process has taken over (PROTOCOL S13).
  */
 export class CallLane implements LanePort {
+  readonly supply: Supply;
   readonly #parts: CallLaneParts;
   /** The highest that lane 0 has told. In memory: what it is needed for, an open question, keeps the object there. */
   #fence = 0;
@@ -47,6 +49,7 @@ export class CallLane implements LanePort {
 
   constructor(parts: CallLaneParts) {
     this.#parts = parts;
+    this.supply = callSupply(parts.tallies, (what) => this.#foreign(what));
   }
 
   relay(call: RelayCall): Promise<RelayReply> {
@@ -55,10 +58,6 @@ export class CallLane implements LanePort {
 
   getStatus(call: StatusCall): Promise<StatusReport> {
     return this.#reachable().getStatus(call);
-  }
-
-  tally(asked: GetTally): Tally {
-    return this.#parts.tallies.tally(asked);
   }
 
   get isReachable(): boolean {
@@ -170,25 +169,12 @@ export class CallLane implements LanePort {
   acknowledged(): never {
     throw this.#foreign('ack');
   }
-  blobPart(): never {
-    throw this.#foreign('blob');
-  }
   nextBatch(): never {
     throw this.#foreign('a log');
   }
   resynced(): void {}
-  parcelPart(): Promise<never> {
-    return Promise.reject(this.#foreign('a parcel'));
-  }
-  onReceiptAnswer(): never {
-    throw this.#foreign('receipt_answer');
-  }
   /** No customer of a stored request waits here. */
   readonly isAwaited = false;
-  /** Without a close: a call that is refused is answered. */
-  secret(): Promise<never> {
-    return Promise.reject(new Failure('bad_request', 'secrets are asked for on lane 0'));
-  }
 
   #foreign(what: string): ProtocolError {
     return new ProtocolError('malformed', `${what} on lane ${this.#parts.lane}: it is lane 0's`);

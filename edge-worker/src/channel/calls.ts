@@ -14,7 +14,7 @@ import {
   Windows,
 } from '@clawdbot/protocol';
 import { downloadOf } from './download.ts';
-import type { RelayReply } from './rpc.ts';
+import type { RelayReply } from './relay-rpc.ts';
 import { Upload } from './upload.ts';
 
 interface Waiting<T> {

@@ -11,7 +11,9 @@ import {
   PONG,
   type WireError,
 } from '@clawdbot/protocol';
-import { type Answer, type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
+import type { Answer } from './answer.ts';
+import { CLAIMS_HEADER } from './claims.ts';
+import type { ChannelRpc } from './rpc.ts';
 
 const DEADLINE_MS = 5_000;
 let dials = 0;

@@ -13,14 +13,14 @@ import type {
   StatusReport,
 } from '@clawdbot/protocol';
 import { unwrap } from '../ask.ts';
-import { answer } from './answer.ts';
+import { type Answer, answer } from './answer.ts';
 import type { ChannelClaims } from './claims.ts';
 import { prepareModules } from './modules.ts';
 import type { Arrival, ArrivalMessage } from './move/rpc.ts';
 import { ChannelObject } from './object.ts';
+import type { RelayCall, RelayReply, SiteRoutes, StatusCall } from './relay-rpc.ts';
 import type {
   AdoptSubmission,
-  Answer,
   ChannelRpc,
   ChannelState,
   ConfigSubmission,
@@ -34,13 +34,9 @@ import type {
   PublicPart,
   ReceiptPage,
   ReceiptQuery,
-  RelayCall,
-  RelayReply,
   Removal,
   RollbackSubmission,
   SecretSubmission,
-  SiteRoutes,
-  StatusCall,
   Taken,
 } from './rpc.ts';
 import { after } from './timer.ts';
@@ -100,7 +96,7 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   async incumbency(): Promise<Incumbency> {
-    return this.parts.lane.incumbency();
+    return this.parts.succession.incumbency();
   }
 
   async supersede(by: Incumbency): Promise<void> {
@@ -189,23 +185,12 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   moveSite(siteId: string, target: string, actor: string): Promise<Answer<SiteMove>> {
-    const here = async () => {
-      const move = this.parts.departures.begin(siteId, target, actor);
-      this.parts.moves.wake();
-      await this.parts.moves.watch();
-      await this.parts.departures.note(move.id);
-      return move;
-    };
+    const here = () => this.parts.moves.begin(siteId, target, actor);
     return this.where.atSite(siteId, here, (there) => there.moveSite(siteId, target, actor));
   }
 
   cancelMove(moveId: string, actor: string): Promise<Answer<SiteMove>> {
-    return answer(async () => {
-      const move = await this.parts.departures.cancel(moveId, actor);
-      this.parts.moves.wake();
-      await this.parts.moves.watch();
-      return move;
-    });
+    return answer(() => this.parts.moves.cancel(moveId, actor));
   }
 
   siteMove(moveId: string): Promise<Answer<SiteMove>> {
@@ -213,12 +198,7 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   arrival(message: ArrivalMessage): Promise<Answer<Arrival>> {
-    return answer(async () => {
-      const arrival = this.parts.arrivals.take(message);
-      this.parts.moves.wake();
-      await this.parts.moves.watch();
-      return this.changed(arrival);
-    });
+    return answer(async () => this.changed(await this.parts.moves.take(message)));
   }
 
   config(siteId: string): Promise<Answer<SiteConfigState>> {

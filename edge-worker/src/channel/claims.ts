@@ -18,3 +18,6 @@ export const channelClaims = z.object({
   kid: z.string().min(1).max(128),
 });
 export type ChannelClaims = z.infer<typeof channelClaims>;
+
+/** The header in which the Worker hands an upgrade's verified claims to the object, as JSON. */
+export const CLAIMS_HEADER = 'x-orchestrator-claims';

@@ -203,34 +203,6 @@ export class Commands {
     for (const row of rows) this.move(text(row, 'id'), 'delivered', at);
   }
 
-  /** Queued commands of a site behind position `offered`, in their order. */
-  queued(siteId: string, offered: number): { id: string; seq: number; type: CommandType }[] {
-    return this.#sql
-      .run(
-        `SELECT id, seq, type FROM commands WHERE site_id = ? AND state = 'queued' AND seq > ? ORDER BY seq`,
-        siteId,
-        offered,
-      )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq'), type: commandType.parse(row['type']) }));
-  }
-
-  /** Those of a site that its orchestrator has, or may have, and that have not ended; the oldest first. */
-  underWay(siteId: string, offered: number): Pick<Command, 'id' | 'type' | 'subject'>[] {
-    return this.#sql
-      .run(
-        `SELECT id, type, subject FROM commands
-         WHERE site_id = ? AND (state IN ('delivered', 'running') OR (state = 'queued' AND seq BETWEEN 1 AND ?))
-         ORDER BY seq`,
-        siteId,
-        offered,
-      )
-      .map((row) => ({
-        id: text(row, 'id'),
-        type: commandType.parse(row['type']),
-        subject: text(row, 'subject'),
-      }));
-  }
-
   /** One whose row another object has had: D1 is told, and dashboards. In the caller's transaction. */
   arrive(id: string, reason: string): void {
     const at = this.#now();
@@ -249,39 +221,9 @@ export class Commands {
     this.#sql.run(`DELETE FROM command_history WHERE command_id = ?`, id);
   }
 
-  /** How many of a site have not ended. */
-  open(siteId: string): number {
-    const [row] = this.#sql.run(
-      `SELECT COUNT(*) AS n FROM commands
-       WHERE state IN ('queued', 'delivered', 'running') AND site_id = ?`,
-      siteId,
-    );
-    return int(row, 'n');
-  }
-
   /** The command's entry is another one now. */
   moveTo(id: string, seq: number): void {
     this.#sql.run(`UPDATE commands SET seq = ? WHERE id = ?`, seq, id);
-  }
-
-  /** Queued commands behind position `offered` whose time is up. */
-  expired(offered: number): { id: string; seq: number }[] {
-    return this.#sql
-      .run(
-        `SELECT id, seq FROM commands WHERE state = 'queued' AND expires_at <= ? AND seq > ?`,
-        this.#now(),
-        offered,
-      )
-      .map((row) => ({ id: text(row, 'id'), seq: int(row, 'seq') }));
-  }
-
-  /** When the next queued command behind position `offered` expires; undefined when none will. */
-  nextExpiry(offered: number): number | undefined {
-    const [row] = this.#sql.run(
-      `SELECT MIN(expires_at) AS at FROM commands WHERE state = 'queued' AND expires_at IS NOT NULL AND seq > ?`,
-      offered,
-    );
-    return row?.['at'] == null ? undefined : int(row, 'at');
   }
 
   /** Throws `Failure('not_found')`. */

@@ -13,6 +13,7 @@ import {
 } from '@clawdbot/protocol';
 import type { Blobs } from './blobs.ts';
 import { encoded, withdrawn } from './command-entry.ts';
+import type { CommandQueue } from './command-queue.ts';
 import type { Commands, NewCommand } from './commands.ts';
 import type { ConfigHistory } from './config-history.ts';
 import type { ConfigReports } from './config-reports.ts';
@@ -33,6 +34,7 @@ export interface ControlParts {
   readonly sql: Sql;
   readonly outbox: Outbox;
   readonly commands: Commands;
+  readonly commandQueue: CommandQueue;
   readonly configs: Configs;
   readonly history: Pick<ConfigHistory, 'prune'>;
   readonly reports: Pick<ConfigReports, 'isQuarantined'>;
@@ -140,12 +142,12 @@ export class Control {
 
   /** The site is gone: what was queued for it is withdrawn. @returns how many commands that were, and are left */
   removeSite(siteId: string): { cancelled: number; left: number } {
-    const { sql, commands, configs, outbox } = this.#parts;
+    const { sql, commandQueue, configs, outbox } = this.#parts;
     return sql.transaction(() => {
-      const queued = commands.queued(siteId, outbox.offered);
+      const queued = commandQueue.queued(siteId);
       for (const command of queued) this.#withdraw(command, 'cancelled', 'the site was deleted');
       if (configs.remove(siteId)) outbox.append(edgeCodec.encodeEntry({ type: 'remove_site', siteId }));
-      return { cancelled: queued.length, left: commands.open(siteId) };
+      return { cancelled: queued.length, left: commandQueue.open(siteId) };
     });
   }
 
@@ -154,8 +156,8 @@ export class Control {
    * that comes back. In the caller's transaction.
    */
   leave(siteId: string, target: string): void {
-    const { commands, configs, outbox, now } = this.#parts;
-    for (const { id } of commands.underWay(siteId, outbox.offered))
+    const { commands, commandQueue, configs, now } = this.#parts;
+    for (const { id } of commandQueue.underWay(siteId))
       commands.milestone(
         id,
         'left behind',
@@ -200,16 +202,11 @@ export class Control {
 
   /** Ends queued commands whose time is up. What was already sent, the orchestrator ends by the same rule. */
   expire(): void {
-    const { sql, commands, outbox } = this.#parts;
+    const { sql, commandQueue } = this.#parts;
     sql.transaction(() => {
-      for (const queued of commands.expired(outbox.offered))
+      for (const queued of commandQueue.expired())
         this.#withdraw(queued, 'expired', 'it was not delivered in time');
     });
-  }
-
-  /** When `expire` has something to do; undefined when nothing waits. */
-  nextExpiry(): number | undefined {
-    return this.#parts.commands.nextExpiry(this.#parts.outbox.offered);
   }
 
   acknowledged(applied: number): void {
@@ -279,8 +276,7 @@ export class Control {
 
   /** A newer generation makes older ones that never left pointless, but for those that a deployment waits for. */
   #supersede(siteId: string): void {
-    const { commands, outbox } = this.#parts;
-    const queued = commands.queued(siteId, outbox.offered);
+    const queued = this.#parts.commandQueue.queued(siteId);
     const deployments = queued.filter(({ type }) => type === 'deploy_worker');
     const behind = Math.max(0, ...deployments.map(({ seq }) => seq));
     for (const command of queued) {

@@ -1,5 +1,5 @@
 import { Failure, type HeaderList, type Route } from '@clawdbot/protocol';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 type Cors = NonNullable<Route['cors']>;
 

@@ -1,7 +1,7 @@
 /** A site whose requests are kept for when nobody is there: its customers, and the orchestrator's end. */
 import { decodeChunk, type Hello, json, type Limits, type Route, type Webhook } from '@clawdbot/protocol';
 import { channelOf, helloOf, Peer, value } from './channel.fixture.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 export const text = ({ body }: RelayReply) =>
   typeof body === 'string'

@@ -16,7 +16,7 @@ import { preflightFor, preflightReply, throwWithCors, withCors } from './cors.ts
 import type { Intake } from './intake.ts';
 import type { Lane } from './lane.ts';
 import type { Quota } from './quota.ts';
-import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
+import type { RelayCall, RelayReply, SiteCall } from './relay-rpc.ts';
 import type { RunningRoutes } from './running.ts';
 import type { Stale } from './stale.ts';
 

@@ -2,6 +2,7 @@ import { PARCEL_KEPT_MS } from '@clawdbot/protocol';
 import { hexOf, randomBytes } from '../bytes.ts';
 import type { Cipher } from '../cipher.ts';
 import { Blobs } from './blobs.ts';
+import { CommandQueue } from './command-queue.ts';
 import { CommandRecall } from './command-recall.ts';
 import { Commands } from './commands.ts';
 import { ConfigHistory } from './config-history.ts';
@@ -62,6 +63,7 @@ export function openFacts({ id, storage }: Pick<DurableObjectState, 'id' | 'stor
     history: new ConfigHistory({ sql, configs, reports }),
     workerVars: new WorkerVars({ sql, configs, reports }),
     commands: new Commands(sql, orchestratorId, now),
+    commandQueue: new CommandQueue({ sql, outbox: logs.control.outbox, now }),
     deployments: new Deployments(sql, orchestratorId),
     recall: new CommandRecall(sql),
     projection,

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@clawdbot/protocol';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 /** Headers of a customer that make an answer theirs alone (RFC 9111 §3.5); cookies, because nothing says otherwise. */
 const PERSONAL: ReadonlySet<string> = new Set([

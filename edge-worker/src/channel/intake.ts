@@ -21,7 +21,7 @@ import type { MoveBook } from './move/book.ts';
 import type { Parcels } from './parcels.ts';
 import { HELD, isOpen } from './receipt-row.ts';
 import type { Receipts } from './receipts.ts';
-import type { RelayCall, RelayReply, SiteCall } from './rpc.ts';
+import type { RelayCall, RelayReply, SiteCall } from './relay-rpc.ts';
 import type { Tallies } from './tallies.ts';
 import type { Waiting } from './waiting.ts';
 

@@ -8,62 +8,49 @@ import {
   type LogName,
   PARCEL_PUSH_BYTES_MAX,
   type Presence,
-  type RandomBytes,
-  type ReceiptAnswer,
   type Received,
   type Sql,
   type Status,
   type StatusReport,
 } from '@clawdbot/protocol';
-import { hexOf } from '../bytes.ts';
-import { admit } from './admission.ts';
-import type { Blobs } from './blobs.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
 import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
-import { type Greeting, welcomeOf } from './greeting.ts';
+import type { Greeting } from './greeting.ts';
 import type { Handling } from './handling.ts';
-import type { Intake } from './intake.ts';
-import { LOGS_IN_ORDER, type Logs } from './logs.ts';
-import type { Parcels } from './parcels.ts';
+import type { Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
-import { isOpen } from './receipt-row.ts';
 import type { Receipts } from './receipts.ts';
-import type { Incumbency, RelayCall, RelayReply, StatusCall } from './rpc.ts';
-import type { Secret, Secrets } from './secrets.ts';
+import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
+import type { Incumbency } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
 import type { Admitted, LanePort, Refusal } from './session-ports.ts';
 import type { State } from './state.ts';
 import type { Meta } from './store.ts';
-import type { GetTally, Tallies, Tally } from './tallies.ts';
+import type { Succession } from './succession.ts';
+import type { Supply } from './supply.ts';
 import type { News } from './telling.ts';
 import type { Waiting } from './waiting.ts';
 
 export interface LaneParts {
-  readonly orchestratorId: string;
-  readonly lane: number;
   readonly sql: Sql;
-  readonly meta: Meta;
+  readonly meta: Pick<Meta, 'add'>;
   readonly logs: Logs;
   readonly control: Pick<Control, 'acknowledged'>;
   readonly handling: Handling;
-  readonly greeting: Greeting;
+  readonly succession: Succession;
+  readonly greeting: Pick<Greeting, 'settled'>;
   readonly configs: Pick<Configs, 'site'>;
   readonly reports: Pick<ConfigReports, 'told'>;
   readonly state: Pick<State, 'tell'>;
-  readonly blobs: Pick<Blobs, 'part'>;
-  readonly secrets: Pick<Secrets, 'get'>;
-  readonly receipts: Pick<Receipts, 'acknowledged' | 'get'>;
-  readonly parcels: Pick<Parcels, 'part'>;
-  readonly intake: Pick<Intake, 'answered'>;
+  readonly receipts: Pick<Receipts, 'acknowledged'>;
+  readonly supply: Supply;
   readonly waiting: Waiting;
   readonly events: Pick<EventProjection, 'projected'>;
   readonly presence: PresenceBook;
-  readonly tallies: Pick<Tallies, 'tally'>;
   readonly now: () => number;
-  readonly random: RandomBytes;
   readonly sessions: () => Connected[];
   /** A newer process has the orchestrator: end the sessions of those before it on the lanes 1 to `lanes` - 1. */
   readonly onTakenOver: (by: Incumbency, lanes: number) => void;
@@ -79,11 +66,13 @@ const COMPACT_EVERY = 64;
 
 /** One lane of one orchestrator: which session is the current one, and what goes over it. */
 export class Lane implements LanePort {
+  readonly supply: Supply;
   readonly #parts: LaneParts;
   #queueAcks = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
+    this.supply = parts.supply;
   }
 
   /** The object was built, and its sockets are known: puts right what happened while it was not there. */
@@ -141,14 +130,9 @@ export class Lane implements LanePort {
     this.#current();
   }
 
-  /**
-   * Forgets the newest process: its database was lost, and one with an empty database may connect. A process
-   * that still runs dials again and has the orchestrator back.
-   */
+  /** One with an empty database may connect. A process that still runs dials again and has the orchestrator back. */
   release(): void {
-    const { meta } = this.#parts;
-    meta.set('generation', 0);
-    meta.set('instance', null);
+    this.#parts.succession.release();
     this.#current()?.close('drained', 'the orchestrator was released: dial again');
   }
 
@@ -159,56 +143,17 @@ export class Lane implements LanePort {
     if (state.state !== 'greeting' && this.isCurrent(state.fence)) this.#away(reason);
   }
 
-  /** Who has the orchestrator, for the objects of its other lanes. */
-  incumbency(): Incumbency {
-    const { meta } = this.#parts;
-    const instanceId = meta.text('instance');
-    return {
-      generation: meta.number('generation'),
-      ...(instanceId === undefined ? {} : { instanceId }),
-      fence: meta.number('fence'),
-    };
-  }
-
   async join(): Promise<Refusal> {
     return { close: 'malformed', reason: 'join on lane 0: it is greeted with hello' };
   }
 
   admit(kid: string, hello: Hello): Admitted | Refusal {
-    const { sql, meta, logs, orchestratorId, lane, greeting } = this.#parts;
-    const admission = admit(hello, {
-      orchestratorId,
-      lane,
-      generation: meta.number('generation'),
-      instanceId: meta.text('instance'),
-      followed: (log) => logs[log].inbox.position(),
-      isRetired: (log, logId) => logs[log].inbox.isRetired(logId),
-    });
-    if (!admission.admit) return admission;
-    const before = { generation: meta.number('generation'), lanes: meta.number('lanes') };
-    const { fence, agreed } = sql.transaction(() => ({
-      agreed: greeting.agree(hello),
-      fence: this.#note(hello),
-    }));
+    const { succession, onTakenOver } = this.#parts;
+    const succeeded = succession.admit(kid, hello);
+    if ('close' in succeeded) return succeeded;
     this.#replaceOthers(hello);
-    if (hello.generation > before.generation)
-      this.#parts.onTakenOver(this.incumbency(), Math.max(before.lanes, meta.number('lanes')));
-    const { instanceId } = hello;
-    const since = this.#parts.now();
-    const sessionId = hexOf(this.#parts.random(16));
-    const offered = LOGS_IN_ORDER.filter((log) => hello.logs[log] !== undefined);
-    return {
-      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: offered },
-      welcome: welcomeOf({
-        protocol: admission.protocol,
-        sessionId,
-        fence,
-        clockMs: since,
-        sharers: Math.max(1, this.#parts.meta.number('api_sharers')),
-        logs: agreed.logs,
-      }),
-      resync: agreed.resync,
-    };
+    if (succeeded.lanesBefore > 0) onTakenOver(succession.incumbency(), succeeded.lanesBefore);
+    return succeeded.admitted;
   }
 
   receive(log: LogName, entries: readonly Entry[]): Received {
@@ -231,32 +176,8 @@ export class Lane implements LanePort {
     this.#parts.greeting.settled();
   }
 
-  blobPart(sha256: string, part: number): Uint8Array {
-    return this.#parts.blobs.part(sha256, part);
-  }
-
-  secret(siteId: string, name: string): Promise<Secret> {
-    return this.#parts.secrets.get(siteId, name);
-  }
-
-  tally(asked: GetTally): Tally {
-    return this.#parts.tallies.tally(asked);
-  }
-
-  /** Asked of a receipt that is settled, it says so: the orchestrator has nothing to deliver then. */
-  async parcelPart(receiptId: string, part: number): Promise<Uint8Array> {
-    const { state } = this.#parts.receipts.get(receiptId).receipt;
-    if (!isOpen(state))
-      throw new Failure('not_found', `the request is ${state}: there is nothing to deliver`);
-    return this.#parts.parcels.part(receiptId, part);
-  }
-
-  onReceiptAnswer(answer: ReceiptAnswer): boolean {
-    return this.#parts.intake.answered(answer);
-  }
-
   isCurrent(fence: number): boolean {
-    return fence === this.#parts.meta.number('fence');
+    return this.#parts.succession.isCurrent(fence);
   }
 
   onStatus(status: Status): void {
@@ -284,16 +205,6 @@ export class Lane implements LanePort {
       // Looking for what may go costs more than the rest: not with each of a customer's requests.
       if (++this.#queueAcks % COMPACT_EVERY === 0) logs.queue.outbox.compact(COMPACT_ROWS);
     });
-  }
-
-  /** The newest process has the orchestrator from here on. @returns its session's fence */
-  #note({ generation, instanceId, version, lanes }: Hello): number {
-    const { meta } = this.#parts;
-    meta.set('lanes', Math.min(lanes, Math.max(1, meta.number('lanes_granted'))));
-    meta.set('generation', generation);
-    meta.set('instance', instanceId);
-    meta.set('version', version);
-    return meta.add('fence', 1);
   }
 
   /** Older sockets end, unless they are draining. The one that said hello is not open yet. */

@@ -13,11 +13,11 @@ import type { HubRpc } from '../hub/rpc.ts';
 import { problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { answer } from './answer.ts';
 import type { CallLane } from './call-lane.ts';
-import { channelClaims } from './claims.ts';
+import { CLAIMS_HEADER, channelClaims } from './claims.ts';
 import type { Lane } from './lane.ts';
 import { Whereabouts } from './move/whereabouts.ts';
 import { openParts, type Parts } from './parts.ts';
-import { type ChannelRpc, CLAIMS_HEADER } from './rpc.ts';
+import type { ChannelRpc } from './rpc.ts';
 import { Sockets } from './sockets.ts';
 import { useToken } from './tokens.ts';
 
@@ -140,9 +140,9 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
   }
 
   async #followUp(): Promise<void> {
-    const { chores, alarm, control, handling, receipts, moves } = this.parts;
+    const { chores, alarm, commandQueue, handling, receipts, moves } = this.parts;
     chores.projection.start();
-    for (const at of [control.nextExpiry(), handling.nextRetry(), receipts.nextDue(), moves.nextDue()])
+    for (const at of [commandQueue.nextExpiry(), handling.nextRetry(), receipts.nextDue(), moves.nextDue()])
       if (at !== undefined) await alarm.by(at);
   }
 

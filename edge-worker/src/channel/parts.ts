@@ -1,4 +1,4 @@
-import { CONTROL_LANE, type ReceiptAnswer } from '@clawdbot/protocol';
+import { CONTROL_LANE } from '@clawdbot/protocol';
 import { reach } from '../ask.ts';
 import type { Cipher } from '../cipher.ts';
 import type { HubUpdate } from '../hub/rpc.ts';
@@ -33,6 +33,8 @@ import type { Connected } from './session.ts';
 import { SharedRows } from './shared-rows.ts';
 import { Stale } from './stale.ts';
 import type { ChoreName } from './store.ts';
+import { Succession } from './succession.ts';
+import { openSupply } from './supply.ts';
 import { Tallies } from './tallies.ts';
 import { Telling } from './telling.ts';
 import { after } from './timer.ts';
@@ -151,28 +153,18 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       chores.projection.start();
     },
   });
+  const greeting = new Greeting({
+    ...facts,
+    ...{ control, events: projection, letters: remoteLetters, intake, resync },
+  });
+  const succession = new Succession({ ...facts, greeting });
   const lane = new Lane({
-    ...{ ...facts, tallies },
-    parcels: {
-      part: async (receiptId, part) => {
-        moving.moves.handOut(receiptId);
-        return facts.parcels.part(receiptId, part);
-      },
-    },
-    secrets,
+    ...facts,
+    supply: openSupply({ ...facts, secrets, tallies, intake, moves: moving.moves }),
     control,
     handling,
-    greeting: new Greeting({ ...facts, control, events: projection, letters: remoteLetters, intake, resync }),
-    intake: {
-      answered: (answer) => {
-        const handedOn = intake.answered(answer);
-        if (!handedOn) return false;
-        const report = deliveredBy(answer, now());
-        moving.moves.reported(report);
-        tallies.reported(report);
-        return true;
-      },
-    },
+    greeting,
+    succession,
     waiting,
     events: projection,
     sessions,
@@ -208,16 +200,10 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
-    ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
+    ...{ lane, callLane, succession, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };
 }
-
-/** An answer that was handed on to its customer is a delivery. */
-const deliveredBy = ({ receiptId, attempts, answer }: Omit<ReceiptAnswer, 'id'>, at: number) => ({
-  ...({ type: 'receipt', receiptId, at, attempts, state: 'delivered' } as const),
-  ...(answer === undefined ? {} : { status: answer.status }),
-});
 
 /** Within this the orchestrator still waits for its `joined` (HELLO_TIMEOUT_MS). */
 const PEER_DEADLINE_MS = 4_000;

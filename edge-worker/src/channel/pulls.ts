@@ -1,7 +1,7 @@
 import { Failure, type FrameSender, type FrameToEdge, type FrameToOrchestrator } from '@clawdbot/protocol';
 import { type Flow, overloaded } from './flow.ts';
 import { secretAnswer } from './secret-answer.ts';
-import type { LanePort } from './session-ports.ts';
+import type { Supply } from './supply.ts';
 
 /** What the orchestrator asks of the edge: calls that it opens, with odd ids (PROTOCOL C1). */
 type PullFrame = Extract<FrameToEdge, { type: 'blob' | 'receipt_answer' | 'get_secret' | 'get_tally' }>;
@@ -10,7 +10,7 @@ type Blob = Extract<PullFrame, { type: 'blob' }>;
 export interface PullsPorts {
   readonly sender: FrameSender<FrameToOrchestrator>;
   readonly flow: Pick<Flow, 'isFull'>;
-  readonly lane: Pick<LanePort, 'blobPart' | 'parcelPart' | 'onReceiptAnswer' | 'secret' | 'tally'>;
+  readonly supply: Supply;
   /** Is this the newest process's session? */
   readonly writes: () => boolean;
   readonly isOver: () => boolean;
@@ -53,17 +53,17 @@ export class Pulls {
     }
     try {
       if (this.#ports.flow.isFull) throw overloaded();
-      this.#ports.sender.pushBody(id, this.#ports.lane.blobPart(sha256, part));
+      this.#ports.sender.pushBody(id, this.#ports.supply.blobs.part(sha256, part));
     } catch (error) {
       this.#refuse(id, error);
     }
   }
 
   async #parcel(id: number, receiptId: string, part: number): Promise<void> {
-    const { flow, lane, sender, isOver } = this.#ports;
+    const { flow, supply, sender, isOver } = this.#ports;
     try {
       if (flow.isFull) throw overloaded();
-      const bytes = await lane.parcelPart(receiptId, part);
+      const bytes = await supply.parcels.part(receiptId, part);
       if (!isOver()) sender.pushBody(id, bytes);
     } catch (error) {
       if (!isOver()) this.#refuse(id, error);
@@ -72,20 +72,20 @@ export class Pulls {
 
   #receiptAnswer(frame: Extract<PullFrame, { type: 'receipt_answer' }>): void {
     const { id } = frame;
-    const handedOn = this.#ports.writes() && this.#ports.lane.onReceiptAnswer(frame);
+    const handedOn = this.#ports.writes() && this.#ports.supply.customers.answered(frame);
     if (handedOn) this.#ports.sender.push({ type: 'end', id });
     else this.#refuse(id, new Failure('not_found', 'nobody waits for this answer'));
   }
 
   #secret(frame: Extract<PullFrame, { type: 'get_secret' }>): void {
-    const { lane, writes, isOver, sender } = this.#ports;
-    const answer = secretAnswer(frame, writes() ? lane : undefined);
+    const { supply, writes, isOver, sender } = this.#ports;
+    const answer = secretAnswer(frame, writes() ? supply.secrets : undefined);
     void answer.then((made) => isOver() || sender.push(made));
   }
 
   #tally(frame: Extract<PullFrame, { type: 'get_tally' }>): void {
     try {
-      this.#ports.sender.push(this.#ports.lane.tally(frame));
+      this.#ports.sender.push(this.#ports.supply.tallies.tally(frame));
     } catch (error) {
       this.#refuse(frame.id, error);
     }

@@ -1,5 +1,5 @@
 import { Failure, type SiteQueued, type Sql } from '@clawdbot/protocol';
-import type { Commands } from './commands.ts';
+import type { CommandQueue } from './command-queue.ts';
 import type { Control } from './control.ts';
 import type { Receipts } from './receipts.ts';
 import type { Removal } from './rpc.ts';
@@ -7,7 +7,7 @@ import type { Stale } from './stale.ts';
 
 export interface RemovalsParts {
   readonly sql: Sql;
-  readonly commands: Pick<Commands, 'open'>;
+  readonly commandQueue: Pick<CommandQueue, 'open'>;
   readonly control: Pick<Control, 'removeSite'>;
   readonly receipts: Pick<Receipts, 'countsOf' | 'removeSite'>;
   readonly stale: Pick<Stale, 'removeSite'>;
@@ -23,7 +23,7 @@ export class Removals {
 
   queued(siteId: string): SiteQueued {
     const { open, kept } = this.#parts.receipts.countsOf(siteId);
-    return { siteId, receipts: open, commands: this.#parts.commands.open(siteId), kept };
+    return { siteId, receipts: open, commands: this.#parts.commandQueue.open(siteId), kept };
   }
 
   /** All of it at once. Throws `Failure('conflict')` on one that is not idle, if it must be. */

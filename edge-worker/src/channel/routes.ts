@@ -1,6 +1,6 @@
 import type { Route } from '@clawdbot/protocol';
 import type { Configs } from './configs.ts';
-import type { RouteChoice, SiteRoutes } from './rpc.ts';
+import type { RouteChoice, SiteRoutes } from './relay-rpc.ts';
 import type { RunningRoutes } from './running.ts';
 import type { Meta } from './store.ts';
 

@@ -1,6 +1,6 @@
 import { Failure, type FrameToEdge, type FrameToOrchestrator } from '@clawdbot/protocol';
 import { failureOf, logFault } from '../problem.ts';
-import type { Secret } from './secrets.ts';
+import type { Secrets } from './secrets.ts';
 
 type GetSecret = Extract<FrameToEdge, { type: 'get_secret' }>;
 
@@ -10,12 +10,12 @@ type GetSecret = Extract<FrameToEdge, { type: 'get_secret' }>;
  */
 export async function secretAnswer(
   { id, siteId, name }: GetSecret,
-  holder: { secret(siteId: string, name: string): Promise<Secret> } | undefined,
+  holder: Pick<Secrets, 'get'> | undefined,
 ): Promise<FrameToOrchestrator> {
   try {
     if (holder === undefined)
       throw new Failure('conflict', 'a newer session has taken over: ask on that one');
-    return { type: 'secret', id, ...(await holder.secret(siteId, name)) };
+    return { type: 'secret', id, ...(await holder.get(siteId, name)) };
   } catch (error) {
     const failure = failureOf(error);
     logFault(failure, `get_secret ${siteId}/${name}`);

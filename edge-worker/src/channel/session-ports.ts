@@ -5,7 +5,6 @@ import type {
   Join,
   Joined,
   RandomBytes,
-  ReceiptAnswer,
   Resync,
   Status,
   Welcome,
@@ -13,8 +12,7 @@ import type {
 } from '@clawdbot/protocol';
 import type { Attachment, OpenAttachment } from './attachment.ts';
 import type { After } from './liveness.ts';
-import type { Secret } from './secrets.ts';
-import type { GetTally, Tally } from './tallies.ts';
+import type { Supply } from './supply.ts';
 import type { LogPort } from './traffic.ts';
 
 /** What a session asks of its lane: everything that outlives one socket. */
@@ -23,15 +21,7 @@ export interface LanePort extends LogPort {
   admit(kid: string, hello: Hello): Admitted | Refusal;
   /** The same on a lane beyond 0, whose object asks lane 0's. Never rejects. */
   join(kid: string, join: Join): Promise<JoinedLane | Refusal>;
-  blobPart(sha256: string, part: number): Uint8Array;
-  /** A secret of a site that is here. Rejects with `Failure`. */
-  secret(siteId: string, name: string): Promise<Secret>;
-  /** How a site's requests go here. Throws `Failure`. */
-  tally(asked: GetTally): Tally;
-  /** One part of what a receipt's customer sent. Throws `Failure('not_found')` once it is not to be delivered. */
-  parcelPart(receiptId: string, part: number): Promise<Uint8Array>;
-  /** What a customer of a stored request may be told. @returns whether one has waited, and was */
-  onReceiptAnswer(answer: ReceiptAnswer): boolean;
+  readonly supply: Supply;
   /** Do customers of stored requests wait? Then silence means something. */
   readonly isAwaited: boolean;
   /** Is this the newest session of the orchestrator? An older one may not write. */

@@ -9,26 +9,21 @@ import {
   FrameSender,
   type FrameToEdge,
   type FrameToOrchestrator,
-  type Hello,
-  type Join,
   type LogName,
   ProtocolError,
   type StatusReport,
-  UPLOAD_DEADLINE_MS,
   type WireError,
 } from '@clawdbot/protocol';
 import type { Attachment } from './attachment.ts';
 import { Calls } from './calls.ts';
-import { Flow, nonce, overloaded } from './flow.ts';
+import { Flow, nonce } from './flow.ts';
+import { Handshake } from './handshake.ts';
 import { Liveness } from './liveness.ts';
+import { Opener } from './opener.ts';
 import { Pulls } from './pulls.ts';
-import type { RelayCall, RelayReply, StatusCall } from './rpc.ts';
-import type { SessionPorts } from './session-ports.ts';
+import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
+import type { Admitted, SessionPorts } from './session-ports.ts';
 import { Traffic } from './traffic.ts';
-import { bodyOf } from './upload.ts';
-
-/** The orchestrator's own word that a call is late comes first. */
-const DEADLINE_GRACE_MS = 1_000;
 
 /** A session, and when its socket last had a heartbeat answered by the runtime: asking it costs. */
 export interface Connected {
@@ -46,8 +41,8 @@ export class Session {
   readonly #calls: Calls;
   readonly #pulls: Pulls;
   readonly #liveness: Liveness;
-  #cancelHello: (() => void) | undefined;
-  #hasGreeted = false;
+  readonly #opener: Opener;
+  readonly #handshake: Handshake;
   #ended = false;
   readonly #flow: Flow;
   readonly #traffic: Traffic;
@@ -75,7 +70,7 @@ export class Session {
     this.#pulls = new Pulls({
       sender: this.#sender,
       flow: this.#flow,
-      lane: ports.lane,
+      supply: ports.lane.supply,
       writes: () => this.#writes(),
       isOver: () => this.#ended,
       broken: (error) => this.#broken(error),
@@ -87,6 +82,24 @@ export class Session {
       probe: (n) => this.#sender.pushNow({ type: 'probe', n }),
       dead: () => this.close('unresponsive', 'it did not answer a probe'),
       passed: () => this.#calls.expire(ports.now()),
+    });
+    this.#opener = new Opener({
+      calls: this.#calls,
+      sender: this.#sender,
+      flow: this.#flow,
+      liveness: this.#liveness,
+      now: ports.now,
+    });
+    this.#handshake = new Handshake(state, {
+      lane: ports.lane,
+      after: ports.after,
+      close: (name, reason) => this.close(name, reason),
+      isOver: () => this.#ended,
+      onAdmitted: (admitted) => this.#onAdmitted(admitted),
+      onJoined: ({ attachment, joined }) => {
+        this.#become(attachment);
+        this.#sender.pushNow(joined);
+      },
     });
   }
 
@@ -101,7 +114,7 @@ export class Session {
 
   /** A socket that says nothing is not kept: without `hello` in time it ends. */
   expectHello(ms: number): void {
-    this.#cancelHello = this.#ports.after(ms, () => this.close('helloTimeout', 'no hello in time'));
+    this.#handshake.expect(ms);
   }
 
   /** Everything that comes in goes through here; what cannot be read ends the socket, never the object. */
@@ -127,35 +140,11 @@ export class Session {
 
   /** Throws `Failure` when the call cannot be opened; rejects with one when it fails. */
   relay(call: RelayCall, deadlineMs: number): Promise<RelayReply> {
-    if (this.#flow.isFull) throw overloaded();
-    const body = bodyOf(call);
-    // Of a body that streams the deadline counts from its end: until then the orchestrator sees to it (PROTOCOL C4).
-    const waitMs = body.head.kind === 'stream' ? UPLOAD_DEADLINE_MS : deadlineMs;
-    const { id, reply } = this.#calls.relay(call.requestId, this.#dueIn(waitMs));
-    this.#open({
-      type: 'request',
-      id,
-      target: call.target,
-      ...(call.siteId === undefined ? {} : { siteId: call.siteId }),
-      method: call.method,
-      url: call.url,
-      headers: call.headers,
-      body: body.head,
-      requestId: call.requestId,
-      deadlineMs,
-    });
-    if (body.rest !== undefined) this.#calls.upload(id, body.rest);
-    return reply;
+    return this.#opener.relay(call, deadlineMs);
   }
 
-  getStatus({ requestId, siteId, deadlineMs }: StatusCall): Promise<StatusReport> {
-    const { id, reply } = this.#calls.status(requestId, this.#dueIn(deadlineMs));
-    this.#open({ type: 'get_status', id, siteId, deadlineMs });
-    return reply;
-  }
-
-  #dueIn(ms: number): number {
-    return this.#ports.now() + ms + DEADLINE_GRACE_MS;
+  getStatus(call: StatusCall): Promise<StatusReport> {
+    return this.#opener.getStatus(call);
   }
 
   cancelCall(requestId: string): void {
@@ -188,24 +177,9 @@ export class Session {
   /** The socket is gone, whoever ended it. Safe to repeat. */
   end(reason: string): void {
     this.#ended = true;
-    this.#cancelHello?.();
+    this.#handshake.stop();
     this.#liveness.stop();
     this.#calls.failAll(reason);
-  }
-
-  /** Sends a call's first frame: at once when nothing else is open, else with those that came in one exchange with it. */
-  #open(frame: FrameToOrchestrator & { id: number }): void {
-    try {
-      if (this.#calls.size === 1) this.#sender.pushNow(frame);
-      else this.#sender.pushSoon(frame);
-      this.#liveness.expect();
-    } catch (cause) {
-      const failure = new Failure('bad_request', 'the request does not fit the channel', {
-        cause,
-        execution: 'not_started',
-      });
-      this.#calls.fail(frame.id, failure);
-    }
   }
 
   #onText(text: string): void {
@@ -227,10 +201,10 @@ export class Session {
     }
     switch (frame.type) {
       case 'hello':
-        this.#onHello(frame);
+        this.#handshake.onHello(frame);
         break;
       case 'join':
-        this.#onJoin(frame);
+        this.#handshake.onJoin(frame);
         break;
       case 'probe':
         this.#onEcho(frame.n);
@@ -278,35 +252,11 @@ export class Session {
     else this.#calls.fail(id, Failure.fromWire(error));
   }
 
-  #onHello(hello: Hello): void {
-    const admission = this.#ports.lane.admit(this.#greeted(), hello);
-    if ('close' in admission) {
-      this.close(admission.close, admission.reason);
-      return;
-    }
-    this.#become(admission.attachment);
-    this.#sender.push(admission.welcome);
-    this.#traffic.open(admission.attachment.logs, admission.resync);
+  #onAdmitted({ attachment, welcome, resync }: Admitted): void {
+    this.#become(attachment);
+    this.#sender.push(welcome);
+    this.#traffic.open(attachment.logs, resync);
     this.pump();
-  }
-
-  #onJoin(join: Join): void {
-    this.#ports.lane.join(this.#greeted(), join).then((answer) => {
-      if (this.#ended) return;
-      if ('close' in answer) return this.close(answer.close, answer.reason);
-      this.#become(answer.attachment);
-      this.#sender.pushNow(answer.joined);
-    });
-  }
-
-  /** The one greeting of this socket has come. @returns the key that its token was signed with */
-  #greeted(): string {
-    if (this.#state.state !== 'greeting' || this.#hasGreeted) {
-      throw new ProtocolError('malformed', 'a second greeting');
-    }
-    this.#hasGreeted = true;
-    this.#cancelHello?.();
-    return this.#state.kid;
   }
 
   #onEcho(n: number): void {

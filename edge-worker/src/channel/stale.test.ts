@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Failure, type HeaderList } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import type { RelayReply, SiteCall } from './rpc.ts';
+import type { RelayReply, SiteCall } from './relay-rpc.ts';
 import { Stale } from './stale.ts';
 import { objectSql } from './store.ts';
 

@@ -2,7 +2,7 @@ import { Failure, int, type Sql, text } from '@clawdbot/protocol';
 import { z } from 'zod';
 import { wholeOf } from '../body.ts';
 import { isKeepable, mayBeKept, variantOf, varyOf } from './freshness.ts';
-import type { RelayReply, SiteCall } from './rpc.ts';
+import type { RelayReply, SiteCall } from './relay-rpc.ts';
 
 export interface StaleParts {
   readonly sql: Sql;

@@ -1,7 +1,7 @@
 import { decodeChunk, encodeChunk, STREAM_OPENING_BYTES, STREAM_WINDOW_BYTES } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { channelOf, Peer, value } from './channel.fixture.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 let vps: string;
 let peer: Peer;

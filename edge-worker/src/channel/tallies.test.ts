@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fresh } from '../edge.fixture.ts';
 import { channelOf, Peer, stubOf, value } from './channel.fixture.ts';
 import { outcomeOfFailure, outcomeOfStatus } from './outcome.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 import { type GetTally, Tallies } from './tallies.ts';
 
 const NONE = { answered: 0, failed: 0, apart: 0 };

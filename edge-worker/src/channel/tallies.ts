@@ -6,7 +6,7 @@ import {
   type ReceiptReport,
 } from '@clawdbot/protocol';
 import { type Outcome, outcomeOfFailure, outcomeOfStatus } from './outcome.ts';
-import type { RelayCall, RelayReply } from './rpc.ts';
+import type { RelayCall, RelayReply } from './relay-rpc.ts';
 
 export type GetTally = Extract<FrameToEdge, { type: 'get_tally' }>;
 export type Tally = Extract<FrameToOrchestrator, { type: 'tally' }>;

@@ -1,7 +1,7 @@
 import { Failure } from '@clawdbot/protocol';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { RelayReply, TrunkAnswer, TrunkCall } from './rpc.ts';
+import type { RelayReply, TrunkAnswer, TrunkCall } from './relay-rpc.ts';
 import { Trunks } from './trunks.ts';
 
 const callOf = (requestId: string): TrunkCall => ({

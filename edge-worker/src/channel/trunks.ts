@@ -1,7 +1,7 @@
 import { afterMicrotasks, bytesOfHead, Failure, headOfBody } from '@clawdbot/protocol';
-import { answer } from './answer.ts';
+import { type Answer, answer } from './answer.ts';
 import type { After } from './liveness.ts';
-import type { Answer, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from './rpc.ts';
+import type { RelayCall, RelayReply, TrunkAnswer, TrunkCall } from './relay-rpc.ts';
 
 /** More exchanges than these wait for no more answers than one: the oldest returns with none. */
 const WAITING_MAX = 4;

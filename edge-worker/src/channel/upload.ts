@@ -6,7 +6,7 @@ import {
   type OutgoingBody,
   RELAY_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
-import type { Body, RelayCall } from './rpc.ts';
+import type { Body, RelayCall } from './relay-rpc.ts';
 
 export interface UploadPorts {
   /** Where its pieces go; opened for this very upload. */

@@ -1,5 +1,5 @@
 import type { After } from './liveness.ts';
-import type { RelayReply } from './rpc.ts';
+import type { RelayReply } from './relay-rpc.ts';
 
 interface Customer {
   readonly requestId: string;

@@ -1,6 +1,6 @@
 import { Failure } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import type { Answer } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
 import { keepDeadline } from './call.ts';
 
 /** A call whose object answers when the test says so. */

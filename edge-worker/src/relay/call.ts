@@ -1,6 +1,7 @@
 import { type Execution, Failure } from '@clawdbot/protocol';
 import { objectFailure, unwrap } from '../ask.ts';
-import type { Answer, ChannelRpc } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 
 /** A call on its way to the orchestrator, and who may end it before it is answered. */
 export interface OpenCall<T> {

@@ -1,6 +1,8 @@
 import { type ErrorCode, type Execution, Failure } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import type { Answer, ChannelRpc, RelayCall, RelayReply, RouteChoice, StatusCall } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
+import type { RelayCall, RelayReply, RouteChoice, StatusCall } from '../channel/relay-rpc.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import { Carriage } from './carriage.ts';
 import { Lanes, preferred } from './lanes.ts';
 import { RouteTables } from './routes.ts';

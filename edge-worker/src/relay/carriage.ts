@@ -1,6 +1,8 @@
 import { CONTROL_LANE, type StatusReport } from '@clawdbot/protocol';
 import { objectFailure } from '../ask.ts';
-import type { Answer, ChannelRpc, RelayCall, RelayReply, StatusCall } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
+import type { RelayCall, RelayReply, StatusCall } from '../channel/relay-rpc.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import { gone } from './call.ts';
 import type { Lanes } from './lanes.ts';

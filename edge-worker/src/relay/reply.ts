@@ -1,5 +1,5 @@
 import { type ErrorCode, Failure } from '@clawdbot/protocol';
-import type { RelayReply } from '../channel/rpc.ts';
+import type { RelayReply } from '../channel/relay-rpc.ts';
 import { logFault, problemResponse, REQUEST_ID_HEADER } from '../problem.ts';
 import { returnable } from './headers.ts';
 

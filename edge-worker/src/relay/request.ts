@@ -10,7 +10,7 @@ import {
   VISITOR_HEADER,
   WHOLE_BODY_BYTES_MAX,
 } from '@clawdbot/protocol';
-import type { RelayCall } from '../channel/rpc.ts';
+import type { RelayCall } from '../channel/relay-rpc.ts';
 import { within } from '../deadline.ts';
 import type { Address } from '../hosts.ts';
 import { REQUEST_ID_HEADER } from '../problem.ts';

@@ -1,7 +1,7 @@
 import { CALL_DEADLINE_MS, CONTROL_LANE, matchRoute, pathOf } from '@clawdbot/protocol';
 import { ask } from '../ask.ts';
-
-import type { ChannelRpc, RelayCall, SiteRoutes } from '../channel/rpc.ts';
+import type { RelayCall, SiteRoutes } from '../channel/relay-rpc.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import { Cache } from '../data/cache.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import { preferred } from './lanes.ts';

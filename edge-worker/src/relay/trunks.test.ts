@@ -1,6 +1,7 @@
 import { Failure } from '@clawdbot/protocol';
 import { describe, expect, it, vi } from 'vitest';
-import type { Answer, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
+import type { RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/relay-rpc.ts';
 import { Trunks } from './trunks.ts';
 
 const OK: Answer<RelayReply> = { ok: true, value: { status: 200, headers: [], body: null } };

@@ -1,6 +1,8 @@
 import { bodyOfHead, headOfBody } from '@clawdbot/protocol';
 import { objectFailure, objectLost } from '../ask.ts';
-import type { Answer, ChannelRpc, RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/rpc.ts';
+import type { Answer } from '../channel/answer.ts';
+import type { RelayCall, RelayReply, TrunkAnswer, TrunkCall } from '../channel/relay-rpc.ts';
+import type { ChannelRpc } from '../channel/rpc.ts';
 import { gone } from './call.ts';
 
 /** A call that went by itself and is not answered after this waits for its upstream: the next one goes alone, too. */

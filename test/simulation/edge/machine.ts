@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { PING, PONG } from '@clawdbot/protocol';
-import { type ChannelRpc, CLAIMS_HEADER } from '../../../edge-worker/src/channel/rpc.ts';
+import { CLAIMS_HEADER } from '../../../edge-worker/src/channel/claims.ts';
+import type { ChannelRpc } from '../../../edge-worker/src/channel/rpc.ts';
 import type { Image } from '../database.ts';
 import { Connection, type End } from '../network.ts';
 import { Process, type World } from '../world.ts';

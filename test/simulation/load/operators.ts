@@ -1,5 +1,6 @@
 import type { DeployPayload, UpdateConfigPayload } from '@clawdbot/protocol';
-import type { Answer, ChannelRpc, Taken } from '../../../edge-worker/src/channel/rpc.ts';
+import type { Answer } from '../../../edge-worker/src/channel/answer.ts';
+import type { ChannelRpc, Taken } from '../../../edge-worker/src/channel/rpc.ts';
 import type { EdgeMachine } from '../edge/machine.ts';
 import { ORG } from '../orchestrator.ts';
 import type { Trace } from '../trace.ts';

@@ -1,5 +1,5 @@
-import { Failure, type Outbox } from '@clawdbot/protocol';
-import type { Commands } from '../commands.ts';
+import { Failure } from '@clawdbot/protocol';
+import type { CommandQueue } from '../command-queue.ts';
 import type { ConfigReports } from '../config-reports.ts';
 import type { Configs } from '../configs.ts';
 import type { Control } from '../control.ts';
@@ -28,9 +28,7 @@ export interface ForwardParts {
   readonly hands: Hands;
   readonly configs: Configs;
   readonly reports: Pick<ConfigReports, 'ran'>;
-  readonly commands: Pick<Commands, 'underWay'>;
-  /** Of the control log. */
-  readonly outbox: Pick<Outbox, 'offered'>;
+  readonly commandQueue: Pick<CommandQueue, 'underWay'>;
   readonly held: Pick<HeldCommands, 'hold' | 'leave'>;
   readonly control: Pick<Control, 'leave' | 'forgetSite'>;
   readonly receipts: Pick<Receipts, 'find'>;
@@ -111,8 +109,8 @@ export class Forward {
 
   /** Of one that is away nobody knows when they end: they stay its own. */
   #underWay({ siteId }: Departure) {
-    const { commands, outbox, presence } = this.#parts;
-    return presence.current.state === 'online' ? commands.underWay(siteId, outbox.offered) : [];
+    const { commandQueue, presence } = this.#parts;
+    return presence.current.state === 'online' ? commandQueue.underWay(siteId) : [];
   }
 
   /** In the turn in which none is under way, what was never sent is held, and requests are. @returns whether that is so */

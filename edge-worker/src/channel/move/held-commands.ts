@@ -1,6 +1,7 @@
 import { commandType, int, type Outbox, type Sql, type SqlRow, text } from '@clawdbot/protocol';
 import type { Blobs } from '../blobs.ts';
 import { withdrawn } from '../command-entry.ts';
+import type { CommandQueue } from '../command-queue.ts';
 import type { Commands } from '../commands.ts';
 import type { Deployments } from '../deployments.ts';
 import { HELD } from '../receipt-row.ts';
@@ -12,7 +13,8 @@ export interface HeldCommandsParts {
   readonly cargo: Pick<Cargo, 'insert'>;
   /** Of the control log. */
   readonly outbox: Outbox;
-  readonly commands: Pick<Commands, 'arrive' | 'forget' | 'move' | 'moveTo' | 'queued'>;
+  readonly commands: Pick<Commands, 'arrive' | 'forget' | 'move' | 'moveTo'>;
+  readonly commandQueue: Pick<CommandQueue, 'queued'>;
   readonly deployments: Pick<Deployments, 'asked' | 'forget'>;
   readonly blobs: Pick<Blobs, 'release'>;
   readonly now: () => number;
@@ -40,8 +42,8 @@ export class HeldCommands {
 
   /** Takes a site's commands out of the log. In the caller's transaction. @returns how many */
   hold(siteId: string, moveId: string): number {
-    const { sql, outbox, commands } = this.#parts;
-    const queued = commands.queued(siteId, outbox.offered);
+    const { sql, outbox, commands, commandQueue } = this.#parts;
+    const queued = commandQueue.queued(siteId);
     for (const { id, seq } of queued) {
       const body = outbox.body(seq);
       if (body === undefined || !outbox.replace(seq, withdrawn(id))) continue;

@@ -1,9 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { Failure } from '@clawdbot/protocol';
 import { vi } from 'vitest';
+import type { Answer } from '../answer.ts';
 import { stubOf } from '../channel.fixture.ts';
 import { Channel } from '../channel.ts';
-import type { Answer } from '../rpc.ts';
 import { Back } from './back.ts';
 import type { Departure } from './book.ts';
 import { Forward } from './forward.ts';

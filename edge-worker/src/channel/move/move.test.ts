@@ -7,7 +7,7 @@ import { Dashboard } from '../../hub/hub.fixture.ts';
 import { DASHBOARD_HEADER } from '../../hub/rpc.ts';
 import { channelOf, errorOf, stubOf, value } from '../channel.fixture.ts';
 import { Channel } from '../channel.ts';
-import type { RelayCall } from '../rpc.ts';
+import type { RelayCall } from '../relay-rpc.ts';
 import { becomes, Scene } from './scene.fixture.ts';
 import type { Vps } from './vps.fixture.ts';
 

@@ -8,6 +8,7 @@ import type { Departures } from './departures.ts';
 import type { Forward } from './forward.ts';
 import type { Hands } from './hands.ts';
 import type { HeldCommands } from './held-commands.ts';
+import type { Arrival, ArrivalMessage } from './rpc.ts';
 
 export interface MovesParts {
   readonly book: MoveBook;
@@ -44,6 +45,32 @@ export class Moves {
     this.#parts = parts;
   }
 
+  /**
+   * Has a site leave. Rejects with `Failure`: `not_found`, `conflict`, `site_moving`.
+   * @returns the move, begun now or before
+   */
+  async begin(siteId: string, target: string, actor: string): Promise<SiteMove> {
+    const { departures } = this.#parts;
+    const move = departures.begin(siteId, target, actor);
+    await this.#goOn();
+    await departures.note(move.id);
+    return move;
+  }
+
+  /** Takes a site back. Rejects with `Failure`: `not_found`, `conflict` when the new object owns it. */
+  async cancel(moveId: string, actor: string): Promise<SiteMove> {
+    const move = await this.#parts.departures.cancel(moveId, actor);
+    await this.#goOn();
+    return move;
+  }
+
+  /** What the object that has a site tells of it. Rejects with `Failure`. */
+  async take(message: ArrivalMessage): Promise<Arrival> {
+    const arrival = this.#parts.arrivals.take(message);
+    await this.#goOn();
+    return arrival;
+  }
+
   /** Does all that can be done now for what leaves. Rejects when some of it has to be tried again. */
   depart(): Promise<void> {
     const { book, departures, forward, now, onStored } = this.#parts;
@@ -61,16 +88,10 @@ export class Moves {
   }
 
   async #work(tasks: readonly (() => Promise<void>)[]): Promise<void> {
-    await this.watch();
+    await this.#watch();
     const failed = await inParallel(tasks, AT_ONCE);
-    await this.watch();
+    await this.#watch();
     if (failed.length > 0) throw failed[0];
-  }
-
-  /** Has the alarm ring for what is under way: this instance may be lost with it. */
-  async watch(): Promise<void> {
-    const next = this.nextDue();
-    if (next !== undefined) await this.#parts.wakeAt(next);
   }
 
   /** When there is something to do; undefined when nothing is under way. */
@@ -119,6 +140,18 @@ export class Moves {
   /** Of a command that was here, and had never been sent. */
   whereIsCommand(commandId: string): string | undefined {
     return this.#targetOf(this.#parts.held.moveOf(commandId));
+  }
+
+  /** There may be a next step, to be made behind an answer. */
+  async #goOn(): Promise<void> {
+    this.wake();
+    await this.#watch();
+  }
+
+  /** Has the alarm ring for what is under way: this instance may be lost with it. */
+  async #watch(): Promise<void> {
+    const next = this.nextDue();
+    if (next !== undefined) await this.#parts.wakeAt(next);
   }
 
   #targetOf(moveId: string | undefined): string | undefined {

@@ -4,7 +4,8 @@ import type { Control } from '../control.ts';
 import type { Facts } from '../facts.ts';
 import type { Intake } from '../intake.ts';
 import type { After } from '../liveness.ts';
-import type { ChannelRpc, RelayReply, SiteCall } from '../rpc.ts';
+import type { RelayReply, SiteCall } from '../relay-rpc.ts';
+import type { ChannelRpc } from '../rpc.ts';
 import type { Stale } from '../stale.ts';
 import type { Waiting } from '../waiting.ts';
 import { Answers } from './answers.ts';
@@ -79,7 +80,6 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
       baggage,
       hands,
       held,
-      outbox,
       control,
       stale,
       workers,
@@ -99,7 +99,7 @@ export function openMoves({ facts, storage, db, peer, waiting, onStep, ...option
     ...options,
     ask: async (orchestratorId, moveId) => unwrap(await reach(object(orchestratorId).siteMove(moveId))),
   });
-  return { book, baggage, hands, departures, arrivals, moves };
+  return { book, baggage, hands, departures, moves };
 }
 
 /** A customer's request, by the object that has its site now. */

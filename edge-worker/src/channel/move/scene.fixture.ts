@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { isMoveOver, json, type Receipt, type SiteMove } from '@clawdbot/protocol';
 import { expect, vi } from 'vitest';
 import { channelOf, stubOf, value } from '../channel.fixture.ts';
-import type { RelayCall } from '../rpc.ts';
+import type { RelayCall } from '../relay-rpc.ts';
 import { Vps } from './vps.fixture.ts';
 
 let count = 0;

@@ -1,5 +1,5 @@
-import { answer } from '../answer.ts';
-import type { Answer, ChannelRpc } from '../rpc.ts';
+import { type Answer, answer } from '../answer.ts';
+import type { ChannelRpc } from '../rpc.ts';
 import type { MoveBook } from './book.ts';
 import type { Moves } from './moves.ts';
 import { moving } from './passage.ts';
