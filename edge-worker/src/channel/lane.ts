@@ -17,6 +17,7 @@ import {
 } from '@clawdbot/protocol';
 import { hexOf } from '../bytes.ts';
 import { admit } from './admission.ts';
+import type { OpenAttachment } from './attachment.ts';
 import type { Blobs } from './blobs.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
@@ -25,6 +26,7 @@ import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
 import { type Greeting, welcomeOf } from './greeting.ts';
 import type { Handling } from './handling.ts';
+import { follow } from './handovers.ts';
 import type { Intake } from './intake.ts';
 import { LOGS_IN_ORDER, type Logs } from './logs.ts';
 import type { Parcels } from './parcels.ts';
@@ -67,8 +69,8 @@ export interface LaneParts {
   readonly sessions: () => Connected[];
   /** A newer process has the orchestrator: end the sessions of those before it on the lanes 1 to `lanes` - 1. */
   readonly onTakenOver: (by: Incumbency, lanes: number) => void;
-  /** A session is open: see to what may have waited for one. */
-  readonly onConnected: () => void;
+  /** A session opens: see to what may have waited for one, and to its end. */
+  readonly onConnected: (state: OpenAttachment) => void;
   /** Dashboards may want to know. */
   readonly onNews: (news: News) => void;
 }
@@ -197,8 +199,19 @@ export class Lane implements LanePort {
     const since = this.#parts.now();
     const sessionId = hexOf(this.#parts.random(16));
     const offered = LOGS_IN_ORDER.filter((log) => hello.logs[log] !== undefined);
+    const attachment: OpenAttachment = {
+      v: 1,
+      state: 'open',
+      kid,
+      sessionId,
+      fence,
+      instanceId,
+      since,
+      logs: offered,
+    };
+    this.#parts.onConnected(attachment);
     return {
-      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: offered },
+      attachment,
       welcome: welcomeOf({
         protocol: admission.protocol,
         sessionId,
@@ -296,15 +309,14 @@ export class Lane implements LanePort {
     return meta.add('fence', 1);
   }
 
-  /** Older sockets end, unless they are draining. The one that said hello is not open yet. */
+  /** Older sockets end, unless they drain. The one that said hello is not open yet. */
   #replaceOthers({ instanceId, generation }: Hello): void {
     for (const { session: other } of this.#parts.sessions()) {
       if (other.state.state !== 'open') continue;
-      if (other.state.instanceId === instanceId) other.close('replaced', 'this process has dialled again');
+      if (other.state.instanceId === instanceId) follow(other, this.#parts.now());
       else other.close('superseded', `generation ${generation} has taken over`);
     }
     this.#setPresence('online', `generation ${generation} is connected`);
-    this.#parts.onConnected();
   }
 
   /** Throws `Failure('orchestrator_away')` when nobody is there to answer. */

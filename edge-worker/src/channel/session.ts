@@ -2,6 +2,7 @@ import {
   CLOSE,
   type CloseName,
   closeReason,
+  DRAIN_MS,
   decodeChunk,
   type Entry,
   edgeCodec,
@@ -46,7 +47,8 @@ export class Session {
   readonly #calls: Calls;
   readonly #pulls: Pulls;
   readonly #liveness: Liveness;
-  #cancelHello: (() => void) | undefined;
+  /** Of what a session waits for: its greeting, or the end of its drain. */
+  #cancelTimeout: (() => void) | undefined;
   #hasGreeted = false;
   #ended = false;
   readonly #flow: Flow;
@@ -101,7 +103,7 @@ export class Session {
 
   /** A socket that says nothing is not kept: without `hello` in time it ends. */
   expectHello(ms: number): void {
-    this.#cancelHello = this.#ports.after(ms, () => this.close('helloTimeout', 'no hello in time'));
+    this.#cancelTimeout = this.#ports.after(ms, () => this.close('helloTimeout', 'no hello in time'));
   }
 
   /** Everything that comes in goes through here; what cannot be read ends the socket, never the object. */
@@ -180,6 +182,18 @@ export class Session {
     this.#traffic.projected(applied, projected);
   }
 
+  /** Asks the orchestrator for this session's successor. Until that is there, everything goes on here. */
+  handOver(reason: string): void {
+    if (this.#state.state === 'open') this.#sender.pushNow({ type: 'drain', reason });
+  }
+
+  /** The successor is there: what is open here may still be answered, for a while. */
+  retire(): void {
+    if (this.#state.state !== 'open') return;
+    this.#become({ ...this.#state, state: 'draining' });
+    this.#cancelTimeout = this.#ports.after(DRAIN_MS, () => this.close('drained', 'the drain is over'));
+  }
+
   close(name: CloseName, reason: string): void {
     this.end(reason);
     this.#ports.wire.close(CLOSE[name].code, closeReason(reason));
@@ -188,7 +202,7 @@ export class Session {
   /** The socket is gone, whoever ended it. Safe to repeat. */
   end(reason: string): void {
     this.#ended = true;
-    this.#cancelHello?.();
+    this.#cancelTimeout?.();
     this.#liveness.stop();
     this.#calls.failAll(reason);
   }
@@ -305,7 +319,7 @@ export class Session {
       throw new ProtocolError('malformed', 'a second greeting');
     }
     this.#hasGreeted = true;
-    this.#cancelHello?.();
+    this.#cancelTimeout?.();
     return this.#state.kid;
   }
 
