@@ -77,7 +77,10 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
   /** The upgrade of an orchestrator whose token the Worker has verified. */
   override async fetch(request: Request): Promise<Response> {
     const claims = channelClaims.parse(JSON.parse(request.headers.get(CLAIMS_HEADER) ?? 'null'));
-    const used = await answer(() => useToken(this.parts.sql, claims, Date.now()));
+    const used = await answer(() => {
+      this.parts.revocations.refuse(claims.kid);
+      useToken(this.parts.sql, claims, Date.now());
+    });
     if (!used.ok)
       return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.parts.meta.set('org', claims.orgId);

@@ -26,6 +26,7 @@ import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
 import { Removals } from './removals.ts';
 import { Resync } from './resync.ts';
+import { Revocations } from './revocations.ts';
 import { Routes } from './routes.ts';
 import type { ChannelRpc } from './rpc.ts';
 import { RunningRoutes } from './running.ts';
@@ -214,6 +215,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
     handovers: new Handovers({ sessions, now }),
+    revocations: new Revocations({ sql, sessions, now }),
     ...{ lane, callLane, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };

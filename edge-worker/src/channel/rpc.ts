@@ -311,6 +311,8 @@ export interface ChannelRpc {
 
   /** Lets a process with an empty database take the orchestrator over. */
   release(): Promise<ChannelState>;
+  /** Of each lane: this key is revoked, its sockets end. */
+  cutKey(kid: string): Promise<void>;
 }
 
 /** The header in which the Worker hands an upgrade's verified claims to the object, as JSON. */

@@ -23,6 +23,7 @@ import {
   listOf,
   listQuery,
   orchestrator,
+  orchestratorKey,
   orchestratorSummary,
   patchSite,
   receipt,
@@ -153,6 +154,23 @@ export const releaseOrchestratorRoute = createRoute({
   security,
   request: { params: z.object({ id: orchestratorId }) },
   responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
+export const listKeysRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators/{id}/keys',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(listOf(orchestratorKey), 'By age'), default: refused },
+});
+
+export const revokeKeyRoute = createRoute({
+  method: 'post',
+  path: '/orchestrators/{id}/keys/{kid}/revoke',
+  description: 'Nobody dials with the key from here on, and its sockets are cut within 5 s.',
+  security,
+  request: { params: z.object({ id: orchestratorId, kid: z.string().min(1).max(128) }) },
+  responses: { 200: answer(listOf(orchestratorKey), 'The orchestrator’s keys, by age'), default: refused },
 });
 
 export const listEventsRoute = createRoute({
