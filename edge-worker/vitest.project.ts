@@ -36,6 +36,7 @@ export const inWorkerd = (test: { name: string; include: string[]; exclude?: str
  * Others share a workerd and its D1, and name what they make after themselves: a start for each file cost 3 s of 4.
  */
 export const ALONE = [
+  'src/revocation.test.ts',
   'src/sweep.test.ts',
   'src/api/import-sites.test.ts',
   'src/channel/move/move.test.ts',

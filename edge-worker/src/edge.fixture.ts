@@ -87,7 +87,10 @@ export class ChannelKeyPair {
     ]);
     if (!('privateKey' in pair)) throw new Error('not a pair');
     const key = new ChannelKeyPair(orchestratorId, await pem('PRIVATE KEY', 'pkcs8', pair.privateKey));
-    await env.DB.prepare(`INSERT INTO orc_orchestrator_keys VALUES (?, ?, ?, 'active', 0)`)
+    await env.DB.prepare(
+      `INSERT INTO orc_orchestrator_keys (kid, orchestrator_id, public_key, state, created_at)
+       VALUES (?, ?, ?, 'active', 0)`,
+    )
       .bind(key.kid, orchestratorId, await pem('PUBLIC KEY', 'spki', pair.publicKey))
       .run();
     return key;

@@ -1,6 +1,7 @@
 import { reach } from './ask.ts';
 import { pruneEvents } from './data/events.ts';
 import { orchestratorsBehind } from './data/sync-outbox.ts';
+import { cutRevoked } from './revocation.ts';
 import { CONTROL_LANE, type Services } from './services.ts';
 
 /** Events in D1 are kept this long. */
@@ -13,9 +14,10 @@ const WAKE_DEADLINE_MS = 5_000;
 
 type SweepServices = Pick<Services, 'db' | 'channel' | 'now'>;
 
-/** Each minute: orchestrators that nobody nudged get what changed in the shared tables; old events go. */
+/** Each minute: revoked keys lose their sockets; orchestrators that nobody nudged get what changed in the shared tables; old events go. */
 export async function sweep(services: SweepServices): Promise<void> {
   const { db, now } = services;
+  await cutRevoked(services);
   await wakeAll(await orchestratorsBehind(db, WOKEN_MAX), services);
   await pruneEvents(db, now() - EVENTS_KEPT_MS, PRUNING_STATEMENTS);
 }

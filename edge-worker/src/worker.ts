@@ -15,7 +15,8 @@ import { sweep } from './sweep.ts';
  * - a host name mapped to a site (`relay/`): all of it is that site's;
  * - anything else: 404.
  *
- * Each minute (`sweep.ts`) orchestrators that lack changes of the shared tables are woken, and old events deleted.
+ * Each minute (`sweep.ts`) sockets of revoked keys are cut, orchestrators that lack changes of the shared tables are woken,
+ * and old events deleted.
  */
 export { Channel } from './channel/channel.ts';
 export { Hub } from './hub/hub.ts';

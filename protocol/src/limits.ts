@@ -159,6 +159,8 @@ export const CALL_DEADLINE_MS_MAX = 120_000;
 export const CALLS_OPEN_MAX = 4_096;
 /** A drained socket may still answer the calls opened on it for this long. */
 export const DRAIN_MS = 30_000;
+/** A session lasts no longer: another has followed it by then, on a socket and a token of its own (PROTOCOL S14). */
+export const SESSION_MS_MAX = 12 * 60 * 60 * 1_000;
 
 /** An orchestrator's token lives at most this long. */
 export const TOKEN_LIFETIME_S_MAX = 300;

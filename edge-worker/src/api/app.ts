@@ -11,7 +11,13 @@ import { listEvents } from './events.ts';
 import { limitedBody, limitedForAct, ownPages, refuseInvalid, signedIn } from './gate.ts';
 import { importSites } from './import-sites.ts';
 import * as moves from './moves.ts';
-import { getOrchestrator, listOrchestrators, releaseOrchestrator } from './orchestrators.ts';
+import {
+  getOrchestrator,
+  listKeys,
+  listOrchestrators,
+  releaseOrchestrator,
+  revokeKey,
+} from './orchestrators.ts';
 import { getPublicConfig } from './public-config.ts';
 import * as receipts from './receipts.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets.ts';
@@ -48,6 +54,8 @@ export function apiApp(): ApiApp {
   api.openapi(routes.listOrchestratorsRoute, listOrchestrators);
   api.openapi(routes.getOrchestratorRoute, getOrchestrator);
   api.openapi(routes.releaseOrchestratorRoute, releaseOrchestrator);
+  api.openapi(routes.listKeysRoute, listKeys);
+  api.openapi(routes.revokeKeyRoute, revokeKey);
   api.openapi(routes.evacuateRoute, moves.evacuate);
 
   api.openapi(routes.listDeadLettersRoute, deadLetters.listDeadLetters);

@@ -1,14 +1,18 @@
 import type { Orchestrator } from '@clawdbot/protocol';
 import type {
   getOrchestratorRoute,
+  listKeysRoute,
   listOrchestratorsRoute,
   releaseOrchestratorRoute,
+  revokeKeyRoute,
 } from '@clawdbot/protocol/routes';
 import { reach } from '../ask.ts';
 import { requireAdmin } from '../auth/user.ts';
 import type { ChannelRpc, ChannelState } from '../channel/rpc.ts';
 import { Orchestrators } from '../data/orchestrators.ts';
+import { OrchestratorKeys } from '../data/revocations.ts';
 import { failureOf } from '../problem.ts';
+import { cut } from '../revocation.ts';
 import { CONTROL_LANE } from '../services.ts';
 import type { ApiHandler } from './env.ts';
 
@@ -38,6 +42,24 @@ export const releaseOrchestrator: ApiHandler<typeof releaseOrchestratorRoute> = 
   const state = await reach(services.channel(id, CONTROL_LANE).release(), DESCRIBE_DEADLINE_MS);
   const known: Orchestrator = { ...state, orgId, lanes };
   return c.json(known, 200);
+};
+
+export const listKeys: ApiHandler<typeof listKeysRoute> = async (c) => {
+  const { db } = c.env.services;
+  const { id } = await new Orchestrators(db, c.var.user.org_id).get(c.req.valid('param').id);
+  return c.json({ items: await new OrchestratorKeys(db, id).list(), next: null }, 200);
+};
+
+/** The answer comes when the sockets were cut, as far as their objects answered. */
+export const revokeKey: ApiHandler<typeof revokeKeyRoute> = async (c) => {
+  requireAdmin(c.var.user);
+  const { services } = c.env;
+  const { kid } = c.req.valid('param');
+  const { id, lanes } = await new Orchestrators(services.db, c.var.user.org_id).get(c.req.valid('param').id);
+  const keys = new OrchestratorKeys(services.db, id);
+  await keys.revoke(kid, c.var.user.sub, services.now());
+  await cut({ kid, orchestratorId: id, lanes }, services);
+  return c.json({ items: await keys.list(), next: null }, 200);
 };
 
 async function describe(id: string, channel: Pick<ChannelRpc, 'describe'>): Promise<ChannelState> {

@@ -157,6 +157,7 @@ function alone(incumbent: Incumbency) {
       return world.incumbent;
     },
     background: (task) => void tasks.push(task),
+    onConnected: () => undefined,
     tallies: new Tallies(() => world.now),
   });
   const add = (fence: number, instanceId: string) => {

@@ -8,8 +8,10 @@ import {
 } from '@clawdbot/protocol';
 import { hexOf } from '../bytes.ts';
 import { admitJoin } from './admission.ts';
+import type { OpenAttachment } from './attachment.ts';
 import { currentOf } from './current.ts';
 import { joinedOf } from './greeting.ts';
+import { follow } from './handovers.ts';
 import type { RelayCall, RelayReply, StatusCall } from './relay-rpc.ts';
 import type { Incumbency } from './rpc.ts';
 import type { Connected, Session } from './session.ts';
@@ -26,6 +28,8 @@ export interface CallLaneParts {
   readonly tallies: Supply['tallies'];
   /** Asks lane 0's object who has the orchestrator. Rejects when it does not answer in time. */
   readonly incumbency: () => Promise<Incumbency>;
+  /** A session opens: see to its end. */
+  readonly onConnected: (state: OpenAttachment) => void;
   /** Goes on behind the answer. */
   readonly background: (task: Promise<unknown>) => void;
 }
@@ -110,8 +114,19 @@ export class CallLane implements LanePort {
     const { instanceId } = join;
     const [since, sessionId] = [now(), hexOf(random(16))];
     this.#checkedAt = since;
+    const attachment: OpenAttachment = {
+      v: 1,
+      state: 'open',
+      kid,
+      sessionId,
+      fence,
+      instanceId,
+      since,
+      logs: [],
+    };
+    this.#parts.onConnected(attachment);
     return {
-      attachment: { v: 1, state: 'open', kid, sessionId, fence, instanceId, since, logs: [] },
+      attachment,
       joined: joinedOf({ protocol: admission.protocol, sessionId, fence, clockMs: since }),
     };
   }
@@ -119,8 +134,7 @@ export class CallLane implements LanePort {
   #replaceOthers(instanceId: string): void {
     for (const { session } of this.#parts.sessions()) {
       const { state } = session;
-      if (state.state === 'open' && state.instanceId === instanceId)
-        session.close('replaced', 'this process has dialled again');
+      if (state.state === 'open' && state.instanceId === instanceId) follow(session, this.#parts.now());
     }
   }
 

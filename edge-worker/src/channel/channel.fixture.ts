@@ -53,7 +53,11 @@ export class Peer {
   static async dial(
     orchestratorId: string,
     jti = `token-${++dials}`,
-    { orgId = 'org-1', lane = 0 }: { readonly orgId?: string; readonly lane?: number } = {},
+    {
+      orgId = 'org-1',
+      lane = 0,
+      kid = 'key-1',
+    }: { readonly orgId?: string; readonly lane?: number; readonly kid?: string } = {},
   ): Promise<Peer | Response> {
     const claims = {
       orchestratorId,
@@ -62,7 +66,7 @@ export class Peer {
       lanes: 4,
       jti: jti.padEnd(8, '-'),
       exp: 4_000_000_000,
-      kid: 'key-1',
+      kid,
     };
     const response = await stubOf(orchestratorId, lane).fetch('https://channel/', {
       headers: { upgrade: 'websocket', [CLAIMS_HEADER]: JSON.stringify(claims) },

@@ -276,6 +276,10 @@ export class Channel extends ChannelObject implements ChannelRpc {
     return this.parts.state.describe();
   }
 
+  async cutKey(kid: string): Promise<void> {
+    this.parts.revocations.cut(kid);
+  }
+
   standing(claims: ChannelClaims): Promise<Answer<ChannelStanding>> {
     return answer(() => {
       useToken(this.parts.sql, claims, Date.now());

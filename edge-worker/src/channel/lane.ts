@@ -13,6 +13,7 @@ import {
   type Status,
   type StatusReport,
 } from '@clawdbot/protocol';
+import type { OpenAttachment } from './attachment.ts';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
 import type { Control } from './control.ts';
@@ -20,6 +21,7 @@ import { currentOf } from './current.ts';
 import type { EventProjection } from './event-projection.ts';
 import type { Greeting } from './greeting.ts';
 import type { Handling } from './handling.ts';
+import { follow } from './handovers.ts';
 import type { Logs } from './logs.ts';
 import type { PresenceBook } from './presence.ts';
 import type { Receipts } from './receipts.ts';
@@ -54,8 +56,8 @@ export interface LaneParts {
   readonly sessions: () => Connected[];
   /** A newer process has the orchestrator: end the sessions of those before it on the lanes 1 to `lanes` - 1. */
   readonly onTakenOver: (by: Incumbency, lanes: number) => void;
-  /** A session is open: see to what may have waited for one. */
-  readonly onConnected: () => void;
+  /** A session opens: see to what may have waited for one, and to its end. */
+  readonly onConnected: (state: OpenAttachment) => void;
   /** Dashboards may want to know. */
   readonly onNews: (news: News) => void;
 }
@@ -148,11 +150,12 @@ export class Lane implements LanePort {
   }
 
   admit(kid: string, hello: Hello): Admitted | Refusal {
-    const { succession, onTakenOver } = this.#parts;
+    const { succession, onTakenOver, onConnected } = this.#parts;
     const succeeded = succession.admit(kid, hello);
     if ('close' in succeeded) return succeeded;
     this.#replaceOthers(hello);
     if (succeeded.lanesBefore > 0) onTakenOver(succession.incumbency(), succeeded.lanesBefore);
+    onConnected(succeeded.admitted.attachment);
     return succeeded.admitted;
   }
 
@@ -207,15 +210,14 @@ export class Lane implements LanePort {
     });
   }
 
-  /** Older sockets end, unless they are draining. The one that said hello is not open yet. */
+  /** Older sockets end, unless they drain. The one that said hello is not open yet. */
   #replaceOthers({ instanceId, generation }: Hello): void {
     for (const { session: other } of this.#parts.sessions()) {
       if (other.state.state !== 'open') continue;
-      if (other.state.instanceId === instanceId) other.close('replaced', 'this process has dialled again');
+      if (other.state.instanceId === instanceId) follow(other, this.#parts.now());
       else other.close('superseded', `generation ${generation} has taken over`);
     }
     this.#setPresence('online', `generation ${generation} is connected`);
-    this.#parts.onConnected();
   }
 
   /** Throws `Failure('orchestrator_away')` when nobody is there to answer. */

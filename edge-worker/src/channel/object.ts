@@ -77,7 +77,10 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
   /** The upgrade of an orchestrator whose token the Worker has verified. */
   override async fetch(request: Request): Promise<Response> {
     const claims = channelClaims.parse(JSON.parse(request.headers.get(CLAIMS_HEADER) ?? 'null'));
-    const used = await answer(() => useToken(this.parts.sql, claims, Date.now()));
+    const used = await answer(() => {
+      this.parts.revocations.refuse(claims.kid);
+      useToken(this.parts.sql, claims, Date.now());
+    });
     if (!used.ok)
       return problemResponse(Failure.fromWire(used.error), request.headers.get(REQUEST_ID_HEADER) ?? '');
     this.parts.meta.set('org', claims.orgId);
@@ -114,7 +117,8 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
   }
 
   /**
-   * One alarm for all that waits: queued commands that expire, entries and a D1 that have to be tried again.
+   * One alarm for all that waits: queued commands that expire, entries and a D1 that have to be tried again, sessions
+   * that have to be followed.
    * It catches, because the runtime repeats an alarm that throws and then gives it up.
    */
   override async alarm(): Promise<void> {
@@ -124,11 +128,15 @@ export abstract class ChannelObject extends DurableObject<ChannelEnv> {
       this.parts.handling.run();
       this.parts.receipts.sweep();
       this.parts.moves.wake();
+      this.parts.handovers.run();
       for (const chore of Object.values(this.parts.chores)) chore.resume();
     } catch (error) {
       console.error('the alarm failed', error);
     }
     await this.#followUp();
+    // Each session has set the alarm for its own end when it began; it has to be set again only when it has rung.
+    const due = this.parts.handovers.nextDue();
+    if (due !== undefined) await this.parts.alarm.by(due);
   }
 
   /** Relayed answers change nothing in the control plane, and must not pay for looking, nor for a promise. */

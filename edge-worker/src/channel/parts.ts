@@ -16,6 +16,7 @@ import { Door } from './door.ts';
 import { openFacts } from './facts.ts';
 import { Greeting } from './greeting.ts';
 import { Handling } from './handling.ts';
+import { Handovers, handoverAt } from './handovers.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import { MoveNews } from './move/news.ts';
@@ -25,6 +26,7 @@ import { PublicConfigs } from './public-config.ts';
 import { Quota } from './quota.ts';
 import { Removals } from './removals.ts';
 import { Resync } from './resync.ts';
+import { Revocations } from './revocations.ts';
 import { Routes } from './routes.ts';
 import type { ChannelRpc } from './rpc.ts';
 import { RunningRoutes } from './running.ts';
@@ -171,7 +173,10 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
     onTakenOver: (by, lanes) => {
       for (let n = 1; n < lanes; n++) background(tell(peer(`${orchestratorId}/${n}`).supersede(by), n));
     },
-    onConnected: () => chores.sharedRows.start(),
+    onConnected: (state) => {
+      chores.sharedRows.start();
+      background(alarm.by(handoverAt(state)));
+    },
     onNews: (news) => telling.note(news),
   });
   const callLane =
@@ -179,6 +184,7 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
       ? undefined
       : new CallLane({
           ...{ orchestratorId, lane: facts.lane, now, random: facts.random, sessions, background, tallies },
+          onConnected: (state) => background(alarm.by(handoverAt(state))),
           incumbency: () => reach(peer(`${orchestratorId}/${CONTROL_LANE}`).incumbency(), PEER_DEADLINE_MS),
         });
   const quota = new Quota({ now });
@@ -200,6 +206,8 @@ export function openParts({ ctx, db, cipher, sessions, peer, publish }: PartsOpt
   });
   return {
     ...{ ...facts, cipher, secrets, control, handling, telling, sharedRows, chores, alarm },
+    handovers: new Handovers({ sessions, now }),
+    revocations: new Revocations({ sql, sessions, now }),
     ...{ lane, callLane, succession, tallies, routes, configStates, publicConfigs, intake, door, ...moving },
     removal: new Removals({ ...facts, control, stale }),
   };

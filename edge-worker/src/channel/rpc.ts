@@ -227,4 +227,6 @@ export interface ChannelRpc {
 
   /** Lets a process with an empty database take the orchestrator over. */
   release(): Promise<ChannelState>;
+  /** Of each lane: this key is revoked, its sockets end. */
+  cutKey(kid: string): Promise<void>;
 }

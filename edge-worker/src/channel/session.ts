@@ -2,6 +2,7 @@ import {
   CLOSE,
   type CloseName,
   closeReason,
+  DRAIN_MS,
   decodeChunk,
   type Entry,
   edgeCodec,
@@ -43,6 +44,7 @@ export class Session {
   readonly #liveness: Liveness;
   readonly #opener: Opener;
   readonly #handshake: Handshake;
+  #cancelRetirement: (() => void) | undefined;
   #ended = false;
   readonly #flow: Flow;
   readonly #traffic: Traffic;
@@ -169,6 +171,18 @@ export class Session {
     this.#traffic.projected(applied, projected);
   }
 
+  /** Asks the orchestrator for this session's successor. Until that is there, everything goes on here. */
+  handOver(reason: string): void {
+    if (this.#state.state === 'open') this.#sender.pushNow({ type: 'drain', reason });
+  }
+
+  /** The successor is there: what is open here may still be answered, for a while. */
+  retire(): void {
+    if (this.#state.state !== 'open') return;
+    this.#become({ ...this.#state, state: 'draining' });
+    this.#cancelRetirement = this.#ports.after(DRAIN_MS, () => this.close('drained', 'the drain is over'));
+  }
+
   close(name: CloseName, reason: string): void {
     this.end(reason);
     this.#ports.wire.close(CLOSE[name].code, closeReason(reason));
@@ -178,6 +192,7 @@ export class Session {
   end(reason: string): void {
     this.#ended = true;
     this.#handshake.stop();
+    this.#cancelRetirement?.();
     this.#liveness.stop();
     this.#calls.failAll(reason);
   }

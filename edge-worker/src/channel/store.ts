@@ -55,6 +55,9 @@ const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     for (const statement of TRAVELLING_COMMANDS) sql.run(statement);
   },
+  (sql) => {
+    sql.run(REVOKED_KEYS);
+  },
 ];
 
 /**
@@ -144,6 +147,8 @@ const DEPLOYMENT_TABLES = [
   `INSERT INTO deployments (command_id, site_id, type, name)
      SELECT id, site_id, type, subject FROM commands WHERE type = 'deploy_worker'`,
 ];
+
+const REVOKED_KEYS = `CREATE TABLE revoked_keys (kid TEXT PRIMARY KEY, forget_at INTEGER NOT NULL) WITHOUT ROWID`;
 
 /** Dead letters that lie on the VPS, in the order in which they were told of. */
 const LETTER_TABLES = [

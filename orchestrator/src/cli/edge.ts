@@ -24,6 +24,7 @@ import {
   type Orchestrator,
   type OrchestratorRequest,
   orchestrator,
+  orchestratorKey,
   orchestratorResponse,
   orchestratorSummary,
   type PatchSite,
@@ -117,6 +118,14 @@ export class Edge {
   orchestrator = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}`, orchestrator);
   release = (id: string): Promise<Orchestrator> =>
     this.#call('POST', `/orchestrators/${encodeURIComponent(id)}/release`, orchestrator, {});
+  keys = (id: string) => this.#get(`/orchestrators/${encodeURIComponent(id)}/keys`, listOf(orchestratorKey));
+  revokeKey = (id: string, kid: string) =>
+    this.#call(
+      'POST',
+      `/orchestrators/${encodeURIComponent(id)}/keys/${encodeURIComponent(kid)}/revoke`,
+      listOf(orchestratorKey),
+      {},
+    );
   sites = () => this.#get('/sites?limit=200', listOf(site));
   site = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}`, site);
   siteQueued = (id: string) => this.#get(`/sites/${encodeURIComponent(id)}/queued`, siteQueued);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Desk } from './desk.ts';
+import { listKeys, revokeKey } from './keys.ts';
 import * as moves from './moves.ts';
 import * as sites from './sites.ts';
 import { type DeleteOptions, deleteSite } from './sites-delete.ts';
@@ -84,6 +85,18 @@ export function addOrchestrators(program: Command, desk: () => Desk): void {
     .requiredOption('--to <orchestrator>', 'one that is connected')
     .description('move all of its sites, and wait for them')
     .action((id: string, { to }: { to: string }) => moves.evacuate(desk(), id, to));
+  command
+    .command('keys')
+    .argument('<orchestrator>')
+    .description('the keys it may dial with, and who revoked which')
+    .action((id: string) => listKeys(desk(), id));
+  command
+    .command('revoke-key')
+    .argument('<orchestrator>')
+    .argument('<kid>')
+    .option('--yes', 'it is meant')
+    .description('end a key that is lost or replaced: its sockets are cut within 5 s')
+    .action((id: string, kid: string, { yes }: { yes?: true }) => revokeKey(desk(), id, kid, yes === true));
 }
 
 function addHostnames(command: Command, desk: () => Desk): void {

@@ -33,7 +33,20 @@ describe('Link: drains', () => {
     await until('the end of the old socket', () => old.closed === 4412);
   });
 
-  it('S10: an old socket with nothing open ends as soon as the new one is open', async () => {
+  it('S14: a call that the edge sent on the old socket before it knew of the new one is answered', async () => {
+    const { link } = started();
+    const old = await edge.welcomed(0);
+    old.send({ type: 'drain', reason: '12 h', retryAfterMs: 1 });
+    await edge.welcomed(1);
+    await until('the new session', () => link.state.value.kind === 'open');
+    old.send(request(2));
+    await until('the call', () => answers.length > 0);
+    answers[0]?.({ status: 204 });
+    expect(await old.frame('response')).toMatchObject({ id: 2, status: 204 });
+    await until('the end of the old socket', () => old.closed === 4412);
+  });
+
+  it('S10: an old socket with nothing open ends soon after the new one is open', async () => {
     started();
     const old = await edge.welcomed(0);
     old.send({ type: 'drain', reason: 'an edge deploy', retryAfterMs: 1 });

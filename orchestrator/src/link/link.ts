@@ -10,6 +10,12 @@ import type { Dial, Socket } from './socket.ts';
 import { type LinkState, Observable } from './state.ts';
 import type { Verdict } from './verdict.ts';
 
+/**
+ * An older session waits so long for calls that were on their way when a newer one was welcomed: two connections keep no
+ * order, and what the edge sent before it knew of the newer one may come last.
+ */
+const LINGER_MS = 2_000;
+
 export interface LinkOptions {
   readonly dial: Dial;
   readonly backoff: Backoff;
@@ -180,11 +186,10 @@ export class Link {
 
   /** A newer session has taken over: this one may finish its open calls. */
   #retire(session: Session): void {
-    if (session.callsOpen === 0) {
-      session.close('drained', 'a newer session has taken over');
-      return;
-    }
-    this.#arm(session, DRAIN_MS, () => session.close('drained', 'the drain is over'));
+    this.#arm(session, LINGER_MS, () => {
+      if (session.callsOpen === 0) session.close('drained', 'a newer session has taken over');
+      else this.#arm(session, DRAIN_MS - LINGER_MS, () => session.close('drained', 'the drain is over'));
+    });
   }
 
   #idle(session: Session): void {

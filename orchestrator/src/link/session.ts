@@ -42,7 +42,7 @@ export interface SessionEvents {
   opened(terms: Terms): void;
   /** The edge has sent a parcel without being asked. */
   pushed(receiptId: string, parcel: Uint8Array): void;
-  /** The edge sends nothing new here, and asks to be dialled again after `retryAfterMs`. */
+  /** The edge asks for the next session, to be dialled after `retryAfterMs`; until that is open it goes on here. */
   draining(reason: string, retryAfterMs: number): void;
   /** No call is open. */
   idle(): void;

@@ -5,7 +5,7 @@ export type LinkState =
   /** The socket is open, `hello` is sent, `welcome` is awaited. */
   | { readonly kind: 'greeting'; readonly since: number }
   | { readonly kind: 'open'; readonly since: number; readonly fence: number; readonly sessionId: string }
-  /** The edge sends nothing new here; a new socket is dialled at `redialAt`. */
+  /** The edge asked for the next session, and goes on with this one; a new socket is dialled at `redialAt`. */
   | {
       readonly kind: 'draining';
       readonly since: number;

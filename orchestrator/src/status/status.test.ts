@@ -73,7 +73,7 @@ const STATES: [LinkState, health: string, channel: object, ready: boolean][] = [
     { kind: 'draining', since: 1, fence: 7, sessionId: 's', reason: 'the edge restarts', redialAt: 12_000 },
     'degraded',
     { state: 'draining', reason: 'the edge restarts', retryInMs: 1_000 },
-    false,
+    true,
   ],
   [
     { kind: 'waiting', since: 1, retryAt: 12_500, reason: 'ECONNREFUSED' },

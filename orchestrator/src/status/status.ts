@@ -188,11 +188,12 @@ function readinessOf(state: LinkState, storage: StorageState): Readiness {
   if (storage.state !== 'ok') return { ready: false, reason: storage.detail };
   switch (state.kind) {
     case 'open':
+    // The edge goes on sending until the next session is open (PROTOCOL S14).
+    case 'draining':
       return { ready: true };
     case 'connecting':
     case 'greeting':
       return { ready: false, reason: 'the channel to the edge is being opened' };
-    case 'draining':
     case 'waiting':
     case 'refused':
       return { ready: false, reason: state.reason };

@@ -104,6 +104,19 @@ export const orchestrator = z.object({
 });
 export type Orchestrator = z.infer<typeof orchestrator>;
 
+/** `GET /api/v1/orchestrators/:id/keys`. */
+export const orchestratorKey = z.object({
+  kid: z.string(),
+  state: z.enum(['active', 'candidate', 'revoked']),
+  createdAt: timeMs,
+  revokedAt: timeMs.optional(),
+  /** Absent, as `revokedAt`, of one that was revoked in the database by hand. */
+  revokedBy: z.string().optional(),
+  /** When the objects of all lanes had ended its sockets; until then they are told each minute. */
+  cutAt: timeMs.optional(),
+});
+export type OrchestratorKey = z.infer<typeof orchestratorKey>;
+
 export const orchestratorSummary = z.object({ id: orchestratorId, lanes: z.int(), createdAt: timeMs });
 
 const eventFields = {

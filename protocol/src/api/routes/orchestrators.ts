@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { orchestratorId } from '../../ids.ts';
-import { listOf, listQuery, orchestrator, orchestratorSummary } from '../resources.ts';
+import { listOf, listQuery, orchestrator, orchestratorKey, orchestratorSummary } from '../resources.ts';
 import { answer, refused, security } from './parts.ts';
 
 export const listOrchestratorsRoute = createRoute({
@@ -28,4 +28,21 @@ export const releaseOrchestratorRoute = createRoute({
   security,
   request: { params: z.object({ id: orchestratorId }) },
   responses: { 200: answer(orchestrator, 'What the edge knows of it'), default: refused },
+});
+
+export const listKeysRoute = createRoute({
+  method: 'get',
+  path: '/orchestrators/{id}/keys',
+  security,
+  request: { params: z.object({ id: orchestratorId }) },
+  responses: { 200: answer(listOf(orchestratorKey), 'By age'), default: refused },
+});
+
+export const revokeKeyRoute = createRoute({
+  method: 'post',
+  path: '/orchestrators/{id}/keys/{kid}/revoke',
+  description: 'Nobody dials with the key from here on, and its sockets are cut within 5 s.',
+  security,
+  request: { params: z.object({ id: orchestratorId, kid: z.string().min(1).max(128) }) },
+  responses: { 200: answer(listOf(orchestratorKey), 'The orchestrator’s keys, by age'), default: refused },
 });
