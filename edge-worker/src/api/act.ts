@@ -44,11 +44,10 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
       );
     case 'adopt_worker':
       return c.json(success(c, await ask(channel.adopt({ ...submission, payload: request.payload }))), 202);
-    case 'update_config':
-      return c.json(
-        success(c, await ask(channel.updateConfig({ ...submission, payload: request.payload }))),
-        202,
-      );
+    case 'update_config': {
+      const taken = await ask(channel.updateConfig({ ...submission, payload: request.payload }));
+      return c.json(success(c, taken), taken.unchanged === true ? 200 : 202);
+    }
   }
 };
 
