@@ -1,6 +1,6 @@
-import type { PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
+import { counted, type PatchSite, type Site, type SiteQueued } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, counted, list, table } from './io.ts';
+import { CliError, list, table } from './io.ts';
 import { inOptions, pairOf } from './options.ts';
 
 export interface SitesOptions {
