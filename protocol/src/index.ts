@@ -5,6 +5,7 @@ export * from './chunk.ts';
 export * from './close.ts';
 export * from './codec.ts';
 export * from './commands/index.ts';
+export * from './counted.ts';
 export * from './errors.ts';
 export * from './frames/index.ts';
 export * from './headers.ts';

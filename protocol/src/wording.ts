@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { counted } from './counted.ts';
 
 type Issue = z.core.$ZodRawIssue;
 
@@ -46,5 +47,5 @@ const UNITS: Readonly<Record<string, string>> = { string: 'character', array: 'i
 
 function amount(count: number | bigint, origin: string): string {
   const unit = UNITS[origin];
-  return unit === undefined ? String(count) : `${count} ${unit}${Number(count) === 1 ? '' : 's'}`;
+  return unit === undefined ? String(count) : counted(Number(count), unit);
 }

@@ -218,6 +218,8 @@ describe('a site', () => {
     expect(await page.getByLabel('Search').inputValue()).toBe(siteId.slice(0, 4));
     await visitor.open('/sites/nobody');
     await visitor.sees(page.getByRole('alert'), 'no site "nobody"');
+    await page.getByRole('link', { name: 'All sites' }).click();
+    expect(page.url()).toBe(`${system().file.edgeUrl}/sites`);
   });
 
   it('shows an edit and a deployment as they go on, and the proof, to a viewer too', async () => {

@@ -138,7 +138,7 @@ test('a version whose leads fail behind the relay is rolled back by the edge’s
   expect([state, error?.message]).toEqual([
     'failed',
     expect.stringMatching(
-      /^\d+ of \d+ relayed requests of the new version failed \(the version before: 0 of \d+\), .* is borne; (\d+) of \1 probes were fine; rolled back: 100 % to /,
+      /^\d+ of \d+ relayed requests of the new version failed \(the version before: 0 of \d+\), and .* may fail; (\d+) of \1 probes were fine; rolled back: 100 % to /,
     ),
   ]);
   expect(milestones.find(({ milestone }) => milestone === 'undoing')?.detail).toMatch(

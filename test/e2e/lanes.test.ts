@@ -120,7 +120,8 @@ test('while lane 0 is down requests and live status go over the other, and a com
   expect(statuses(await times(20, () => onOne('/echo')))).toEqual([200]);
   expect((await system().act('get_status', {})).status).toBe(200);
   const { generation } = await system().config();
-  const taken = await system().act('update_config', { base: generation, patch: {} });
+  const patch = { worker: { vars: { EDITED: String(generation) } } };
+  const taken = await system().act('update_config', { base: generation, patch });
   const { commandId } = taken.json.data;
   expect((await system().api(`/api/v1/commands/${commandId}`)).json.state).toBe('queued');
   cable.mend();

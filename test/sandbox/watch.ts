@@ -1,7 +1,7 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './parts.ts';
 import type { Sandbox } from './sandbox.ts';
+import { watchTree } from './tree.ts';
 
 /** An editor saves in several steps, and several files at once. */
 const SETTLE_MS = 150;
@@ -25,20 +25,19 @@ export function reloadOnChange(sandbox: Sandbox, say: (line: string) => void): (
     changed.clear();
     reloading = reloading.then(() => reload(sandbox, parts, say));
   };
-  const watchers = Object.entries(SOURCES).flatMap(([part, folders]) =>
-    folders.map(
-      (folder): FSWatcher =>
-        watch(join(ROOT, folder), { recursive: true }, (_, file) => {
-          if (file?.endsWith('.test.ts')) return;
-          changed.add(part);
-          clearTimeout(timer);
-          timer = setTimeout(settle, SETTLE_MS);
-        }),
+  const stops = Object.entries(SOURCES).flatMap(([part, folders]) =>
+    folders.map((folder) =>
+      watchTree(join(ROOT, folder), (path) => {
+        if (path.endsWith('.test.ts')) return;
+        changed.add(part);
+        clearTimeout(timer);
+        timer = setTimeout(settle, SETTLE_MS);
+      }),
     ),
   );
   return () => {
     clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
+    for (const stop of stops) stop();
   };
 }
 

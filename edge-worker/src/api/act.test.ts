@@ -225,6 +225,12 @@ describe('POST /api/v1/orchestrator', () => {
     expect((await act(config(0))).status).toBe(409);
   });
 
+  it('an edit that changes nothing is 200, with the generation there is', async () => {
+    const same = await act(configWith({ base: 1, patch: {} }));
+    expect(same.status).toBe(200);
+    expect(await same.json()).toMatchObject({ data: { unchanged: true, generation: 1, state: 'queued' } });
+  });
+
   it('names who asked in the command', async () => {
     const { data } = await (await act(of('deploy_worker', deploy))).json<{ data: { commandId: string } }>();
     const command = await (await tenant.call('GET', `/commands/${data.commandId}`)).json<Command>();

@@ -13,6 +13,7 @@ import type { Taken } from '../channel/rpc.ts';
 import type { SiteEntry } from '../data/directory.ts';
 import { keepDeadline } from '../relay/call.ts';
 import { Carriage } from '../relay/carriage.ts';
+import { refuseCaredFor } from './care.ts';
 import type { ApiContext, ApiHandler } from './env.ts';
 import { ownSite } from './own-site.ts';
 
@@ -43,12 +44,12 @@ export const act: ApiHandler<typeof actRoute> = async (c) => {
         202,
       );
     case 'adopt_worker':
+      await refuseCaredFor(c, request.payload.name, site.orchestratorId);
       return c.json(success(c, await ask(channel.adopt({ ...submission, payload: request.payload }))), 202);
-    case 'update_config':
-      return c.json(
-        success(c, await ask(channel.updateConfig({ ...submission, payload: request.payload }))),
-        202,
-      );
+    case 'update_config': {
+      const taken = await ask(channel.updateConfig({ ...submission, payload: request.payload }));
+      return c.json(success(c, taken), taken.unchanged === true ? 200 : 202);
+    }
   }
 };
 

@@ -12,7 +12,10 @@ describe('a site', () => {
     const id = fresh('shop');
     await made({ id });
     await tenant.call('DELETE', `/sites/${id}`);
+    const said = async (of: Tenant) => (await (await of.call('GET', `/sites/${id}`)).json<Problem>()).detail;
     const other = await Tenant.create(fresh('vps'));
+    expect(await said(tenant)).toBe(`the site "${id}" was deleted`);
+    expect(await said(other)).toBe(`no site "${id}" in this organisation`);
     expect(await refused(await other.call('POST', '/sites', { body: { id } }))).toEqual([409, 'conflict']);
     expect((await create({ id })).status).toBe(201);
   });

@@ -134,7 +134,11 @@ export class Channel extends ChannelObject implements ChannelRpc {
   }
 
   deployments(query: DeploymentQuery): Promise<Answer<DeploymentPage>> {
-    return answer(() => this.parts.deployments.list(query));
+    return this.where.atSite(
+      query.site,
+      () => this.parts.deployments.list(query),
+      (there) => there.deployments(query),
+    );
   }
 
   command(commandId: string): Promise<Answer<Command>> {

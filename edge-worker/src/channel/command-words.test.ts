@@ -18,7 +18,11 @@ const deployment = {
     compatibilityDate: '2026-01-01',
   },
 };
-const edit = (base: number) => ({ siteId: 'shop', actor: 'op', payload: { base, patch: {} } });
+const edit = (base: number) => ({
+  siteId: 'shop',
+  actor: 'op',
+  payload: { base, patch: { worker: { vars: { N: `${base}` } } } },
+});
 
 async function site(vps: string): Promise<void> {
   value(await channelOf(vps).putSite('shop', { paused: false, orgId: `org-of-${vps}` }));

@@ -15,7 +15,7 @@ import {
 } from '@clawdbot/protocol';
 import type { ConfigReports } from './config-reports.ts';
 import type { Configs } from './configs.ts';
-import type { GenerationPage } from './rpc.ts';
+import type { GenerationPage, Taken } from './rpc.ts';
 
 export interface ConfigHistoryParts {
   readonly sql: Sql;
@@ -23,9 +23,16 @@ export interface ConfigHistoryParts {
   readonly reports: Pick<ConfigReports, 'running' | 'lastGood'>;
 }
 
+/** A desired generation that need not be sent again. */
+export interface InForce {
+  readonly digest: string;
+  /** The command that brings it; `succeeded` when it runs. */
+  readonly taken: Pick<Taken, 'commandId' | 'state' | 'generation'>;
+}
+
 const SELECT = `
   SELECT c.generation, c.digest, c.config, c.at, c.actor, c.note, c.applied_at, c.failures, c.failed_at, c.error,
-    commands.state, commands.reason
+    c.command_id, commands.state, commands.reason
   FROM configs AS c LEFT JOIN commands ON commands.id = c.command_id WHERE c.site_id = ?`;
 
 /** The generations of sites' configs: who made each, when and why, and what became of it. */
@@ -65,6 +72,24 @@ export class ConfigHistory {
     if (row === undefined) return undefined;
     const config = siteConfig.parse(JSON.parse(text(row, 'config')));
     return { ...this.#generation(siteId, row), config };
+  }
+
+  /**
+   * The desired generation and the command that brings it, when to ask for its content again would change nothing: it
+   * runs, or is on its way. Undefined for one that was refused or withdrawn, so that it can be sent again by an edit.
+   * Throws `Failure('not_found')` for a site that is not here.
+   */
+  inForce(siteId: string): InForce | undefined {
+    const { configs, reports, sql } = this.#parts;
+    const { generation } = configs.site(siteId);
+    const [row] = sql.run(`${SELECT} AND c.generation = ?`, siteId, generation);
+    if (row === undefined || row['command_id'] === null) return undefined;
+    const digest = text(row, 'digest');
+    const runs = reports.running(siteId)?.digest === digest;
+    const command = commandState.safeParse(row['state']).data;
+    if (!runs && (command === undefined || isFinal(command))) return undefined;
+    const state = runs || command === undefined ? 'succeeded' : command;
+    return { digest, taken: { commandId: text(row, 'command_id'), state, generation } };
   }
 
   /** Forgets the oldest, in the caller's transaction; never what runs, nor what ran last. */

@@ -1,6 +1,6 @@
 import { CONFIG_FAILURES_MAX, type Hello, type SiteConfigState } from '@clawdbot/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { channelOf, entry, Peer, value } from './channel.fixture.ts';
+import { channelOf, entry, errorOf, Peer, value } from './channel.fixture.ts';
 
 const SITE = 'shop';
 let count = 0;
@@ -158,6 +158,41 @@ describe('a generation that the VPS refuses', () => {
     const emptied = await Peer.greet(vps, { instanceId: 'emptied-one', logs: { control: NEW_LOG } });
     expect(JSON.parse((await emptied.next('entry')).body)).toMatchObject({ generation: 1 });
     expect(await queued()).toBe(1);
+  });
+});
+
+describe('L15: an edit that changes nothing', () => {
+  const config = { routes: [route('/1')] };
+  const generations = async () => value(await channelOf(vps).configHistory(SITE, 9)).items.length;
+
+  it('makes no generation while the desired one is on its way, or runs', async () => {
+    const first = await edit(0, config);
+    expect(await edit(1, config)).toEqual({ ...first, unchanged: true });
+    const peer = await dial(1);
+    await peer.next('entry');
+    await tell(peer, taken(first.commandId, 1, (await state()).digest));
+    expect(await edit(1, config)).toEqual({ ...first, state: 'succeeded', unchanged: true });
+    expect([await generations(), await queued()]).toEqual([1, 1]);
+  });
+
+  it('is refused on a stale base all the same', async () => {
+    await edit(0, config);
+    const payload = { base: 0, config: config as never };
+    const { code } = errorOf(await channelOf(vps).updateConfig({ siteId: SITE, actor: 'ada', payload }));
+    expect(code).toBe('stale_base');
+  });
+
+  it('is sent as a generation of its own when the desired one was refused or withdrawn', async () => {
+    await edit(0, config);
+    await refuse(await dial(1));
+    const second = await edit(1, config);
+    expect(second).toEqual({ ...second, generation: 2, state: 'queued' });
+    expect(second.unchanged).toBeUndefined();
+    value(await channelOf(vps).cancelCommand(second.commandId, 'ada'));
+  });
+
+  it('is sent when it is the first: the VPS knows nothing of the site yet', async () => {
+    expect(await edit(0, {})).toMatchObject({ generation: 1, state: 'queued' });
   });
 });
 

@@ -33,7 +33,8 @@ describe('a secret that a config names and that is not set', () => {
     expect((await state()).warnings).toEqual(warnings);
     value(await channelOf(vps).putSecret({ siteId: SITE, name: 'hook', value: 's', actor: 'ada' }));
     expect((await state()).warnings).toEqual([]);
-    expect((await edit(1, signed)).warnings).toEqual([]);
+    const more = { ...signed, worker: { vars: { A: '1' } } };
+    expect((await edit(1, more)).warnings).toEqual([]);
     const customer = { requests: 1, periodS: 1, secretRef: 'visitor' };
     expect((await edit(2, { ...signed, limits: { customer } })).warnings).toEqual([
       expect.stringMatching(/^limits\.customer: the secret "visitor" is not set.*counts as one customer’s/),

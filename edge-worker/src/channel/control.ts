@@ -36,7 +36,7 @@ export interface ControlParts {
   readonly commands: Commands;
   readonly commandQueue: CommandQueue;
   readonly configs: Configs;
-  readonly history: Pick<ConfigHistory, 'prune'>;
+  readonly history: Pick<ConfigHistory, 'prune' | 'inForce'>;
   readonly reports: Pick<ConfigReports, 'isQuarantined'>;
   readonly blobs: Blobs;
   readonly deployments: Pick<Deployments, 'asked'>;
@@ -116,6 +116,8 @@ export class Control {
     const { expiresInMs, ...edit } = payload;
     return this.#once(submission, edit, (asked) => {
       const next = configs.next(siteId, payload);
+      const there = history.inForce(siteId);
+      if (there?.digest === next.digest) return { ...there.taken, unchanged: true };
       this.#supersede(siteId);
       const taken = this.#queueConfig(next, { ...asked, expiresInMs });
       const { commandId } = taken;

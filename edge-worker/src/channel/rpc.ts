@@ -52,6 +52,8 @@ export interface Taken {
   readonly state: CommandState;
   /** Of `update_config`: the generation this command makes. */
   readonly generation?: number;
+  /** Of `update_config`: the edit changes nothing. No generation was made; the command is the one that brought what there is. */
+  readonly unchanged?: true;
   /** Of `update_config`: what will not work as the config stands. */
   readonly warnings?: string[];
 }

@@ -66,13 +66,34 @@ export class Sites {
     return pageOf(results.map(siteOf), limit, ({ id }) => id);
   }
 
-  /** Throws `not_found` on one that is not there or not this organisation's: the caller cannot tell which. */
+  /**
+   * Throws `not_found` on one that is not there or not this organisation's: the caller cannot tell which. Of one that
+   * was this organisation's it says so.
+   */
   async get(id: string): Promise<Site> {
+    const site = await this.find(id);
+    if (site !== undefined) return site;
+    const why = (await this.#wasHere(id))
+      ? `the site "${id}" was deleted`
+      : `no site "${id}" in this organisation`;
+    throw new Failure('not_found', why);
+  }
+
+  async find(id: string): Promise<Site | undefined> {
     const row = await queried(
       this.#db.prepare(`${SELECT} WHERE s.org_id = ? AND s.id = ?`).bind(this.#orgId, id).first<Row>(),
     );
-    if (row === null) throw new Failure('not_found', `no site "${id}" in this organisation`);
-    return siteOf(row);
+    return row === null ? undefined : siteOf(row);
+  }
+
+  async #wasHere(id: string): Promise<boolean> {
+    const former = await queried(
+      this.#db
+        .prepare('SELECT 1 FROM orc_former_sites WHERE org_id = ? AND id = ?')
+        .bind(this.#orgId, id)
+        .first(),
+    );
+    return former !== null;
   }
 
   /**

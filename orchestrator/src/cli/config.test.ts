@@ -78,12 +78,40 @@ describe('config set', () => {
     expect(posted(run)).toMatchObject({ payload: { patch: JSON.parse(patch) } });
   });
 
-  it('sends its note, and says when nothing changes', async () => {
-    const run = await clawctl([...set, '--detach', '--note', 'as it was'], edge(), {
-      readStdin: async () => '{}',
+  it('sends its note', async () => {
+    const run = await clawctl([...set, file(), '--detach', '--note', 'spring'], edge());
+    expect(posted(run)).toMatchObject({ payload: { note: 'spring' } });
+  });
+
+  describe('that changes nothing', () => {
+    const same = () => `${folder({ 'same.json': '{}' })}/same.json`;
+    const unchanged = (state: string) => () => ({
+      success: true,
+      data: { commandId: ID, state, generation: 7, unchanged: true },
+      timestamp: '2026-01-01T00:00:00Z',
     });
-    expect(posted(run)).toMatchObject({ payload: { note: 'as it was' } });
-    expect(run.err).toContain('nothing changes');
+    const there = (state: string) => ({ ...edge(), 'POST /api/v1/orchestrator': [unchanged(state)] });
+    const ask = () => Promise.reject(new Error('it asked'));
+
+    it('says so, without a question, and waits for nothing', async () => {
+      const run = await clawctl([...set, same()], there('succeeded'), { ask });
+      expect([run.error, run.out]).toEqual([undefined, 'nothing changed: generation 7 runs']);
+      const { out } = await clawctl(['--json', ...set, same()], there('succeeded'));
+      expect(JSON.parse(out)).toEqual({ commandId: ID, state: 'succeeded', generation: 7, unchanged: true });
+    });
+
+    it('waits for the generation there is, while that is on its way', async () => {
+      const ended = () => ({
+        ...{ id: ID, type: 'update_config', siteId: 'shop', orchestratorId: 'vps-1', state: 'succeeded' },
+        ...{ createdAt: 1, createdBy: 'ada', history: [], milestones: [], result: { generation: 7 } },
+      });
+      const run = await clawctl([...set, same()], {
+        ...there('delivered'),
+        [`GET /api/v1/commands/${ID}`]: [ended],
+      });
+      expect([run.error, JSON.parse(run.out)]).toEqual([undefined, { generation: 7 }]);
+      expect(run.err).toContain(`nothing changed: generation 7 is on its way (${ID} delivered)`);
+    });
   });
 });
 

@@ -84,7 +84,9 @@ interface Change {
 export async function agree(desk: Desk, { siteId, config, wanted, sure }: Change): Promise<void> {
   if (desk.json) return;
   const lines = difference(config, editedConfig.safeParse(wanted).data ?? wanted);
-  desk.io.err(lines.length === 0 ? 'nothing changes' : lines.join('\n'));
+  // The edge knows whether the config must be sent again all the same: there is nothing to agree to.
+  if (lines.length === 0) return;
+  desk.io.err(lines.join('\n'));
   if (!sure) await confirm(desk, `Apply this to ${siteId}?`);
 }
 

@@ -1,5 +1,6 @@
 import {
   type Command,
+  counted,
   type DeployPayload,
   deployPayload,
   deployResult,
@@ -11,7 +12,7 @@ import { insist } from './confirm.ts';
 import { payloadOf, sayUnheard, type WorkerOptions, workerOf } from './deploy.ts';
 import { type Desk, show } from './desk.ts';
 import { Unreachable } from './edge.ts';
-import { CliError, counted, messageOf, table } from './io.ts';
+import { CliError, messageOf, table } from './io.ts';
 import { labelFilter } from './sites.ts';
 
 export interface FleetOptions extends WorkerOptions {

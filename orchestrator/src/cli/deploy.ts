@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type DeployPayload, deployPayload } from '@clawdbot/protocol';
+import { counted, type DeployPayload, deployPayload } from '@clawdbot/protocol';
 import { bundle } from './bundle/bundle.ts';
 import { mainOf } from './bundle/main-module.ts';
 import { templateFolder, templateVars } from './bundle/templates.ts';
@@ -9,7 +9,7 @@ import { type GivenOptions, givenOf } from './deploy-fields.ts';
 import { type RolloutOptions, rolloutOf } from './deploy-rollout.ts';
 import type { Desk } from './desk.ts';
 import { follow } from './follow.ts';
-import { CliError, counted, messageOf } from './io.ts';
+import { CliError, messageOf } from './io.ts';
 import { asName, readSources, type Sources, sizeOf } from './modules.ts';
 import { NO_PROJECT, type Project, readProject } from './wrangler/project.ts';
 

@@ -4,6 +4,7 @@ import { type Desk, show, when } from './desk.ts';
 import type { DeploymentQuery } from './edge.ts';
 import { follow } from './follow.ts';
 import { CliError, list } from './io.ts';
+import { named } from './options.ts';
 
 /** The newest deployments, and how far each has come. */
 export async function listDeployments(desk: Desk, query: DeploymentQuery): Promise<void> {
@@ -49,7 +50,7 @@ export async function rollback(desk: Desk, name: string, options: RollbackOption
     ...(to === undefined ? {} : { versionId: to }),
     ...(force === undefined ? {} : { force }),
   });
-  if (!payload.success) throw new CliError(explain(payload.error));
+  if (!payload.success) throw new CliError(named(explain(payload.error), { versionId: '--to' }));
   const siteId = await desk.edge.siteOr(site);
   const taken = await desk.edge.submit({ action: 'rollback_worker', siteId, payload: payload.data });
   await follow(desk, taken, detach === true);

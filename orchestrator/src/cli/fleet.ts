@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { json, type Site } from '@clawdbot/protocol';
+import { counted, json, type Site } from '@clawdbot/protocol';
 import { readText } from './config.ts';
 import { insist } from './confirm.ts';
 import { type Desk, show } from './desk.ts';
 import { entryOf, fleetText, readFleet } from './fleet-file.ts';
 import { type Known, planOf, type Step } from './fleet-plan.ts';
-import { asJson, CliError, counted, messageOf } from './io.ts';
+import { asJson, CliError, messageOf } from './io.ts';
 import { outcomeOf } from './progress.ts';
 
 export interface FleetOptions {

@@ -1,6 +1,6 @@
-import { type Evacuation, isMoveOver, type SiteMove } from '@clawdbot/protocol';
+import { counted, type Evacuation, isMoveOver, type SiteMove } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, counted, list } from './io.ts';
+import { CliError, list } from './io.ts';
 
 const POLL_MS = 250;
 

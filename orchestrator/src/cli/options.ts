@@ -21,3 +21,19 @@ export function share(text: string): number {
   if (text !== '' && value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError('expected a number from 0 to 1.');
 }
+
+/** Which option gave each member of a request. */
+export type Options = Readonly<Record<string, string>>;
+
+/** A complaint that begins with a member's path, as one about the option that gave it: `versionId: …` as `--to: …`. */
+export const named = (complaint: string, options: Options): string =>
+  complaint.replace(/^(\w+)(?=[.[:])/, (member) => options[member] ?? member);
+
+/** Whatever the edge refuses, said in the words of the command line. */
+export const inOptions =
+  (options: Options) =>
+  (thrown: unknown): never => {
+    if (!(thrown instanceof CliError)) throw thrown;
+    thrown.message = named(thrown.message, options);
+    throw thrown;
+  };

@@ -1,7 +1,7 @@
-import type { DeletedSite } from '@clawdbot/protocol';
+import { counted, type DeletedSite } from '@clawdbot/protocol';
 import { insist } from './confirm.ts';
 import { type Desk, show } from './desk.ts';
-import { CliError, counted } from './io.ts';
+import { CliError } from './io.ts';
 import { LIST_LIMIT_MAX } from './limit.ts';
 import { queuedText } from './sites.ts';
 

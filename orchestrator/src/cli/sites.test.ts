@@ -1,6 +1,6 @@
 import type { Site } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { clawctl } from './clawctl.fixture.ts';
+import { clawctl, problem } from './clawctl.fixture.ts';
 import { CliError } from './io.ts';
 
 const shop: Site = {
@@ -57,6 +57,18 @@ describe('sites', () => {
     expect(bodies(run, 'POST')).toEqual([
       { id: 'shop', labels: { tier: 'gold' }, hostnames: ['a.example.net'] },
     ]);
+  });
+
+  it.each([
+    ['orchestratorId: expected one of … (vps-1, vps-2)', '--orchestrator: expected one of … (vps-1, vps-2)'],
+    ['hostnames[0]: expected a host name', '--hostname[0]: expected a host name'],
+    ['the id "shop" is taken', 'the id "shop" is taken'],
+  ])('are refused in the words of the command line: %s', async (said, shown) => {
+    const refused = [problem(400, 'bad_request', said)];
+    const { error } = await clawctl(['sites', 'create', 'shop'], { 'POST /api/v1/sites': refused });
+    expect(error).toEqual(new CliError(shown));
+    const imported = await clawctl(['sites', 'import'], { 'POST /api/v1/sites/import': refused });
+    expect(imported.error).toEqual(new CliError(shown));
   });
 
   it('are imported page by page', async () => {

@@ -1,7 +1,7 @@
-import type { PatchSite, Site, SiteQueued } from '@clawdbot/protocol';
+import { counted, type PatchSite, type Site, type SiteQueued } from '@clawdbot/protocol';
 import { type Desk, show } from './desk.ts';
-import { CliError, counted, list, table } from './io.ts';
-import { pairOf } from './options.ts';
+import { CliError, list, table } from './io.ts';
+import { inOptions, pairOf } from './options.ts';
 
 export interface SitesOptions {
   readonly label: readonly string[];
@@ -65,18 +65,28 @@ export interface CreateOptions {
   readonly hostname: readonly string[];
 }
 
+/** Where each member of a new site comes from. */
+const OPTIONS = {
+  id: 'the site',
+  name: '--name',
+  orchestratorId: '--orchestrator',
+  labels: '--label',
+  hostnames: '--hostname',
+};
+
 export async function createSite(
   desk: Desk,
   id: string,
   { name, orchestrator, label, hostname }: CreateOptions,
 ): Promise<void> {
-  const site = await desk.edge.createSite({
+  const asked = {
     id,
     ...(name === undefined ? {} : { name }),
     ...(orchestrator === undefined ? {} : { orchestratorId: orchestrator }),
     labels: Object.fromEntries(label.map(labelOf)),
     hostnames: [...hostname],
-  });
+  };
+  const site = await desk.edge.createSite(asked).catch(inOptions(OPTIONS));
   show(desk, site, () => `${site.id} is made, on ${site.orchestratorId}`);
 }
 
@@ -90,11 +100,12 @@ export async function importSites(
   const skipped: { customerId: string; reason: string }[] = [];
   let after: string | undefined;
   do {
-    const page = await desk.edge.importSites({
+    const asked = {
       ...(orchestrator === undefined ? {} : { orchestratorId: orchestrator }),
       ...(customers.length === 0 ? {} : { customers: [...customers] }),
       ...(after === undefined ? {} : { after }),
-    });
+    };
+    const page = await desk.edge.importSites(asked).catch(inOptions(OPTIONS));
     imported.push(...page.imported);
     skipped.push(...page.skipped);
     after = page.next ?? undefined;

@@ -29,7 +29,7 @@ describe('a gradual deployment, by the edge’s counts', () => {
     await expect(start()).rejects.toMatchObject({
       code: 'deploy_failed',
       message: expect.stringMatching(
-        /^42 of 310 relayed requests of the new version failed \(the version before: 2 of 2800\), of which a share of 0 is borne; 1 of 1 probes were fine; rolled back: 100 %/,
+        /^42 of 310 relayed requests of the new version failed \(the version before: 2 of 2800\), and no larger share may fail; 1 of 1 probes were fine; rolled back: 100 %/,
       ),
     });
     expect(divisions()).toEqual([[0, 100], [1, 99], [10, 90], [100]]);

@@ -10,7 +10,7 @@ type Named = Pick<Plan, 'name' | 'siteId'>;
 export function checkOwnHere({ name, siteId }: Named, records: Records): void {
   const known = records.worker(name);
   if (known?.isDeployed !== true || known.siteId === undefined || known.siteId === siteId) return;
-  throw taken(name, 'another site');
+  throw taken(name);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function checkOwnAtCloudflare(
   signal: AbortSignal,
 ): Promise<boolean> {
   const owner = ownerOf(await api.versions(name, signal));
-  if (owner !== undefined && owner !== siteId) throw taken(name, 'another site');
+  if (owner !== undefined && owner !== siteId) throw taken(name);
   return owner === siteId;
 }
 
@@ -47,5 +47,8 @@ function ownerOf(versions: readonly ListedVersion[]): string | undefined {
   return messages.find((siteId) => siteId !== undefined);
 }
 
-const taken = (name: string, whose: string): Failure =>
-  new Failure('conflict', `the name ${name} is ${whose}'s: choose another one`);
+const taken = (name: string): Failure =>
+  new Failure(
+    'conflict',
+    `the name ${name} is another site's: choose another name, or name that site if its Worker is meant (--site)`,
+  );

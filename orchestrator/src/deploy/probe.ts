@@ -2,6 +2,7 @@ import { Failure, VERSION_HEADER } from '@clawdbot/protocol';
 import type { Fetch } from './api-client.ts';
 import type { Patience } from './patience.ts';
 import type { Relayed } from './relayed.ts';
+import { allowance } from './verdict.ts';
 
 /**
  * Asks for a version by its id while a deployment has it, also at 0 %:
@@ -124,7 +125,7 @@ function unhealthy(
   const address = within(url, path).href;
   return new Failure(
     'deploy_failed',
-    `the health check failed: ${failed} of ${probes} probes were not answered ${wanted}, of which a share of ${maxErrorRate} is borne; ${address} ${last}`,
+    `the health check failed: ${failed} of ${probes} probes got no ${wanted}, and ${allowance(maxErrorRate)}; ${address} ${last}`,
   );
 }
 

@@ -1,6 +1,15 @@
 import type { LaneTally, Tally } from '../calls/index.ts';
 import { TallySum } from './tally-sum.ts';
-import { type Counted, isComparable, isEnough, isWorse, requestsMin, sumOf } from './verdict.ts';
+import {
+  allowance,
+  allowanceBeside,
+  type Counted,
+  isComparable,
+  isEnough,
+  isWorse,
+  requestsMin,
+  sumOf,
+} from './verdict.ts';
 
 /** The count may begin with the first look, which is no news. */
 const LATE_MS = 2_000;
@@ -55,9 +64,11 @@ export class Relayed {
     if (!isBad || !isWorse(version, undefined, borne)) return undefined;
     // Requests of the version before will come: until then an upstream that fails for all looks the same.
     if (comparisons.length === 0 && this.#options.hasBefore) return undefined;
-    const than = comparisons.length === 0 ? 'there is nothing to compare with' : wordsOf(comparisons);
+    const isAlone = comparisons.length === 0;
+    const than = isAlone ? 'there is nothing to compare with' : wordsOf(comparisons);
+    const may = isAlone ? allowance(borne) : allowanceBeside(borne);
     const failed = `${version.failed} of ${sumOf(version)} relayed requests of the new version failed`;
-    return [`${failed} (${than}), of which a share of ${borne} is borne`, ...this.#gaps()].join('; ');
+    return [`${failed} (${than}), and ${may}`, ...this.#gaps()].join('; ');
   }
 
   /** What was counted, for the deployment's history. */

@@ -36,8 +36,8 @@ it('in the middle of a rollout gives all traffic to the version that has most of
 it.each([
   ['a version that serves everybody already', () => ({ versionId: newer }), /serves everybody already/],
   ['a version that is not there', () => ({ versionId: 'version-99' }), /none of the last 2/],
-  ['a Worker that is not there', () => ({ name: 'nobody' }), /no Worker called nobody/],
-  ['a Worker of another site', () => ({ siteId: 'site-2' }), /another site/],
+  ['a Worker that is not there', () => ({ name: 'nobody' }), /no Worker called nobody.*\(--site\)/],
+  ['a Worker of another site', () => ({ siteId: 'site-2' }), /another site's.*\(--site\)/],
 ])('is refused with the reason: %s', async (_what, more, message) => {
   await expect(bench.rollback(more())).rejects.toMatchObject({
     code: 'conflict',
@@ -50,6 +50,11 @@ it.each([
       .workers()
       .map(({ state }) => state),
   ).toEqual(['deployed']);
+});
+
+it('asks for a version where none has served everybody before', async () => {
+  bench.script().deployments.splice(1);
+  await expect(bench.rollback()).rejects.toThrow(/has no earlier version.*\(--to\)/);
 });
 
 it('is refused across a migration of Durable Objects, which Cloudflare does not take back', async () => {

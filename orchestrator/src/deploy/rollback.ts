@@ -21,7 +21,10 @@ async function earlierVersion(scope: Scope): Promise<{ versionId: string; before
   const { name, source } = plan;
   const served = await api.deployments(name, context.signal);
   const [current] = served ?? [];
-  if (served === undefined || current === undefined) throw refused(`there is no Worker called ${name}`);
+  if (served === undefined || current === undefined)
+    throw refused(
+      `there is no Worker called ${name} in the account of this site’s orchestrator: is it another site’s? Name that one (--site)`,
+    );
   await checkOwner(scope);
   const done = doneBefore(served, scope);
   if (done !== undefined) return done;
@@ -54,7 +57,7 @@ function lastWhole([current, ...older]: readonly Served[], name: string): string
   const found = older.find(({ traffic }) => traffic.length === 1 && !now.has(traffic[0]?.versionId ?? ''));
   const versionId = found?.traffic[0]?.versionId;
   if (versionId !== undefined) return versionId;
-  throw refused(`${name} has no earlier version that has served everybody: name one`);
+  throw refused(`${name} has no earlier version that has served everybody: name one of its versions (--to)`);
 }
 
 /** Cloudflare keeps more versions than it deploys, and none goes back behind a migration of its objects. */

@@ -36,5 +36,19 @@ export function isWorse(version: Counted, other: Counted | undefined, borne: num
   return more > 0 && more > borne && isBeyondChance(partOf(version), partOf(other), CHANCE);
 }
 
+/**
+ * How much of something may fail, as the end of a sentence: `none may fail`, `at most 25 % may fail`.
+ * @param share of all, 0 to 1
+ */
+export const allowance = (share: number): string =>
+  share === 0 ? 'none may fail' : `at most ${percentOf(share)} % may fail`;
+
+/** … beside those of a version that it is compared with. */
+export const allowanceBeside = (share: number): string =>
+  share === 0 ? 'no larger share may fail' : `at most ${percentOf(share)} % more may fail`;
+
+/** Without the tail that binary fractions have: 0.07 is 7.000000000000001 % otherwise. */
+const percentOf = (share: number): number => Number((share * 100).toPrecision(6));
+
 const shareOf = (counted: Counted): number => counted.failed / sumOf(counted);
 const partOf = (counted: Counted): Part => ({ all: sumOf(counted), having: counted.failed });

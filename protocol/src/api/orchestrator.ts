@@ -24,11 +24,16 @@ export const orchestratorResponse = z.object({
 });
 export type OrchestratorResponse = z.infer<typeof orchestratorResponse>;
 
-/** `data` of a 202: the command that was taken. */
+/** `data` of a 202, the command that was taken; or of an edit's 200. */
 export const commandTaken = z.object({
   commandId: z.string(),
   state: z.string(),
   generation: z.int().optional(),
+  /**
+   * Of `update_config`: the edit changes nothing, and no generation was made. `generation` is the desired one, and
+   * `commandId` and `state` are of the command that brings it, or brought it.
+   */
+  unchanged: z.literal(true).optional(),
   /** Of `update_config`: what will not work as the config stands, such as a secret that is not set. */
   warnings: z.array(z.string()).optional(),
 });

@@ -181,7 +181,8 @@ export class Operators {
       return;
     }
     trace.note(`answer ${key} ${JSON.stringify(answered.answer)}`);
-    submission.answer ??= answered.answer;
+    if (submission.answer === undefined || changedNothing(submission.answer))
+      submission.answer = answered.answer;
     submission.answeredAt ??= world.now;
     // Some change their mind while it runs.
     if (world.random.chance(0.1))
@@ -212,3 +213,6 @@ export class Operators {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
   }
 }
+
+/** Such an edit has left no trace of its key: asked again, it may be one that changes something. */
+const changedNothing = (answer: Answer<Taken>): boolean => answer.ok && answer.value.unchanged === true;

@@ -31,10 +31,12 @@ function acknowledged({ operators, losses }: Evidence, commands: Row[]): string[
   return operators.submissions.flatMap(({ key, answer, answeredAt }) => {
     if (answer === undefined) return [`${key} was never answered`];
     if (!answer.ok) return [];
-    const { commandId } = answer.value;
+    const { commandId, unchanged } = answer.value;
     const command = byId.get(commandId);
     if (command === undefined && losses.forgets(answeredAt)) return [];
     if (command === undefined) return [`${key}: ${commandId} was acknowledged and is gone`];
+    // An edit that changed nothing was told of another one's command.
+    if (unchanged === true) return [];
     if (taken.has(commandId)) return [`${commandId} was given to two keys`];
     taken.add(commandId);
     return FINAL.has(command['state']) ? [] : [`${commandId} is stuck: ${command['state']}`];

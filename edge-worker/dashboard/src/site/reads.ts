@@ -6,6 +6,7 @@ import {
   listOf,
   orchestratorResponse,
   receipt,
+  type Site,
   type StatusReport,
   site,
   siteConfigState,
@@ -22,7 +23,17 @@ const DEAD_SHOWN = 10;
 const EVENTS_SHOWN = 50;
 const MOVES_SHOWN = 5;
 
-export const readSite = (siteId: string) => read(`/sites/${siteId}`, site);
+/** Events, commands and moves outlive their site. `gone`: the edge's words for that it is not there. */
+export type SiteOrGone = Site | { readonly gone: string };
+
+export async function readSite(siteId: string): Promise<SiteOrGone> {
+  try {
+    return await read(`/sites/${siteId}`, site);
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return { gone: error.message };
+    throw error;
+  }
+}
 
 export const readConfig = (siteId: string) => read(`/sites/${siteId}/config`, siteConfigState);
 

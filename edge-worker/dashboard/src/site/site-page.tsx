@@ -33,11 +33,18 @@ export function SitePage({ siteId, picture = NOTHING }: SitePageProps) {
         <Link to={{ at: 'sites' }}>Sites</Link> / {siteId}
       </p>
       <Part fetched={fetched} again={again} what={`the site ${siteId}`}>
-        {(site) => <Parts site={site} picture={picture} />}
+        {(found) => ('gone' in found ? <Gone why={found.gone} /> : <Parts site={found} picture={picture} />)}
       </Part>
     </>
   );
 }
+
+/** Where a link of an older event, command or move leads. */
+const Gone = ({ why }: { readonly why: string }) => (
+  <p className="missed" role="alert">
+    There is nothing to show: {why}. <Link to={{ at: 'sites' }}>All sites</Link>
+  </p>
+);
 
 function Parts({ site, picture }: { readonly site: Site; readonly picture: Picture }) {
   const { id: siteId } = site;

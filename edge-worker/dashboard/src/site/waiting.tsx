@@ -1,4 +1,4 @@
-import type { Receipt } from '@clawdbot/protocol';
+import { counted, type Receipt } from '@clawdbot/protocol';
 import { Part } from '../ask/part.tsx';
 import { useFresh } from '../ask/use-fresh.ts';
 import { Panel } from '../view/panel.tsx';
@@ -69,7 +69,7 @@ const Dead = ({ dead }: { readonly dead: readonly Receipt[] }) => (
             <td className="wide">
               <code>{route}</code> <span className="fine">{id}</span>
             </td>
-            <td>{`${lastError ?? `status ${status ?? 'not known'}`}, after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`}</td>
+            <td>{`${lastError ?? `status ${status ?? 'not known'}`}, after ${counted(attempts, 'attempt')}`}</td>
             <td className="age">
               <Since at={receivedAt} />
             </td>

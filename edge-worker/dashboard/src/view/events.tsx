@@ -1,4 +1,4 @@
-import type { Event } from '@clawdbot/protocol';
+import { counted, type Event } from '@clawdbot/protocol';
 import { memo, useState } from 'react';
 import { SiteLink } from '../place/here.tsx';
 import { ALL, Choice } from './choice.tsx';
@@ -36,7 +36,7 @@ export function Events({ known, missed }: EventsProps) {
     >
       {missed > 0 && (
         <p className="missed" role="note">
-          {missed} {missed === 1 ? 'event was' : 'events were'} too many to show one by one:{' '}
+          {counted(missed, 'event was', 'events were')} too many to show one by one:{' '}
           <a href="/api/v1/events">all of them</a>.
         </p>
       )}

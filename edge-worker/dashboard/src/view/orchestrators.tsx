@@ -1,4 +1,4 @@
-import type { LiveOrchestrator } from '@clawdbot/protocol';
+import { counted, type LiveOrchestrator } from '@clawdbot/protocol';
 import { SiteLink } from '../place/here.tsx';
 import { Badge } from './badge.tsx';
 import { refusals } from './config-words.ts';
@@ -48,8 +48,8 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
         {presence.reason !== undefined && <p className="reason">{presence.reason}</p>}
         {status !== undefined && (
           <p className="fine">
-            version {status.version} · {count(status.sites.length, 'site')} ·{' '}
-            {count(status.workers.length, 'Worker')}
+            version {status.version} · {counted(status.sites.length, 'site')} ·{' '}
+            {counted(status.workers.length, 'Worker')}
           </p>
         )}
         {refused.slice(0, REFUSED_SHOWN_MAX).map(({ siteId, words }) => (
@@ -112,5 +112,3 @@ function Orchestrator({ orchestrator }: { readonly orchestrator: LiveOrchestrato
     </article>
   );
 }
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -13,8 +13,11 @@ export const actRoute = createRoute({
     body: bodyOf(orchestratorRequest),
   },
   responses: {
-    200: answer(orchestratorResponse, 'get_status: the orchestrator as it is now'),
-    202: answer(orchestratorResponse, 'deploy_worker, update_config: taken; follow data.commandId'),
+    200: answer(
+      orchestratorResponse,
+      'get_status: the orchestrator as it is now; an update_config that changes nothing: data.unchanged, and in data.generation the one there is',
+    ),
+    202: answer(orchestratorResponse, 'Any other action: taken; follow data.commandId'),
     default: answer(orchestratorResponse, 'Why it was refused, in error'),
   },
 });
