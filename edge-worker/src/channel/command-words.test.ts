@@ -91,7 +91,7 @@ it('of commands that are older than this, the generation and the reason are foun
       sql.run(`ALTER TABLE sites DROP COLUMN ${column}`);
     const newer = [
       ...['receipts', 'parcels', 'stale_answers', 'worker_vars', 'deployments'],
-      ...['departures', 'arrivals', 'moved_receipts', 'held_commands', 'moved_commands'],
+      ...['departures', 'arrivals', 'moved_receipts', 'held_commands', 'moved_commands', 'revoked_keys'],
     ];
     for (const table of newer) sql.run(`DROP TABLE ${table}`);
     meta.set('schema', 4);
