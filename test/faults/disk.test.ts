@@ -39,7 +39,7 @@ const health = async () =>
 const stateOf = async (id: string) => command.parse((await rig.api(`/api/v1/commands/${id}`)).json).state;
 
 async function edit(base: number): Promise<string> {
-  const payload = { base, config: { routes: [], worker: { vars: {} } } };
+  const payload = { base, config: { routes: [], worker: { vars: { EDIT: String(base) } } } };
   const { json } = await rig.api('/api/v1/orchestrator', {
     action: 'update_config',
     siteId: SITES[0],
