@@ -45,6 +45,18 @@ describe('the cron', () => {
     expect(await told()).toMatchObject({ key: tenant.orgId, row: { name: 'two' } });
   });
 
+  it('does all else when one thing cannot be done, and fails', async () => {
+    const { name, told } = await connected();
+    await name('one');
+    const prepare = (sql: string) => {
+      if (sql.includes('orc_orchestrator_keys')) throw new Error('no such column: cut_at');
+      return env.DB.prepare(sql);
+    };
+    const db = Object.assign(Object.create(env.DB), { prepare });
+    await expect(sweep({ ...services, db })).rejects.toThrow('no such column');
+    expect(await told()).toMatchObject({ row: { name: 'one' } });
+  });
+
   it('deletes events that are older than 90 days, in chunks', async () => {
     const day = 24 * 60 * 60 * 1_000;
     const org = fresh('org');

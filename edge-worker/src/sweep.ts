@@ -17,9 +17,18 @@ type SweepServices = Pick<Services, 'db' | 'channel' | 'now'>;
 /** Each minute: revoked keys lose their sockets; orchestrators that nobody nudged get what changed in the shared tables; old events go. */
 export async function sweep(services: SweepServices): Promise<void> {
   const { db, now } = services;
-  await cutRevoked(services);
-  await wakeAll(await orchestratorsBehind(db, WOKEN_MAX), services);
-  await pruneEvents(db, now() - EVENTS_KEPT_MS, PRUNING_STATEMENTS);
+  await inTurn([
+    () => cutRevoked(services),
+    async () => wakeAll(await orchestratorsBehind(db, WOKEN_MAX), services),
+    () => pruneEvents(db, now() - EVENTS_KEPT_MS, PRUNING_STATEMENTS),
+  ]);
+}
+
+/** One that fails keeps no other back: the first failure is thrown behind the last task. */
+async function inTurn(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const task of tasks) await task().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Has orchestrators' objects look for changes of shared rows. One that does not answer keeps no other back. */
