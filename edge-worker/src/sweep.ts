@@ -1,6 +1,7 @@
 import { reach } from './ask.ts';
 import { pruneEvents } from './data/events.ts';
 import { orchestratorsBehind } from './data/sync-outbox.ts';
+import { inParallel } from './parallel.ts';
 import { cutRevoked } from './revocation.ts';
 import { CONTROL_LANE, type Services } from './services.ts';
 
@@ -17,18 +18,13 @@ type SweepServices = Pick<Services, 'db' | 'channel' | 'now'>;
 /** Each minute: revoked keys lose their sockets; orchestrators that nobody nudged get what changed in the shared tables; old events go. */
 export async function sweep(services: SweepServices): Promise<void> {
   const { db, now } = services;
-  await inTurn([
+  const tasks = [
     () => cutRevoked(services),
     async () => wakeAll(await orchestratorsBehind(db, WOKEN_MAX), services),
     () => pruneEvents(db, now() - EVENTS_KEPT_MS, PRUNING_STATEMENTS),
-  ]);
-}
-
-/** One that fails keeps no other back: the first failure is thrown behind the last task. */
-async function inTurn(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const task of tasks) await task().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw failures[0];
+  ];
+  const failed = await inParallel(tasks, 1);
+  if (failed.length > 0) throw failed[0];
 }
 
 /** Has orchestrators' objects look for changes of shared rows. One that does not answer keeps no other back. */

@@ -1,4 +1,5 @@
 import { Failure, type ReceiptReport, type SiteMove } from '@clawdbot/protocol';
+import { inParallel } from '../../parallel.ts';
 import type { After } from '../liveness.ts';
 import type { Receipts } from '../receipts.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -185,15 +186,4 @@ export class Moves {
       await promise;
     }
   }
-}
-
-/** Runs all of them, so many at once; one that fails keeps no other back. @returns what they failed with */
-async function inParallel(tasks: readonly (() => Promise<void>)[], atOnce: number): Promise<unknown[]> {
-  const failed: unknown[] = [];
-  const rest = tasks.values();
-  const runner = async () => {
-    for (const task of rest) await task().catch((error: unknown) => failed.push(error));
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, tasks.length) }, runner));
-  return failed;
 }
