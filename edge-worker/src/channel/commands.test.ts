@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { decodeChunk } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
-import { channelOf, errorOf, Peer, stubOf, value } from './channel.fixture.ts';
+import { channelOf, entry, errorOf, Peer, stubOf, value } from './channel.fixture.ts';
 import { deployment, ownVps, site, vps } from './shop.fixture.ts';
 
 ownVps('commands');
@@ -147,13 +147,7 @@ describe('commands', () => {
       }
     }
     expect(received).toBe(text.length);
-    peer.send({
-      type: 'entry',
-      log: 'control',
-      seq: 1,
-      at: 1,
-      body: JSON.stringify({ type: 'command_result', commandId, at: 1, state: 'succeeded' }),
-    });
+    peer.send(entry(1, { type: 'command_result', commandId, at: 1, state: 'succeeded' }));
     await peer.next('ack');
     peer.send({ type: 'blob', id: 3, sha256, part: 0 });
     expect(await peer.next('error')).toMatchObject({ id: 3, error: { code: 'blob_missing' } });
@@ -165,13 +159,7 @@ describe('commands', () => {
     const peer = await Peer.connect(vps);
     peer.send(
       { type: 'entry', log: 'control', seq: 1, at: 1, body: '{"type":"from_the_future"}' },
-      {
-        type: 'entry',
-        log: 'control',
-        seq: 2,
-        at: 1,
-        body: JSON.stringify({ type: 'command_result', commandId, at: 1, state: 'succeeded' }),
-      },
+      entry(2, { type: 'command_result', commandId, at: 1, state: 'succeeded' }),
     );
     expect(await peer.next('ack')).toMatchObject({ applied: 2 });
     expect(value(await channelOf(vps).command(commandId)).state).toBe('succeeded');

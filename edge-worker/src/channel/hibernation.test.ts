@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { channelOf, Peer, stubOf, value } from './channel.fixture.ts';
+import { channelOf, entry, Peer, stubOf, value } from './channel.fixture.ts';
 import { deployment, get, ownVps, routed, site, vps } from './shop.fixture.ts';
 
 ownVps('hibernation');
@@ -31,13 +31,7 @@ describe('hibernation', () => {
     await peer.next('entry');
     const before = (await channelOf(vps).describe()).wakes;
     await evictDurableObject(stubOf(vps), { webSockets: 'hibernate' });
-    peer.send({
-      type: 'entry',
-      log: 'control',
-      seq: 1,
-      at: 1,
-      body: JSON.stringify({ type: 'command_result', commandId, at: 1, state: 'succeeded' }),
-    });
+    peer.send(entry(1, { type: 'command_result', commandId, at: 1, state: 'succeeded' }));
     expect(await peer.next('ack')).toMatchObject({ applied: 1 });
     expect((await channelOf(vps).describe()).wakes).toBe(before + 1);
   });

@@ -1,22 +1,9 @@
-import type { FrameToOrchestrator } from '@clawdbot/protocol';
 import { describe, expect, it } from 'vitest';
 import { until } from './edge.fixture.ts';
 import { answers, edge, ownEdge, reached, started } from './link.fixture.ts';
+import { request } from './session.fixture.ts';
 
 ownEdge();
-
-const request = (id: number): FrameToOrchestrator => ({
-  type: 'request',
-  id,
-  target: 'upstream',
-  siteId: 'site-1',
-  method: 'GET',
-  url: '/',
-  headers: [],
-  body: { kind: 'none' },
-  requestId: 'r',
-  deadlineMs: 5_000,
-});
 
 describe('Link: drains', () => {
   it('S10: redials when the edge drains, and the old socket still answers what is open', async () => {

@@ -7,6 +7,7 @@ import { Backoff } from './backoff.ts';
 import { type EdgeSocket, TestEdge, until } from './edge.fixture.ts';
 import { Lanes } from './lanes.ts';
 import { createTestLogs } from './logs.fixture.ts';
+import { request } from './session.fixture.ts';
 import { createDial } from './socket.ts';
 
 let edge: TestEdge;
@@ -80,11 +81,6 @@ async function opened(): Promise<EdgeSocket[]> {
   for (const lane of [0, 1, 2]) await reached(lane, 'open');
   return sockets;
 }
-
-const request = (id: number): FrameToOrchestrator => ({
-  ...{ type: 'request', id, target: 'upstream', siteId: 'site-1', method: 'GET', url: '/', headers: [] },
-  ...{ body: { kind: 'none' }, requestId: 'r', deadlineMs: 5_000 },
-});
 
 describe('Lanes', () => {
   it('S13: dials those beyond 0 when lane 0 was welcomed, and not before', async () => {

@@ -7,7 +7,7 @@ import { recordingLogger } from '../log.fixture.ts';
 import { Backoff } from './backoff.ts';
 import { TestEdge, until } from './edge.fixture.ts';
 import { Link } from './link.ts';
-import { createTestLogs } from './logs.fixture.ts';
+import { createTestLogs, helloOf } from './logs.fixture.ts';
 import { createDial } from './socket.ts';
 import type { LinkState } from './state.ts';
 
@@ -72,20 +72,7 @@ export function started() {
         workers: [],
         tunnel: { state: 'not_configured' },
       }),
-      greeting: () => ({
-        type: 'hello',
-        protocol: [1],
-        orchestratorId: 'vps-1',
-        lane: 0,
-        lanes: 1,
-        generation: 1,
-        instanceId: 'instance-1',
-        version: '0',
-        capabilities: [],
-        clockMs: 1,
-        logs: logs.positions(),
-        sites: [],
-      }),
+      greeting: () => helloOf(logs, 1),
     },
   });
   const states: LinkState[] = [];

@@ -1,5 +1,5 @@
 /** What a link or a session stands on: both logs over an empty database in memory. */
-import { Inbox, type LogName, Outbox, type Sql } from '@clawdbot/protocol';
+import { type Hello, Inbox, type LogName, Outbox, type Sql } from '@clawdbot/protocol';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { Clock } from '../clock.ts';
 import { recordingLogger } from '../log.fixture.ts';
@@ -68,3 +68,19 @@ export function markRestored(sql: Sql): () => boolean {
   sql.run(`INSERT INTO meta VALUES ('restored', '1')`);
   return () => awaitsResync(sql);
 }
+
+/** What a process says first, standing where its logs do. */
+export const helloOf = (logs: Pick<DurableLogs, 'positions'>, clockMs: number): Hello => ({
+  type: 'hello',
+  protocol: [1],
+  orchestratorId: 'vps-1',
+  lane: 0,
+  lanes: 1,
+  generation: 1,
+  instanceId: 'instance-1',
+  version: '0',
+  capabilities: [],
+  clockMs,
+  logs: logs.positions(),
+  sites: [],
+});

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, expect, type Mock, vi } from 'vitest';
 import type { Call, Reply } from '../calls/index.ts';
 import { ManualClock } from '../clock.fixture.ts';
 import { recordingLogger } from '../log.fixture.ts';
-import { createTestLogs, type TestLogs } from './logs.fixture.ts';
+import { createTestLogs, helloOf, type TestLogs } from './logs.fixture.ts';
 import type { Role } from './role.ts';
 import { Session, type SessionEvents } from './session.ts';
 
@@ -113,20 +113,7 @@ const role = (): Role => ({
   resync: store.resync,
   status: () => status,
   onApiBudget: () => {},
-  greeting: () => ({
-    type: 'hello',
-    protocol: [1],
-    orchestratorId: 'vps-1',
-    lane: 0,
-    lanes: 1,
-    generation: 1,
-    instanceId: 'instance-1',
-    version: '0',
-    capabilities: [],
-    clockMs: clock.now(),
-    logs: store.logs.positions(),
-    sites: [],
-  }),
+  greeting: () => helloOf(store.logs, clock.now()),
 });
 
 /** A new socket over the same store. */
